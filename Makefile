@@ -1,0 +1,42 @@
+# Every target sets up what it needs; nothing is assumed beyond Python 3.11, Node 20 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test test-slow check bench notebooks setup clean
+
+setup: $(VENV)/.ready contracts/node_modules/.ready
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+contracts/node_modules/.ready: contracts/package.json contracts/package-lock.json
+	cd contracts && npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+demo: setup
+	$(BIN)/vaultkit demo
+
+test: setup
+	$(BIN)/pytest -m "not slow"
+
+test-slow: setup
+	$(BIN)/pytest -m slow
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup
+	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+notebooks: setup
+	$(BIN)/pytest tests/notebooks
+
+clean:
+	rm -rf build contracts/.build

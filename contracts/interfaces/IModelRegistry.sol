@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {IInputSource} from "./IInputSource.sol";
+import {IProofGate} from "./IProofGate.sol";
+
+/// @notice Everything that determines what a proof must show. `modelId` is `keccak256(abi.encode(Model))`.
+/// @param gate Decides whether to believe a statement of this model.
+/// @param source Re-derives the inputs.
+/// @param sourceSpecHash `source.specHash()` when the model was proposed.
+/// @param verifier Circuit verifier.
+/// @param verifierCodeHash Its `extcodehash` when the model was proposed.
+/// @param commitments KZG commitments to the weights, 64 bytes each, as they stand at the head of every proof.
+/// @param outputScale The weight is `output / 2**outputScale`.
+/// @param outputBound Largest magnitude of an output.
+/// @param bundleHash sha256 of settings, ONNX, weights and verifier source, for whoever rebuilds the model.
+struct Model {
+    IProofGate gate;
+    IInputSource source;
+    bytes32 sourceSpecHash;
+    address verifier;
+    bytes32 verifierCodeHash;
+    bytes commitments;
+    uint8 outputScale;
+    uint256 outputBound;
+    bytes32 bundleHash;
+}
+
+/// @title Which model may move which vault, and from when
+interface IModelRegistry {
+    event ModelProposed(bytes32 indexed modelId, uint256 activatableAt, Model model);
+    event ModelActivated(bytes32 indexed modelId);
+    event ModelCancelled(bytes32 indexed modelId);
+    event ModelRetired(bytes32 indexed modelId);
+
+    error ModelUnknown(bytes32 modelId);
+    error ModelExists(bytes32 modelId);
+    error ModelNotPending(bytes32 modelId);
+    error ModelNotActive(bytes32 modelId);
+    error DelayNotOver(uint256 activatableAt, uint256 timestamp);
+    error VerifierCodeMismatch(address verifier, bytes32 got, bytes32 expected);
+    error SourceSpecMismatch(address source, bytes32 got, bytes32 expected);
+    error CommitmentsMalformed(uint256 length);
+    error OutputScaleTooLarge(uint8 outputScale);
+
+    function propose(Model calldata model) external returns (bytes32 modelId);
+    function activate(bytes32 modelId) external;
+    function cancel(bytes32 modelId) external;
+    function retire(bytes32 modelId) external;
+
+    /// @notice The one active model, or zero.
+    function activeModel() external view returns (bytes32);
+    /// @notice Reverts with `ModelUnknown`.
+    function modelOf(bytes32 modelId) external view returns (Model memory);
+    /// @notice Zero where the model is not pending.
+    function activatableAt(bytes32 modelId) external view returns (uint256);
+    function delay() external view returns (uint256);
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+/// @title Where a vault trades
+/// @notice The only contract that knows a venue. Prices are asset units per risk unit times 2**128, rounded down.
+interface IVenue {
+    /// @notice The venue bought less than the vault's floor.
+    error OutputTooLow(uint256 amountOut, uint256 minOut);
+
+    /// @notice The token that the vault accounts in.
+    function asset() external view returns (address);
+
+    /// @notice The token that the vault holds for risk.
+    function risk() external view returns (address);
+
+    /// @notice Fee of a swap in millionths.
+    function feePips() external view returns (uint256);
+
+    /// @notice Price at this moment, which one block can move.
+    function spotX128() external view returns (uint256);
+
+    /// @notice Mean price over the venue's averaging time. Reverts where the venue has no such history.
+    function twapX128() external view returns (uint256);
+
+    /// @notice Pulls `amountIn` from the caller, swaps all of it and sends the output to the caller.
+    /// @param riskIn True where the risk token is sold.
+    /// @return amountOut What the caller's balance grew by, at least `minOut`.
+    function swap(bool riskIn, uint256 amountIn, uint256 minOut) external returns (uint256 amountOut);
+}

@@ -1,0 +1,1 @@
+"""vaultkit: vault strategies that trade only with verified inference proofs."""

@@ -1,0 +1,100 @@
+"""`AddressBook`: where the contracts of one deployment live.
+
+A local chain writes one, ``vaultkit deploy`` adds the vault to it, and every process reads it. It holds no secret: the
+endpoint stands beside it in settings.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from vaultkit.errors import SettingsError
+
+
+class PoolBook(BaseModel):
+    """A Uniswap V3 pool and its parts.
+
+    ``from_block`` is the block of the pool's creation; ``fee_pips`` is 500 for a 0.05 % pool.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pool: str
+    factory: str
+    router: str
+    asset: str
+    asset_symbol: str
+    asset_decimals: int
+    risk: str
+    risk_symbol: str
+    risk_decimals: int
+    fee_pips: int
+    from_block: int
+
+    @property
+    def risk_is_token0(self) -> bool:
+        """Uniswap orders tokens by address."""
+        return int(self.risk, 16) < int(self.asset, 16)
+
+    @property
+    def sign(self) -> int:
+        """+1 where a rising tick means that the risk token gained."""
+        return 1 if self.risk_is_token0 else -1
+
+
+class VaultBook(BaseModel):
+    """A deployed vault and the parts it is pinned to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    vault: str
+    registry: str
+    gate: str
+    source: str
+    venue: str
+    verifier: str
+    exit_router: str | None = None
+    model_id: str
+    from_block: int
+    artefact: str
+
+
+class AddressBook(BaseModel):
+    """One chain id, its pool and, once deployed, its vault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    chain_id: int
+    pool: PoolBook
+    vault: VaultBook | None = None
+
+    @classmethod
+    def load(cls, path: Path) -> AddressBook:
+        """Return the book stored at ``path``.
+
+        Raises
+        ------
+        SettingsError
+            When the file is absent or not an address book.
+        """
+        try:
+            return cls.model_validate_json(path.read_text())
+        except FileNotFoundError as error:
+            raise SettingsError(
+                "there is no address book",
+                where=path.name,
+                next_step="Run `vaultkit market build` for a local chain first.",
+            ) from error
+        except (ValidationError, json.JSONDecodeError) as error:
+            raise SettingsError("an address book cannot be read", got=str(error), where=path.name) from error
+
+    def save(self, path: Path) -> None:
+        """Write the book so that a reader sees the old one or the new one, never a part."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(self.model_dump_json(indent=2) + "\n")
+        os.replace(partial, path)

@@ -1,0 +1,74 @@
+"""The command line: one thin file a verb.
+
+A verb module defines ``register(app)`` and imports what is heavy inside its functions, so that ``vaultkit --help``
+loads neither torch, ezkl, ape nor web3.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+
+import typer
+from click import ClickException
+from click.exceptions import Abort
+from click.exceptions import Exit as ClickExit
+from rich.console import Console
+
+from vaultkit.errors import VaultkitError
+
+VERBS = ("market", "index", "data", "train", "compile", "deploy", "deposit", "status", "keeper", "audit", "demo")
+
+app = typer.Typer(
+    help="Vault strategies that trade only with verified inference proofs.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Vault strategies that trade only with verified inference proofs. Add --debug for a traceback."""
+
+
+def build_app() -> typer.Typer:
+    """Return the application with every verb registered."""
+    if not app.registered_commands and not app.registered_groups:
+        for verb in VERBS:
+            try:
+                module = importlib.import_module(f"vaultkit.cli.{verb}")
+            except ModuleNotFoundError as error:
+                if error.name != f"vaultkit.cli.{verb}":
+                    raise
+                continue
+            module.register(app)
+    return app
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; a `VaultkitError` prints one sentence and exits with its family's code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        code = build_app()(words, standalone_mode=False)
+    except VaultkitError as error:
+        if debug:
+            raise
+        if "--json" in words:
+            print(json.dumps({"error": type(error).__name__, "message": str(error)}))
+        else:
+            Console(stderr=True, soft_wrap=True).print(f"[bold red]{type(error).__name__}[/]: {error}", highlight=False)
+        sys.exit(error.exit_code)
+    except ClickExit as done:
+        sys.exit(done.exit_code)
+    except Abort:
+        sys.exit(130)
+    except ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)

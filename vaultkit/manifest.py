@@ -1,0 +1,253 @@
+"""`ArtefactManifest` and `DatasetManifest`: what a folder of the kit holds, file by file, with hashes.
+
+An artefact folder holds one compiled strategy::
+
+    manifest.json  model.onnx  weights.safetensors  settings.json  circuit.ezkl  vk.key  pk.key  Verifier.sol
+
+The structured reference string lies in a cache outside it and is named by its hash. A dataset folder holds
+``manifest.json`` beside its Parquet files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vaultkit.errors import ArtefactMismatch, ManifestMismatch, StoreError, VaultkitError
+
+ARTEFACT_FILES = (
+    "model.onnx",
+    "weights.safetensors",
+    "settings.json",
+    "circuit.ezkl",
+    "vk.key",
+    "pk.key",
+    "Verifier.sol",
+)
+MANIFEST_NAME = "manifest.json"
+
+Anchor = Literal["single", "quorum", "checkpoint"]
+"""Who vouches for the newest header: one endpoint, several that agree, or a hash that the user trusts."""
+
+ANCHOR_STRENGTH: dict[str, int] = {"single": 0, "quorum": 1, "checkpoint": 2}
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hex sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _Manifest(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def save(self, folder: Path) -> None:
+        """Write ``manifest.json`` into ``folder`` in one step; it comes last, so a folder without it is half built."""
+        partial = folder / (MANIFEST_NAME + ".partial")
+        partial.write_text(self.model_dump_json(indent=2) + "\n")
+        os.replace(partial, folder / MANIFEST_NAME)
+
+
+def _read(folder: Path, error_class: type[VaultkitError], next_step: str) -> str:
+    try:
+        return (folder / MANIFEST_NAME).read_text()
+    except OSError as error:
+        raise error_class(
+            "a folder has no manifest, so it is half built or not the kit's",
+            where=folder.name,
+            next_step=next_step,
+        ) from error
+
+
+def _check_files(folder: Path, files: dict[str, str], error_class: type[VaultkitError], next_step: str) -> None:
+    for name, digest in files.items():
+        path = folder / name
+        if path.is_symlink() or not path.is_file():
+            raise error_class(
+                "a file that the manifest names is missing or is a link",
+                where=f"{folder.name}/{name}",
+                next_step=next_step,
+            )
+        found = sha256_of(path)
+        if found != digest:
+            raise error_class(
+                "a file is not the one that its manifest names",
+                got=f"sha256 {found[:16]}…",
+                expected=f"{digest[:16]}…",
+                where=f"{folder.name}/{name}",
+                next_step=next_step,
+            )
+
+
+class SrsInfo(BaseModel):
+    """The structured reference string a circuit was set up with.
+
+    ``kind`` is ``unsafe-local`` where this machine generated it and could know its secret, ``ceremony`` otherwise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["unsafe-local", "ceremony"]
+    logrows: int
+    sha256: str
+
+
+class WindowShape(BaseModel):
+    """A window specification before it is bound to a pool."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bar_seconds: int
+    count: int
+    clip: int
+    input_scale: int
+
+
+class Fidelity(BaseModel):
+    """Float model against circuit over the validation windows, in decisions and in money.
+
+    ``disagreement`` is the share of rows where the two decide differently: another sign of the change from the
+    half-way weight, or trading where the other stays within the deadband.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: int
+    disagreement: float
+    max_weight_error: float
+    pnl_difference: float
+
+
+class ArtefactManifest(_Manifest):
+    """One compiled strategy.
+
+    Parameters
+    ----------
+    commitments
+        KZG commitments to the weight columns as they stand at the head of every proof, 64 bytes each, hex with 0x.
+    output_bound
+        Largest magnitude of an output that the circuit can give, as a signed integer at ``output_scale``.
+    rows, logrows, pk_bytes, proof_seconds
+        Measured when it was built.
+    """
+
+    format: Literal[1] = 1
+    strategy: str
+    vaultkit_version: str
+    ezkl_version: str
+    window: WindowShape
+    period_seconds: int
+    output_scale: int
+    output_bound: int
+    commitments: tuple[str, ...] = Field(min_length=1)
+    srs: SrsInfo
+    files: dict[str, str]
+    settings: dict[str, Any]
+    rows: int
+    logrows: int
+    pk_bytes: int
+    proof_seconds: float
+    fidelity: Fidelity
+
+    def bundle_hash(self) -> bytes:
+        """Return the sha256 of what determines the model: settings, ONNX, weights, verifier, commitments and scales."""
+        names = ("model.onnx", "weights.safetensors", "settings.json", "Verifier.sol")
+        parts = [f"{name}={self.files[name]}" for name in names]
+        parts += [*self.commitments, self.window.model_dump_json()]
+        parts += [str(self.output_scale), str(self.output_bound)]
+        return hashlib.sha256("\n".join(parts).encode()).digest()
+
+    @classmethod
+    def load(cls, folder: Path) -> ArtefactManifest:
+        """Return the manifest of an artefact folder after checking every file against it.
+
+        Raises
+        ------
+        ArtefactMismatch
+            When the manifest is absent or unreadable, or a file is missing, linked or changed.
+        """
+        next_step = "Build it again with `vaultkit compile`."
+        text = _read(folder, ArtefactMismatch, next_step)
+        try:
+            manifest = cls.model_validate_json(text)
+        except ValidationError as error:
+            raise ArtefactMismatch(
+                "an artefact manifest cannot be read",
+                got=f"{error.error_count()} invalid fields",
+                where=folder.name,
+                next_step=next_step,
+            ) from error
+        if set(manifest.files) != set(ARTEFACT_FILES):
+            raise ArtefactMismatch(
+                "an artefact manifest names other files than an artefact has",
+                got=sorted(manifest.files),
+                expected=sorted(ARTEFACT_FILES),
+                where=folder.name,
+                next_step=next_step,
+            )
+        _check_files(folder, manifest.files, ArtefactMismatch, next_step)
+        return manifest
+
+
+class DatasetFile(BaseModel):
+    """One Parquet file and the inclusive block range that it is complete over."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    table: str
+    first_block: int
+    last_block: int
+    rows: int
+    sha256: str
+
+
+class DatasetManifest(_Manifest):
+    """One network's tables, and what they were verified against.
+
+    Parameters
+    ----------
+    anchor
+        Who vouches for ``last_hash``; readers can require a level.
+    first_block, last_block, last_hash
+        Inclusive range of headers that were hashed and linked.
+    blocks_positive
+        Blocks whose bloom matched, so that their receipts were fetched and ``receiptsRoot`` rebuilt.
+    address
+        Contract whose logs the tables hold.
+    """
+
+    format: Literal[1] = 1
+    network: str
+    chain_id: int
+    anchor: Anchor
+    address: str
+    first_block: int
+    last_block: int
+    last_hash: str
+    blocks_positive: int
+    files: dict[str, DatasetFile]
+
+    @classmethod
+    def load(cls, folder: Path) -> DatasetManifest:
+        """Return the manifest of a dataset folder after checking every file against it.
+
+        Raises
+        ------
+        StoreError
+            When there is no manifest or it cannot be read.
+        ManifestMismatch
+            When a file is missing or changed.
+        """
+        next_step = "Index the range again with `vaultkit index`."
+        text = _read(folder, StoreError, next_step)
+        try:
+            manifest = cls.model_validate_json(text)
+        except ValidationError as error:
+            raise StoreError("a dataset manifest cannot be read", where=folder.name, next_step=next_step) from error
+        digests = {name: file.sha256 for name, file in manifest.files.items()}
+        _check_files(folder, digests, ManifestMismatch, next_step)
+        return manifest

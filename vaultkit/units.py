@@ -1,0 +1,65 @@
+"""Fixed-point units shared by Python and Solidity."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from vaultkit.errors import DataError
+
+WAD: Final = 10**18
+"""One, for weights and ratios with 18 decimals."""
+
+PIPS: Final = 10**6
+"""One, for fees and limits in millionths (a Uniswap fee of 0.05 % is 500)."""
+
+Q96: Final = 2**96
+Q128: Final = 2**128
+
+FIELD_ORDER: Final = 21888242871839275222246405745257275088548364400416034343698204186575808495617
+"""Order r of the BN254 scalar field: the modulus of every instance."""
+
+
+def to_units(text: str | int | float | Decimal, decimals: int) -> int:
+    """Return the integer number of smallest units in a human amount.
+
+    Raises
+    ------
+    DataError
+        When the amount is not a finite number or has more places than the token.
+
+    Examples
+    --------
+    >>> to_units("1.5", 6)
+    1500000
+    """
+    try:
+        value = Decimal(str(text))
+    except ArithmeticError as error:
+        raise DataError("an amount is not a number", got=repr(text)) from error
+    if not value.is_finite():
+        raise DataError("an amount is not finite", got=repr(text))
+    scaled = value.scaleb(decimals)
+    if scaled != scaled.to_integral_value():
+        raise DataError(
+            "an amount has too many decimal places",
+            got=str(text),
+            expected=f"at most {decimals} places",
+        )
+    return int(scaled)
+
+
+def from_units(amount: int, decimals: int) -> Decimal:
+    """Return the human amount of an integer number of smallest units.
+
+    Examples
+    --------
+    >>> str(from_units(1500000, 6))
+    '1.500000'
+    """
+    return Decimal(amount).scaleb(-decimals)
+
+
+def mul_div(a: int, b: int, denominator: int) -> int:
+    """Return ``floor(a * b / denominator)`` for non-negative integers, as OpenZeppelin's ``Math.mulDiv`` does."""
+    return a * b // denominator
