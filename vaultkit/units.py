@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final
 
 from vaultkit.errors import DataError
@@ -18,6 +18,10 @@ Q128: Final = 2**128
 
 FIELD_ORDER: Final = 21888242871839275222246405745257275088548364400416034343698204186575808495617
 """Order r of the BN254 scalar field: the modulus of every instance."""
+
+
+_EXACT = Context(prec=160)
+"""Room for any 256-bit amount with 18 places; the default context rounds at 28 digits."""
 
 
 def to_units(text: str | int | float | Decimal, decimals: int) -> int:
@@ -39,7 +43,7 @@ def to_units(text: str | int | float | Decimal, decimals: int) -> int:
         raise DataError("an amount is not a number", got=repr(text)) from error
     if not value.is_finite():
         raise DataError("an amount is not finite", got=repr(text))
-    scaled = value.scaleb(decimals)
+    scaled = value.scaleb(decimals, _EXACT)
     if scaled != scaled.to_integral_value():
         raise DataError(
             "an amount has too many decimal places",
@@ -57,7 +61,7 @@ def from_units(amount: int, decimals: int) -> Decimal:
     >>> str(from_units(1500000, 6))
     '1.500000'
     """
-    return Decimal(amount).scaleb(-decimals)
+    return Decimal(amount).scaleb(-decimals, _EXACT)
 
 
 def mul_div(a: int, b: int, denominator: int) -> int:
