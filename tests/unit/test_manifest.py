@@ -1,0 +1,139 @@
+"""A folder is what its manifest says, byte for byte, or it is refused by name."""
+
+import pytest
+
+from vaultkit.book import AddressBook
+from vaultkit.errors import ArtefactMismatch, ManifestMismatch, SettingsError, StoreError
+from vaultkit.manifest import (
+    ARTEFACT_FILES,
+    ArtefactManifest,
+    DatasetFile,
+    DatasetManifest,
+    Fidelity,
+    SrsInfo,
+    WindowShape,
+    sha256_of,
+)
+
+
+@pytest.fixture
+def artefact(tmp_path):
+    for name in ARTEFACT_FILES:
+        (tmp_path / name).write_bytes(name.encode() * 3)
+    ArtefactManifest(
+        strategy="momentum",
+        vaultkit_version="0",
+        ezkl_version="0",
+        window=WindowShape(bar_seconds=300, count=16, clip=128, input_scale=7),
+        period_seconds=14_400,
+        output_scale=14,
+        output_bound=2**20,
+        commitments=("0x" + "ab" * 64,),
+        srs=SrsInfo(kind="unsafe-local", logrows=11, sha256="00"),
+        files={name: sha256_of(tmp_path / name) for name in ARTEFACT_FILES},
+        settings={},
+        rows=1,
+        logrows=11,
+        pk_bytes=1,
+        proof_seconds=1.0,
+        fidelity=Fidelity(rows=1, disagreement=0, max_weight_error=0, pnl_difference=0),
+    ).save(tmp_path)
+    return tmp_path
+
+
+def test_an_untouched_artefact_loads(artefact):
+    assert ArtefactManifest.load(artefact).strategy == "momentum"
+
+
+@pytest.mark.parametrize("name", ARTEFACT_FILES)
+def test_one_changed_byte_is_refused_and_named(artefact, name):
+    content = bytearray((artefact / name).read_bytes())
+    content[1] ^= 1
+    (artefact / name).write_bytes(content)
+    with pytest.raises(ArtefactMismatch, match=name):
+        ArtefactManifest.load(artefact)
+
+
+def test_a_missing_file_is_refused(artefact):
+    (artefact / "pk.key").unlink()
+    with pytest.raises(ArtefactMismatch, match=r"pk\.key"):
+        ArtefactManifest.load(artefact)
+
+
+def test_a_link_is_refused_even_with_the_right_bytes(artefact, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "pk.key"
+    elsewhere.write_bytes((artefact / "pk.key").read_bytes())
+    (artefact / "pk.key").unlink()
+    (artefact / "pk.key").symlink_to(elsewhere)
+    with pytest.raises(ArtefactMismatch, match="link"):
+        ArtefactManifest.load(artefact)
+
+
+def test_a_folder_without_manifest_is_half_built(artefact):
+    (artefact / "manifest.json").unlink()
+    with pytest.raises(ArtefactMismatch, match="half built"):
+        ArtefactManifest.load(artefact)
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"format": 2}'])
+def test_an_unreadable_manifest_is_refused(artefact, text):
+    (artefact / "manifest.json").write_text(text)
+    with pytest.raises(ArtefactMismatch, match="cannot be read"):
+        ArtefactManifest.load(artefact)
+
+
+def test_a_manifest_that_leaves_out_a_file_is_refused(artefact):
+    manifest = ArtefactManifest.load(artefact)
+    files = {name: digest for name, digest in manifest.files.items() if name != "vk.key"}
+    manifest.model_copy(update={"files": files}).save(artefact)
+    with pytest.raises(ArtefactMismatch, match="other files"):
+        ArtefactManifest.load(artefact)
+
+
+def test_bundle_hash_changes_with_weights_and_not_with_measurements(artefact):
+    manifest = ArtefactManifest.load(artefact)
+    assert manifest.model_copy(update={"proof_seconds": 9.0}).bundle_hash() == manifest.bundle_hash()
+    other = {**manifest.files, "weights.safetensors": "ff"}
+    assert manifest.model_copy(update={"files": other}).bundle_hash() != manifest.bundle_hash()
+    assert manifest.model_copy(update={"output_scale": 13}).bundle_hash() != manifest.bundle_hash()
+
+
+def test_a_changed_table_is_refused_and_named(tmp_path):
+    table = tmp_path / "blocks" / "blocks__0_to_9.parquet"
+    table.parent.mkdir()
+    table.write_bytes(b"PAR1")
+    DatasetManifest(
+        network="local",
+        chain_id=31337,
+        anchor="single",
+        address="0x" + "11" * 20,
+        first_block=0,
+        last_block=9,
+        last_hash="0x" + "22" * 32,
+        blocks_positive=1,
+        files={
+            "blocks/blocks__0_to_9.parquet": DatasetFile(
+                table="blocks", first_block=0, last_block=9, rows=10, sha256=sha256_of(table)
+            )
+        },
+    ).save(tmp_path)
+    assert DatasetManifest.load(tmp_path).last_block == 9
+    table.write_bytes(b"PAR2")
+    with pytest.raises(ManifestMismatch, match="blocks__0_to_9"):
+        DatasetManifest.load(tmp_path)
+
+
+def test_a_store_without_manifest_says_how_to_make_one(tmp_path):
+    with pytest.raises(StoreError, match="vaultkit index"):
+        DatasetManifest.load(tmp_path)
+
+
+def test_a_missing_address_book_says_how_to_make_one(tmp_path):
+    with pytest.raises(SettingsError, match="market build"):
+        AddressBook.load(tmp_path / "book.json")
+
+
+def test_a_damaged_address_book_is_refused(tmp_path):
+    (tmp_path / "book.json").write_text('{"chain_id": 1}')
+    with pytest.raises(SettingsError, match="cannot be read"):
+        AddressBook.load(tmp_path / "book.json")
