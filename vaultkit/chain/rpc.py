@@ -1,0 +1,221 @@
+"""`HttpRpc`: JSON-RPC over HTTP with kept-alive connections, real batches and typed errors.
+
+Every other endpoint (quorum, fault injection) implements `vaultkit.protocols.Rpc` and can stand in its place.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import urllib3
+
+from vaultkit.errors import RpcRefused, RpcUnavailable, SettingsError, WrongChain
+from vaultkit.protocols import Rpc
+
+MAX_BODY_BYTES: Final = 256 * 2**20
+"""Largest answer that is read, so that a hostile endpoint cannot exhaust memory."""
+
+DEFAULT_TIMEOUT_SECONDS: Final = 30.0
+
+
+class HttpRpc:
+    """A JSON-RPC endpoint behind one URL; safe to share between threads.
+
+    Parameters
+    ----------
+    url
+        ``http://`` or ``https://``; credentials, path and query are sent but never shown.
+    timeout
+        Seconds to wait for a connection and between two bytes of an answer.
+    connections
+        Most connections kept open at once.
+
+    Raises
+    ------
+    SettingsError
+        When the URL is not one of HTTP.
+    """
+
+    def __init__(self, url: str, timeout: float = DEFAULT_TIMEOUT_SECONDS, *, connections: int = 8) -> None:
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            parts, port = urlsplit(""), None
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SettingsError(
+                "an RPC endpoint is not an http or https URL", next_step="Give one like http://HOST:PORT"
+            )
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        self._label = f"{host}:{port or (443 if parts.scheme == 'https' else 80)}"
+        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
+        if parts.username is not None:
+            basic = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            self._headers.update(urllib3.make_headers(basic_auth=basic))
+        pool_class = urllib3.HTTPSConnectionPool if parts.scheme == "https" else urllib3.HTTPConnectionPool
+        patience = urllib3.Timeout(connect=timeout, read=timeout)
+        self._pool = pool_class(parts.hostname, port, maxsize=connections, timeout=patience)
+        self._ids = itertools.count(1)
+
+    def __repr__(self) -> str:
+        return f"HttpRpc({self._label})"
+
+    @property
+    def label(self) -> str:
+        """Host and port only."""
+        return self._label
+
+    def call(self, method: str, params: Sequence[Any] = ()) -> Any:
+        """Return the ``result`` of one request.
+
+        Raises
+        ------
+        RpcUnavailable
+            When there is no answer, or none that is JSON-RPC.
+        RpcRefused
+            When the node answers with an error; ``code`` and ``data`` are the node's.
+        """
+        request = self._request(method, params)
+        answer = self._post(request)
+        return self._result(answer, request)
+
+    def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        """Return the results in the order of ``calls``, fetched in one HTTP request.
+
+        The node may run the calls of a batch concurrently: never put two into it that depend on each other.
+
+        Raises
+        ------
+        RpcUnavailable
+            When there is no answer, an incomplete one, or none that is JSON-RPC.
+        RpcRefused
+            When the node answers one of them with an error: the first of them.
+        """
+        if not calls:
+            return []
+        requests = [self._request(method, params) for method, params in calls]
+        answers = self._post(requests)
+        if not isinstance(answers, list):
+            if isinstance(answers, dict) and "error" in answers:
+                self._result({**answers, "id": requests[0]["id"]}, requests[0])
+            raise self._garbage("a batch was not answered with a list")
+        by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
+        missing = [request for request in requests if request["id"] not in by_id]
+        if missing:
+            raise self._garbage(f"{len(missing)} of {len(requests)} calls of a batch were not answered")
+        return [self._result(by_id[request["id"]], request) for request in requests]
+
+    def close(self) -> None:
+        """Close the kept-alive connections."""
+        self._pool.close()
+
+    def _request(self, method: str, params: Sequence[Any]) -> dict[str, Any]:
+        return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
+
+    def _post(self, payload: Any) -> Any:
+        body = json.dumps(payload).encode()
+        try:
+            response = self._pool.urlopen(
+                "POST", self._target, body=body, headers=self._headers, retries=False, preload_content=False
+            )
+            try:
+                content = response.read(MAX_BODY_BYTES + 1, decode_content=True)
+            finally:
+                response.release_conn()
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            # The cause is dropped on purpose: its text holds the whole URL.
+            raise RpcUnavailable(
+                "the RPC endpoint gave no answer",
+                got=type(error).__name__,
+                where=self._label,
+                next_step="Check that the node runs and that the address is right",
+            ) from None
+        if len(content) > MAX_BODY_BYTES:
+            response.close()
+            raise self._garbage(f"an answer is larger than {MAX_BODY_BYTES} bytes")
+        try:
+            answer = json.loads(content)
+        except (ValueError, RecursionError):
+            answer = None
+        if isinstance(answer, (dict, list)):
+            return answer
+        if response.status != 200:
+            wait = response.headers.get("Retry-After")
+            raise RpcUnavailable(
+                "the RPC endpoint refused the request",
+                got=f"HTTP {response.status}" + (f", Retry-After {wait}" if wait else ""),
+                where=self._label,
+            )
+        raise self._garbage("the RPC endpoint did not answer with JSON-RPC")
+
+    def _result(self, answer: Any, request: dict[str, Any]) -> Any:
+        if not isinstance(answer, dict) or answer.get("id") != request["id"]:
+            raise self._garbage("the RPC endpoint did not answer with JSON-RPC")
+        error = answer.get("error")
+        if error is not None:
+            fields = error if isinstance(error, dict) else {"message": str(error)}
+            code = fields.get("code")
+            raise RpcRefused(
+                f"the node refused {request['method']}",
+                code=code if isinstance(code, int) else None,
+                data=fields.get("data"),
+                got=str(fields.get("message", ""))[:300],
+                where=self._label,
+            )
+        if "result" not in answer:
+            raise self._garbage("the RPC endpoint did not answer with JSON-RPC")
+        return answer["result"]
+
+    def _garbage(self, what: str) -> RpcUnavailable:
+        return RpcUnavailable(what, where=self._label, next_step="Check that the address is that of a JSON-RPC node")
+
+
+def chain_id(rpc: Rpc) -> int:
+    """Return the chain id that the endpoint claims to serve."""
+    return quantity(rpc.call("eth_chainId"), rpc)
+
+
+def quantity(value: Any, rpc: Rpc) -> int:
+    """Return a JSON-RPC quantity as an integer.
+
+    Raises
+    ------
+    RpcUnavailable
+        When it is not a 0x-prefixed hexadecimal number below ``2**256``.
+    """
+    try:
+        number = int(value, 16)
+    except (TypeError, ValueError):
+        number = -1
+    if not 0 <= number < 2**256:
+        raise RpcUnavailable("a number in the node's answer cannot be read", got=repr(value)[:80], where=rpc.label)
+    return number
+
+
+def connect(url: str, expected_chain_id: int, timeout: float = DEFAULT_TIMEOUT_SECONDS) -> HttpRpc:
+    """Return an endpoint that answers and serves the chain it should.
+
+    Raises
+    ------
+    RpcUnavailable
+        When it does not answer, or not with JSON-RPC.
+    WrongChain
+        When it serves another chain id.
+    """
+    rpc = HttpRpc(url, timeout)
+    found = chain_id(rpc)
+    if found != expected_chain_id:
+        rpc.close()
+        raise WrongChain(
+            "the endpoint serves another chain",
+            got=f"chain id {found}",
+            expected=expected_chain_id,
+            where=rpc.label,
+            next_step="Point to the right endpoint or configure its chain id",
+        )
+    return rpc
