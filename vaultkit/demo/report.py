@@ -1,0 +1,177 @@
+"""The demo's report: one picture of price, weight and share price, and an HTML page with every figure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vaultkit.demo.result import DemoResult, Epoch
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK, ACCENT, PALE, GOOD = "#1f2933", "#2f6fde", "#9aa5b1", "#1b8a5a"
+
+_PROVEN = (
+    ("Inputs", "proven", "the vault reads them from the pool's own cumulatives and builds the instances itself"),
+    ("Model output", "proven", "the circuit verifier checks it against the weights that the registry pins"),
+    ("Trade", "proven", "the contract derives it from the output, within its limits, against the mean price"),
+    ("History for training", "verified", "every header hashed and linked, every receipt rebuilt to its root"),
+    ("Newest header", "trusted", "one endpoint's word (anchor 'single'); a checkpoint or quorum can be required"),
+    ("Setup of the proof system", "trusted", "generated on this machine, so accepted on local chains only"),
+    ("That the model is good", "not shown", "no proof says so; see the out-of-sample figures below"),
+    ("That the pool is deep", "not shown", "a manipulated mean moves clipped inputs; its cost depends on the pool"),
+)
+
+
+def _times(stamps: Sequence[int]) -> list[dt.datetime]:
+    return [dt.datetime.fromtimestamp(stamp, dt.UTC).replace(tzinfo=None) for stamp in stamps]
+
+
+def _dress(axes: Axes, title: str, unit: str) -> None:
+    axes.set_title(title, loc="left", fontsize=11, color=INK, fontweight="bold")
+    axes.set_ylabel(unit, color=INK)
+    axes.grid(axis="y", color="#e4e7eb", linewidth=0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(colors=INK, labelsize=9)
+
+
+def draw(result: DemoResult, path: Path) -> None:
+    """Write the picture: price, weight, and NAV of a share against holding either token."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.dates as mdates
+    import matplotlib.pyplot as plt
+
+    series = result.series
+    times = _times(series.timestamp)
+    marks = _times([epoch.timestamp for epoch in result.epochs])
+    figure, (price, weight, nav) = plt.subplots(3, 1, figsize=(10, 8.4), sharex=True, layout="constrained")
+
+    price.plot(times, series.price, color=INK, linewidth=1.1)
+    _dress(price, f"WETH in the pool ({result.price_path})", "USDC per WETH")
+
+    weight.step(times, [100 * w for w in series.weight], where="post", color=ACCENT, linewidth=1.6, label="held")
+    weight.plot(
+        marks,
+        [100 * epoch.weight_target for epoch in result.epochs],
+        "o",
+        color=GOOD,
+        markersize=6,
+        label="proven target",
+    )
+    weight.set_ylim(-4, 104)
+    weight.legend(frameon=False, fontsize=9, loc="upper right", ncols=2)
+    _dress(weight, "Share of the vault held in WETH", "% of NAV")
+
+    first_nav, first_price = series.nav_per_share[0], series.price[0]
+    nav.plot(
+        times, [100 * n / first_nav for n in series.nav_per_share], color=ACCENT, linewidth=1.6, label="vault share"
+    )
+    nav.plot(times, [100 * p / first_price for p in series.price], color=PALE, linewidth=1.1, label="hold WETH")
+    nav.plot(
+        times,
+        [50 + 50 * p / first_price for p in series.price],
+        color=PALE,
+        linewidth=1.1,
+        linestyle="--",
+        label="hold half and half",
+    )
+    nav.legend(frameon=False, fontsize=9, loc="upper left", ncols=3)
+    _dress(nav, "NAV of a share against holding", "first block = 100")
+    nav.set_xlabel("chain time (UTC)", color=INK)
+    nav.xaxis.set_major_formatter(mdates.ConciseDateFormatter(nav.xaxis.get_major_locator()))
+    for axes in (price, weight, nav):
+        for mark in marks:
+            axes.axvline(mark, color="#cbd2d9", linewidth=0.7, zorder=0)
+    figure.suptitle(
+        f"vaultkit: {len(result.epochs)} epochs of {result.strategy}, each traded only with a verified proof",
+        fontsize=13,
+        color=INK,
+    )
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    header = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(value: float | int | str) -> str:
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    return f"{value:,}" if isinstance(value, int) else value
+
+
+def _figure_rows(figures: Mapping[str, float | int | str]) -> list[tuple[str, str]]:
+    return [(name.replace("_", " "), _cell(value)) for name, value in figures.items()]
+
+
+def epoch_row(epoch: Epoch) -> tuple[str, ...]:
+    """Return the cells of one epoch, the same in the terminal and on the page."""
+    distance = "-" if epoch.price_vs_twap is None else f"{1e4 * epoch.price_vs_twap:+.1f} bp"
+    return (
+        str(epoch.epoch),
+        f"{epoch.weight_before:.1%}",
+        f"{epoch.weight_target:.1%}",
+        epoch.reason,
+        epoch.amount_in,
+        epoch.amount_out,
+        distance,
+        f"{epoch.gas_used:,}",
+        f"{epoch.proof_seconds:.2f} s",
+        epoch.verdict,
+    )
+
+
+EPOCH_HEAD = ("epoch", "before", "target", "result", "sold", "bought", "vs TWAP", "gas", "proof", "audit")
+
+_STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#1f2933;max-width:1000px;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.6rem;margin-bottom:0}h2{font-size:1.15rem;margin-top:2rem}img{width:100%}
+table{border-collapse:collapse;width:100%;font-size:13px}
+th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #e4e7eb}
+th{background:#f5f7fa}.lead{color:#52606d}.grid{display:grid;grid-template-columns:1fr 1fr;gap:1rem 2rem}"""
+
+
+def write_page(result: DemoResult, path: Path, picture: str) -> None:
+    """Write the HTML page; ``picture`` is the file name of the picture beside it."""
+    sections: list[tuple[str, Mapping[str, float | int | str]]] = [
+        ("Market", result.market),
+        ("Verified history", result.index),
+        ("Research, out of sample", result.research),
+        ("Circuit", result.circuit),
+        ("Gas of the deployment", result.deployment),
+    ]
+    blocks = "".join(
+        f"<section><h2>{title}</h2>{_table(('figure', 'value'), _figure_rows(figures))}</section>"
+        for title, figures in sections
+    )
+    path.write_text(
+        f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>vaultkit demo</title>
+<style>{_STYLE}</style></head><body>
+<h1>From a pool's history to a proven trade</h1>
+<p class="lead">Strategy {html.escape(result.strategy)} on a local chain; prices: {html.escape(result.price_path)}.
+{html.escape(result.audit)} {result.seconds:.0f} s in all, {result.peak_memory_mib:,} MiB at most.</p>
+<img src="{picture}" alt="Price, weight and NAV over chain time">
+<h2>Epochs, rebuilt by the audit</h2>{_table(EPOCH_HEAD, map(epoch_row, result.epochs))}
+<h2>What is proven, what is trusted</h2>{_table(("what", "status", "why"), _PROVEN)}
+<div class="grid">{blocks}</div>
+<h2>Time</h2>{_table(("step", "outcome", "seconds"), ((s.name, s.outcome, f"{s.seconds:.1f}") for s in result.steps))}
+</body></html>
+"""
+    )
+
+
+def write_report(result: DemoResult, folder: Path) -> Path:
+    """Write ``index.html`` and ``demo.png`` into ``folder`` and return the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draw(result, folder / "demo.png")
+    page = folder / "index.html"
+    write_page(result, page, "demo.png")
+    return page
