@@ -11,10 +11,8 @@ import json
 import sys
 
 import typer
-from click import ClickException
-from click.exceptions import Abort
-from click.exceptions import Exit as ClickExit
 from rich.console import Console
+from rich.markup import escape
 
 from vaultkit.errors import VaultkitError
 
@@ -53,22 +51,14 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
-        code = build_app()(words, standalone_mode=False)
+        build_app()(words)
     except VaultkitError as error:
         if debug:
             raise
         if "--json" in words:
             print(json.dumps({"error": type(error).__name__, "message": str(error)}))
         else:
-            Console(stderr=True, soft_wrap=True).print(f"[bold red]{type(error).__name__}[/]: {error}", highlight=False)
+            Console(stderr=True, soft_wrap=True).print(
+                f"[bold red]{type(error).__name__}[/]: {escape(str(error))}", highlight=False
+            )
         sys.exit(error.exit_code)
-    except ClickExit as done:
-        sys.exit(done.exit_code)
-    except Abort:
-        sys.exit(130)
-    except ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,80 @@
+"""Every verb speaks the same way: help, JSON, one-sentence errors, an exit code by family."""
+
+import json
+
+import pytest
+import typer
+
+from vaultkit import cli
+from vaultkit.errors import ArtefactMismatch, Reverted, RpcUnavailable, SettingsError, VaultkitError
+
+
+def verbs(command=None, path: tuple[str, ...] = ()):
+    command = command or typer.main.get_command(cli.build_app())
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield path, command
+        return
+    for name, child in children.items():
+        yield from verbs(child, (*path, name))
+
+
+def test_every_named_verb_is_there():
+    assert {path[0] for path, _ in verbs()} == set(cli.VERBS)
+
+
+@pytest.mark.parametrize(
+    ("path", "command"), list(verbs()), ids=lambda value: "-".join(value) if isinstance(value, tuple) else ""
+)
+def test_every_verb_has_help_and_json(path, command):
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert "--json" in options, path
+    assert command.help and command.help.split("\n")[0].strip().endswith("."), path
+    for parameter in command.params:
+        assert parameter.name == "help" or getattr(parameter, "help", None), f"{path} {parameter.name} has no help"
+
+
+def run(monkeypatch, error: VaultkitError, *flags: str) -> int:
+    def failing_app():
+        def call(words):
+            raise error
+
+        return call
+
+    monkeypatch.setattr(cli, "build_app", failing_app)
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["anything", *flags])
+    return exit_.value.code
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (SettingsError("no book"), 2),
+        (RpcUnavailable("no answer"), 4),
+        (ArtefactMismatch("a file was changed"), 7),
+        (Reverted("EpochUsed", {"epoch": 1}), 8),
+    ],
+)
+def test_exit_code_is_the_family_s(monkeypatch, capsys, error, code):
+    assert run(monkeypatch, error) == code
+    out, err = capsys.readouterr()
+    assert out == "" and type(error).__name__ in err and str(error) in err
+    assert "Traceback" not in err
+
+
+def test_json_error_is_one_object_on_standard_output(monkeypatch, capsys):
+    run(monkeypatch, SettingsError("no book", next_step="Make one"), "--json")
+    assert json.loads(capsys.readouterr().out) == {"error": "SettingsError", "message": "no book. Make one."}
+
+
+def test_debug_gives_the_traceback(monkeypatch):
+    with pytest.raises(SettingsError):
+        run(monkeypatch, SettingsError("no book"), "--debug")
+
+
+def test_an_unknown_verb_exits_with_usage(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["depositt"])
+    assert exit_.value.code == 2
+    assert "depositt" in capsys.readouterr().err
