@@ -1,0 +1,208 @@
+"""The keeper's journal: one SQLite file of facts, each written before the effect that it announces.
+
+Rows form a hash chain, so that a row that was altered, lost or torn is noticed when the journal is opened, and the file
+is bound to one chain id, vault and model. It holds signed transactions, never keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from vaultkit.errors import JournalError
+from vaultkit.keeper.facts import Fact, from_row, to_row
+from vaultkit.keeper.state import State, apply
+
+FORMAT: Final = "1"
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS binding (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS facts (
+    seq INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    chain_time INTEGER NOT NULL,
+    digest TEXT NOT NULL
+) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What a journal speaks of."""
+
+    chain_id: int
+    vault: str
+    model_id: str
+
+    def rows(self) -> dict[str, str]:
+        """Return the binding as it is stored."""
+        return {
+            "format": FORMAT,
+            "chain_id": str(self.chain_id),
+            "vault": self.vault.lower(),
+            "model_id": self.model_id.lower(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row: a fact and the head's timestamp when it was written."""
+
+    seq: int
+    fact: Fact
+    chain_time: int
+
+
+class Journal:
+    """An open journal; ``state`` is the fold of its facts.
+
+    Parameters
+    ----------
+    path
+        The SQLite file, made if absent.
+    binding
+        What it must speak of.
+
+    Raises
+    ------
+    JournalError
+        When the file is torn or altered, cannot be written, or belongs to another chain, vault or model.
+    """
+
+    def __init__(self, path: Path, binding: Binding) -> None:
+        self.path = path
+        self.state = State()
+        self._digest = ""
+        self._seq = 0
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=5)
+        except (sqlite3.Error, OSError) as error:
+            raise self._refusal("cannot be opened", error) from error
+        try:
+            self._open(binding)
+        except sqlite3.Error as error:
+            self._db.close()
+            raise self._refusal("is torn or cannot be written", error) from error
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _open(self, binding: Binding) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        check = self._db.execute("PRAGMA quick_check").fetchone()[0]
+        if check != "ok":
+            raise self._refusal("is torn", check)
+        self._db.executescript(_TABLES)
+        self._bind(binding)
+        for entry in self._verified():
+            self.state = apply(self.state, entry.fact)
+
+    def _bind(self, binding: Binding) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        held = dict(self._db.execute("SELECT name, value FROM binding"))
+        if not held:
+            self._db.executemany("INSERT INTO binding VALUES (?, ?)", list(binding.rows().items()))
+            held = binding.rows()
+        self._db.execute("COMMIT")
+        for name, expected in binding.rows().items():
+            if held.get(name) != expected:
+                raise JournalError(
+                    f"the journal belongs to another {name}",
+                    got=held.get(name),
+                    expected=expected,
+                    where=self.path.name,
+                    next_step="Give another file with --journal",
+                )
+
+    def _verified(self) -> list[Entry]:
+        entries = []
+        rows = self._db.execute("SELECT seq, kind, payload, chain_time, digest FROM facts ORDER BY seq")
+        for seq, kind, payload, chain_time, digest in rows:
+            expected = _digest(self._digest, seq, kind, payload, chain_time)
+            if seq != self._seq + 1 or digest != expected:
+                raise self._refusal("was altered or lost a row", f"row {seq}")
+            entries.append(Entry(seq, from_row(kind, json.loads(payload)), chain_time))
+            self._seq, self._digest = seq, digest
+        return entries
+
+    def write(self, fact: Fact, chain_time: int) -> State:
+        """Store a fact durably and return the state after it.
+
+        Parameters
+        ----------
+        fact
+            What is about to be done, or what was found.
+        chain_time
+            Timestamp of the head, in seconds.
+
+        Raises
+        ------
+        JournalError
+            When the disk is full, read-only or gone: nothing may be signed or sent after that.
+        """
+        state = apply(self.state, fact)
+        kind, fields = to_row(fact)
+        payload = json.dumps(fields, sort_keys=True)
+        digest = _digest(self._digest, self._seq + 1, kind, payload, chain_time)
+        try:
+            self._db.execute(
+                "INSERT INTO facts VALUES (?, ?, ?, ?, ?)", (self._seq + 1, kind, payload, chain_time, digest)
+            )
+        except sqlite3.Error as error:
+            raise self._refusal("cannot be written", error) from error
+        self._seq, self._digest, self.state = self._seq + 1, digest, state
+        return state
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        self._db.close()
+
+    def _refusal(self, what: str, cause: Any) -> JournalError:
+        return JournalError(
+            f"the keeper's journal {what}",
+            got=str(cause),
+            where=self.path.name,
+            next_step="Nothing was signed. Keep the file, and start with a new one by --journal once you know why",
+        )
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_journal(path: Path) -> tuple[dict[str, str], list[Entry]]:
+    """Return the binding and the entries of a journal without locking or changing it.
+
+    Raises
+    ------
+    JournalError
+        When there is no journal, or it cannot be read.
+    """
+    try:
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
+        try:
+            binding = dict(db.execute("SELECT name, value FROM binding"))
+            rows = db.execute("SELECT seq, kind, payload, chain_time FROM facts ORDER BY seq").fetchall()
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        raise JournalError(
+            "there is no readable journal", got=str(error), where=path.name, next_step="Run `vaultkit keeper run`"
+        ) from error
+    return binding, [Entry(seq, from_row(kind, json.loads(payload)), time) for seq, kind, payload, time in rows]
+
+
+def _digest(previous: str, seq: int, kind: str, payload: str, chain_time: int) -> str:
+    return hashlib.sha256(f"{previous}\n{seq}\n{kind}\n{payload}\n{chain_time}".encode()).hexdigest()
