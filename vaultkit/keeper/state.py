@@ -123,7 +123,8 @@ def fold(facts: Iterable[Fact]) -> State:
 def _interrupted(work: Work | None) -> Work | None:
     if work is None or work.sent:
         return work
-    return replace(work, stage=Stage.SEEN, simulation=None)
+    running = work.stage is Stage.PROVING
+    return replace(work, stage=Stage.SEEN, simulation=None, proofs_started=work.proofs_started - running)
 
 
 def _settled(state: State, fact: Settled) -> State:
