@@ -53,6 +53,10 @@ interface IInferenceVault is IERC4626 {
         uint256 riskAmount
     );
 
+    /// @notice A token refused the transfer of an exit in kind; the amount waits for `claim`.
+    event Owed(address indexed token, address indexed account, uint256 amount);
+    event Claimed(address indexed token, address indexed account, uint256 amount);
+
     /// @notice Only the latest closed epoch is admissible.
     error EpochNotLatest(uint256 epoch, uint256 latest);
     /// @notice The epoch was already accepted.
@@ -83,6 +87,16 @@ interface IInferenceVault is IERC4626 {
     function redeemInKind(uint256 shares, address receiver, address owner)
         external
         returns (uint256 assetAmount, uint256 riskAmount);
+
+    /// @notice Sends what an exit in kind could not, to the account that it is owed to; anyone may call.
+    function claim(address token, address account) external returns (uint256 amount);
+
+    /// @notice What `claim` would send.
+    function owed(address token, address account) external view returns (uint256);
+    /// @notice Sum of `owed` over accounts; no part of the vault's assets.
+    function totalOwed(address token) external view returns (uint256);
+    /// @notice Most that `totalAssets` may reach by deposits.
+    function depositCap() external view returns (uint256);
 
     /// @notice Seconds between epochs.
     function period() external view returns (uint256);

@@ -42,6 +42,8 @@ interface IModelRegistry {
     error SourceSpecMismatch(address source, bytes32 got, bytes32 expected);
     error CommitmentsMalformed(uint256 length);
     error OutputScaleTooLarge(uint8 outputScale);
+    error OutputBoundInvalid(uint256 outputBound);
+    error GateHasNoCode(address gate);
 
     function propose(Model calldata model) external returns (bytes32 modelId);
     function activate(bytes32 modelId) external;

@@ -1,8 +1,8 @@
 """Compiles Solidity through Ape with the pinned compiler from npm, and caches by content.
 
 Ape's compiler plugin asks py-solc-x, which finds an executable named ``solc-v0.8.30`` in the folder that
-``SOLCX_BINARY_PATH`` names; that is a link to ``contracts/bin/solc``. Sources are staged in ``build/ape/`` together with the
-OpenZeppelin files that they import, so that Ape copies tens of files and not all of ``node_modules``.
+``SOLCX_BINARY_PATH`` names; that is a link to ``contracts/bin/solc``. Sources are staged in ``build/ape/`` together with
+the OpenZeppelin files that they import, so that Ape copies tens of files and not all of ``node_modules``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def compile_contracts(extra: dict[str, Path] | None = None) -> Path:
 
     Notes
     -----
-    A group whose sources have not changed since it was compiled costs some milliseconds: neither Ape nor Node is loaded.
+    A group whose sources have not changed since it was compiled costs some milliseconds; Ape and Node are not loaded.
     """
     output = build_dir() / "contracts"
     output.mkdir(exist_ok=True)

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+import {IModelRegistry, Model} from "./interfaces/IModelRegistry.sol";
+import {Instances} from "./libraries/Instances.sol";
+
+/// @title Models behind a timelock that nobody can shorten
+/// @notice A proposed model is visible for `delay` seconds before it can move anything, and can be cancelled; depositors who
+///         do not want it leave under the old one. Activating a model retires the one before it.
+contract ModelRegistry is IModelRegistry, Ownable2Step {
+    uint256 public constant MAX_DELAY = 90 days;
+    uint256 public constant MAX_OUTPUT_SCALE = 64;
+    uint256 public constant MAX_OUTPUT_BOUND = 2 ** 127;
+
+    /// @inheritdoc IModelRegistry
+    uint256 public immutable delay;
+    /// @inheritdoc IModelRegistry
+    bytes32 public activeModel;
+    /// @inheritdoc IModelRegistry
+    mapping(bytes32 modelId => uint256) public activatableAt;
+    mapping(bytes32 modelId => Model) private _models;
+
+    error DelayTooLong(uint256 delay, uint256 maxDelay);
+
+    constructor(address owner_, uint256 delay_) Ownable(owner_) {
+        require(delay_ <= MAX_DELAY, DelayTooLong(delay_, MAX_DELAY));
+        delay = delay_;
+    }
+
+    /// @inheritdoc IModelRegistry
+    function propose(Model calldata model) external onlyOwner returns (bytes32 modelId) {
+        modelId = keccak256(abi.encode(model));
+        require(activatableAt[modelId] == 0 && activeModel != modelId, ModelExists(modelId));
+        uint256 length = model.commitments.length;
+        require(length != 0 && length % Instances.COMMITMENT_BYTES == 0, CommitmentsMalformed(length));
+        require(model.outputScale <= MAX_OUTPUT_SCALE, OutputScaleTooLarge(model.outputScale));
+        require(
+            model.outputBound != 0 && model.outputBound <= MAX_OUTPUT_BOUND, OutputBoundInvalid(model.outputBound)
+        );
+        require(address(model.gate).code.length != 0, GateHasNoCode(address(model.gate)));
+        _checkPins(model);
+        _models[modelId] = model;
+        activatableAt[modelId] = block.timestamp + delay;
+        emit ModelProposed(modelId, block.timestamp + delay, model);
+    }
+
+    /// @inheritdoc IModelRegistry
+    function activate(bytes32 modelId) external onlyOwner {
+        uint256 from = activatableAt[modelId];
+        require(from != 0, ModelNotPending(modelId));
+        require(block.timestamp >= from, DelayNotOver(from, block.timestamp));
+        _checkPins(_models[modelId]);
+        bytes32 before = activeModel;
+        delete activatableAt[modelId];
+        activeModel = modelId;
+        if (before != 0) emit ModelRetired(before);
+        emit ModelActivated(modelId);
+    }
+
+    /// @inheritdoc IModelRegistry
+    function cancel(bytes32 modelId) external onlyOwner {
+        require(activatableAt[modelId] != 0, ModelNotPending(modelId));
+        delete activatableAt[modelId];
+        emit ModelCancelled(modelId);
+    }
+
+    /// @inheritdoc IModelRegistry
+    function retire(bytes32 modelId) external onlyOwner {
+        require(modelId != 0 && activeModel == modelId, ModelNotActive(modelId));
+        delete activeModel;
+        emit ModelRetired(modelId);
+    }
+
+    /// @inheritdoc IModelRegistry
+    /// @dev Models of the past stay readable, so that an audit can rebuild their trades.
+    function modelOf(bytes32 modelId) external view returns (Model memory) {
+        require(address(_models[modelId].gate) != address(0), ModelUnknown(modelId));
+        return _models[modelId];
+    }
+
+    /// @dev An account without code has a code hash too, so the length is asked for.
+    function _checkPins(Model memory model) private view {
+        bytes32 code = model.verifier.codehash;
+        require(
+            model.verifier.code.length != 0 && code == model.verifierCodeHash,
+            VerifierCodeMismatch(model.verifier, code, model.verifierCodeHash)
+        );
+        bytes32 spec = model.source.specHash();
+        require(spec == model.sourceSpecHash, SourceSpecMismatch(address(model.source), spec, model.sourceSpecHash));
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {IERC20} from "@openzeppelin/contracts/interfaces/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {IUniswapV3Factory, IUniswapV3Pool} from "./interfaces/IUniswapV3.sol";
+import {IVenue} from "./interfaces/IVenue.sol";
+import {TickMath} from "./libraries/TickMath.sol";
+
+/// @title One Uniswap V3 pool, traded with directly
+/// @notice Holds nothing between calls: the pool pays the caller, and the callback pulls the caller's tokens into the pool.
+contract UniswapV3Venue is IVenue {
+    using SafeERC20 for IERC20;
+
+    /// @dev One inside the least and the greatest square-root ratio that a pool accepts.
+    uint160 private constant LOWEST_LIMIT = 4295128740;
+    uint160 private constant HIGHEST_LIMIT = 1461446703485210103287273052203988822378723970341;
+
+    IUniswapV3Pool public immutable pool;
+    /// @inheritdoc IVenue
+    address public immutable asset;
+    /// @inheritdoc IVenue
+    address public immutable risk;
+    /// @inheritdoc IVenue
+    uint256 public immutable feePips;
+    uint32 public immutable twapSeconds;
+    bool public immutable riskIsToken0;
+
+    error PoolNotOfFactory(address pool, address expected);
+    error AssetNotInPool(address asset);
+    error TwapSecondsZero();
+    error CallerNotPool(address caller);
+    error NothingToSwap();
+    /// @notice The pool ran out of liquidity before it had taken everything.
+    error PartialFill(uint256 taken, uint256 amountIn);
+
+    constructor(IUniswapV3Factory factory, IUniswapV3Pool pool_, address asset_, uint32 twapSeconds_) {
+        (address token0, address token1, uint24 fee) = (pool_.token0(), pool_.token1(), pool_.fee());
+        address genuine = factory.getPool(token0, token1, fee);
+        require(genuine == address(pool_), PoolNotOfFactory(address(pool_), genuine));
+        require(asset_ == token0 || asset_ == token1, AssetNotInPool(asset_));
+        require(twapSeconds_ != 0, TwapSecondsZero());
+        pool = pool_;
+        asset = asset_;
+        riskIsToken0 = asset_ == token1;
+        risk = asset_ == token1 ? token0 : token1;
+        feePips = fee;
+        twapSeconds = twapSeconds_;
+    }
+
+    /// @inheritdoc IVenue
+    function spotX128() external view returns (uint256) {
+        (uint160 sqrtPriceX96,,,,,,) = pool.slot0();
+        return TickMath.priceX128(sqrtPriceX96, riskIsToken0);
+    }
+
+    /// @inheritdoc IVenue
+    function twapX128() external view returns (uint256) {
+        uint32[] memory secondsAgos = new uint32[](2);
+        secondsAgos[0] = twapSeconds;
+        (int56[] memory cumulatives,) = pool.observe(secondsAgos);
+        int256 mean = TickMath.floorDiv(int256(cumulatives[1]) - cumulatives[0], twapSeconds);
+        return TickMath.priceX128AtTick(mean, riskIsToken0);
+    }
+
+    /// @inheritdoc IVenue
+    function swap(bool riskIn, uint256 amountIn, uint256 minOut) external returns (uint256 amountOut) {
+        require(amountIn != 0, NothingToSwap());
+        bool zeroForOne = riskIn == riskIsToken0;
+        IERC20 tokenOut = IERC20(riskIn ? asset : risk);
+        uint256 before = tokenOut.balanceOf(msg.sender);
+        (int256 delta0, int256 delta1) = pool.swap(
+            msg.sender,
+            zeroForOne,
+            int256(amountIn),
+            zeroForOne ? LOWEST_LIMIT : HIGHEST_LIMIT,
+            abi.encode(msg.sender, riskIn ? risk : asset)
+        );
+        uint256 taken = uint256(zeroForOne ? delta0 : delta1);
+        require(taken == amountIn, PartialFill(taken, amountIn));
+        amountOut = tokenOut.balanceOf(msg.sender) - before;
+        require(amountOut >= minOut, OutputTooLow(amountOut, minOut));
+    }
+
+    /// @notice The pool asks to be paid. It calls back only who called its `swap`, so `data` is what `swap` above encoded.
+    function uniswapV3SwapCallback(int256 delta0, int256 delta1, bytes calldata data) external {
+        require(msg.sender == address(pool), CallerNotPool(msg.sender));
+        (address payer, address tokenIn) = abi.decode(data, (address, address));
+        IERC20(tokenIn).safeTransferFrom(payer, msg.sender, uint256(delta0 > 0 ? delta0 : delta1));
+    }
+}

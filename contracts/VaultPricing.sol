@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {IERC20, IERC4626} from "@openzeppelin/contracts/interfaces/IERC4626.sol";
+import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {IInferenceVault, Policy} from "./interfaces/IInferenceVault.sol";
+import {IVenue} from "./interfaces/IVenue.sol";
+import {TradeMath} from "./libraries/TradeMath.sol";
+
+/// @title What shares are worth: on entry, on exit, and in views
+/// @notice Each direction is priced against whoever could move the price: an entry at the higher of spot and mean plus the
+///         cost of the risk it is given, an exit is promised the lower of them less fee and slippage, views use the mean.
+/// @dev `totalAssets`, `convertTo*` and `max*` never revert: where the mean cannot be read, the last one used by a trade
+///      stands in, and nothing can enter.
+abstract contract VaultPricing is IInferenceVault, ERC4626 {
+    using Math for uint256;
+
+    uint256 public constant MAX_SLIPPAGE_PIPS = 100_000;
+    uint256 private constant WAD = TradeMath.WAD;
+    uint256 private constant PIPS = TradeMath.PIPS;
+
+    IVenue internal immutable _venue;
+    address private immutable _risk;
+    uint256 internal immutable _feePips;
+    /// @inheritdoc IInferenceVault
+    uint256 public immutable depositCap;
+    Policy internal _policy;
+    /// @notice The last mean price that a trade used.
+    uint256 public lastTwapX128;
+    /// @inheritdoc IInferenceVault
+    mapping(address token => mapping(address account => uint256)) public owed;
+    /// @inheritdoc IInferenceVault
+    mapping(address token => uint256) public totalOwed;
+
+    error PolicyInvalid(Policy policy);
+
+    constructor(IVenue venue_, Policy memory policy_, uint256 depositCap_) ERC4626(IERC20(venue_.asset())) {
+        uint256 fee = venue_.feePips();
+        require(
+            policy_.minWeightWad <= policy_.maxWeightWad && policy_.maxWeightWad <= WAD && policy_.deadbandWad <= WAD
+                && policy_.maxStepWad != 0 && policy_.maxStepWad <= WAD && policy_.maxNotional != 0
+                && policy_.slippagePips <= MAX_SLIPPAGE_PIPS && policy_.slippagePips + fee < PIPS
+                && policy_.deviationPips <= PIPS,
+            PolicyInvalid(policy_)
+        );
+        _venue = venue_;
+        _risk = venue_.risk();
+        _feePips = fee;
+        _policy = policy_;
+        depositCap = depositCap_;
+        lastTwapX128 = venue_.twapX128();
+    }
+
+    /// @inheritdoc IERC4626
+    function totalAssets() public view override(ERC4626, IERC4626) returns (uint256) {
+        return _idle() + TradeMath.riskValueDown(_riskBalance(), _meanX128());
+    }
+
+    /// @inheritdoc IInferenceVault
+    function riskWeightWad() external view returns (uint256) {
+        return TradeMath.weightDown(_idle(), TradeMath.riskValueDown(_riskBalance(), _meanX128()));
+    }
+
+    /// @inheritdoc IERC4626
+    function maxDeposit(address) public view override(ERC4626, IERC4626) returns (uint256) {
+        (bool live,) = _tryTwap();
+        if (!live) return 0;
+        if (depositCap == type(uint256).max) return depositCap;
+        uint256 held = totalAssets();
+        return held < depositCap ? depositCap - held : 0;
+    }
+
+    /// @inheritdoc IERC4626
+    function maxMint(address receiver) public view override(ERC4626, IERC4626) returns (uint256) {
+        uint256 assets = maxDeposit(receiver);
+        return assets == 0 || assets == type(uint256).max ? assets : previewDeposit(assets);
+    }
+
+    /// @inheritdoc IERC4626
+    function maxWithdraw(address owner) public view override(ERC4626, IERC4626) returns (uint256) {
+        uint256 price = _exitPriceX128();
+        uint256 most = balanceOf(owner).mulDiv(_exitNavDown(price), _virtualSupply());
+        uint256 dust = _exitDust(price);
+        return most > dust ? most - dust : 0;
+    }
+
+    /// @inheritdoc IERC4626
+    function previewDeposit(uint256 assets) public view override(ERC4626, IERC4626) returns (uint256) {
+        (uint256 nav, uint256 cost) = _entry();
+        uint256 net = assets - assets.mulDiv(cost, WAD * PIPS, Math.Rounding.Ceil);
+        return net.mulDiv(_virtualSupply(), nav + 1);
+    }
+
+    /// @inheritdoc IERC4626
+    function previewMint(uint256 shares) public view override(ERC4626, IERC4626) returns (uint256) {
+        (uint256 nav, uint256 cost) = _entry();
+        uint256 net = shares.mulDiv(nav + 1, _virtualSupply(), Math.Rounding.Ceil);
+        return net.mulDiv(WAD * PIPS, WAD * PIPS - cost, Math.Rounding.Ceil);
+    }
+
+    /// @inheritdoc IERC4626
+    function previewRedeem(uint256 shares) public view override(ERC4626, IERC4626) returns (uint256) {
+        (uint256 assets, uint256 riskAmount) = _sliceDown(shares);
+        return assets + _saleFloorDown(riskAmount, _exitPriceX128());
+    }
+
+    /// @inheritdoc IERC4626
+    /// @dev Shares whose floor is at least `assets`: every rounding of `previewRedeem` is paid for in advance.
+    function previewWithdraw(uint256 assets) public view override(ERC4626, IERC4626) returns (uint256) {
+        if (assets == 0) return 0;
+        uint256 price = _exitPriceX128();
+        return (assets + _exitDust(price)).mulDiv(_virtualSupply(), _exitNavDown(price), Math.Rounding.Ceil);
+    }
+
+    /// @dev Value at the entry price, and the spread as a numerator over `WAD * PIPS`: the pool's fee times the risk weight,
+    ///      without which depositing and leaving in kind would be a free swap.
+    function _entry() private view returns (uint256 nav, uint256 cost) {
+        uint256 value = TradeMath.riskValueDown(_riskBalance(), Math.max(_venue.spotX128(), _venue.twapX128()));
+        nav = _idle() + value;
+        cost = nav == 0 ? 0 : value.mulDiv(WAD, nav, Math.Rounding.Ceil) * _feePips;
+    }
+
+    /// @dev The slice of each balance that `shares` stand for.
+    function _sliceDown(uint256 shares) internal view returns (uint256 assetAmount, uint256 riskAmount) {
+        uint256 supply = _virtualSupply();
+        assetAmount = _idle().mulDiv(shares, supply);
+        riskAmount = _riskBalance().mulDiv(shares, supply);
+    }
+
+    /// @dev Least that a sale of `amount` of the risk token must bring.
+    function _saleFloorDown(uint256 amount, uint256 priceX128) internal view returns (uint256) {
+        return TradeMath.minOutDown(TradeMath.riskValueDown(amount, priceX128), _feePips, _policy.slippagePips);
+    }
+
+    function _exitNavDown(uint256 priceX128) private view returns (uint256) {
+        return _idle() + _saleFloorDown(_riskBalance(), priceX128);
+    }
+
+    /// @dev More than the roundings of a slice can lose: one unit of each amount, and one risk unit's worth.
+    function _exitDust(uint256 priceX128) private pure returns (uint256) {
+        return 3 + priceX128.ceilDiv(TradeMath.Q128);
+    }
+
+    function _exitPriceX128() internal view returns (uint256) {
+        uint256 mean = _meanX128();
+        try _venue.spotX128() returns (uint256 spot) {
+            return Math.min(spot, mean);
+        } catch {
+            return mean;
+        }
+    }
+
+    function _meanX128() private view returns (uint256) {
+        (bool live, uint256 price) = _tryTwap();
+        return live ? price : lastTwapX128;
+    }
+
+    function _tryTwap() private view returns (bool live, uint256 price) {
+        try _venue.twapX128() returns (uint256 value) {
+            return (true, value);
+        } catch {
+            return (false, 0);
+        }
+    }
+
+    function _virtualSupply() private view returns (uint256) {
+        return totalSupply() + 10 ** _decimalsOffset();
+    }
+
+    /// @dev Amounts owed to earlier holders are no longer the vault's.
+    function _idle() internal view returns (uint256) {
+        return IERC20(asset()).balanceOf(address(this)) - totalOwed[asset()];
+    }
+
+    function _riskBalance() internal view returns (uint256) {
+        return IERC20(_risk).balanceOf(address(this)) - totalOwed[_risk];
+    }
+
+    /// @dev Six virtual decimals make the first deposit safe from inflation by donations.
+    function _decimalsOffset() internal pure override returns (uint8) {
+        return 6;
+    }
+
+    /// @inheritdoc IInferenceVault
+    function policy() external view returns (Policy memory) {
+        return _policy;
+    }
+
+    /// @inheritdoc IInferenceVault
+    function venue() external view returns (address) {
+        return address(_venue);
+    }
+
+    /// @inheritdoc IInferenceVault
+    function risk() public view returns (address) {
+        return _risk;
+    }
+}
