@@ -1,0 +1,134 @@
+"""From an address book and an artefact folder to a keeper, after every pin was compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vaultkit.book import AddressBook, VaultBook
+from vaultkit.chain.abi import Contract, load_abi
+from vaultkit.chain.account import Signer
+from vaultkit.errors import ArtefactMismatch, SettingsError
+from vaultkit.keeper.actions import Config
+from vaultkit.keeper.inputs import WindowReader
+from vaultkit.keeper.keeper import Parts
+from vaultkit.keeper.observe import Observer, model_pins
+from vaultkit.keeper.proving import ProofRunner
+from vaultkit.keeper.submit import Submitter
+from vaultkit.manifest import ArtefactManifest
+from vaultkit.protocols import Proof, Prover, Rpc
+from vaultkit.window import WindowSpec
+
+Outputs = Callable[[tuple[int, ...]], tuple[int, ...]]
+
+
+def vault_of(book: AddressBook) -> VaultBook:
+    """Return the vault of an address book.
+
+    Raises
+    ------
+    SettingsError
+        When none was deployed.
+    """
+    if book.vault is None:
+        raise SettingsError("the address book has no vault", next_step="Run `vaultkit deploy` first")
+    return book.vault
+
+
+def window_of(book: AddressBook, manifest: ArtefactManifest) -> WindowSpec:
+    """Return the artefact's window, bound to the book's pool."""
+    return WindowSpec(pool=book.pool.pool, sign=book.pool.sign, **manifest.window.model_dump())
+
+
+def check_pins(rpc: Rpc, book: AddressBook, manifest: ArtefactManifest) -> None:
+    """Compare an artefact with what the registry pinned when the model was proposed.
+
+    Raises
+    ------
+    ArtefactMismatch
+        When they differ; the field is named.
+    """
+    vault = vault_of(book)
+    pins = model_pins(rpc, vault, bytes.fromhex(vault.model_id[2:]))
+    period = Contract(rpc, vault.vault, load_abi("InferenceVault")).call("period")
+    commitments = "".join(commitment.removeprefix("0x") for commitment in manifest.commitments)
+    compared: dict[str, tuple[Any, Any]] = {
+        "weight commitments": (f"0x{commitments}", f"0x{pins['commitments'].hex()}"),
+        "bundle hash": (f"0x{manifest.bundle_hash().hex()}", f"0x{pins['bundleHash'].hex()}"),
+        "window": (f"0x{window_of(book, manifest).spec_hash().hex()}", f"0x{pins['sourceSpecHash'].hex()}"),
+        "output scale": (manifest.output_scale, pins["outputScale"]),
+        "output bound": (manifest.output_bound, pins["outputBound"]),
+        "period": (manifest.period_seconds, period),
+        "verifier code": (f"0x{pins['codeHashNow'].hex()}", f"0x{pins['verifierCodeHash'].hex()}"),
+    }
+    for name, (got, expected) in compared.items():
+        if got != expected:
+            raise ArtefactMismatch(
+                f"the artefact's {name} is not what the registry pinned",
+                got=str(got)[:34],
+                expected=str(expected)[:34],
+                where=vault.model_id,
+                next_step="Deploy this artefact, or give the folder of the model that is active",
+            )
+
+
+def config_of(rpc: Rpc, book: AddressBook, **limits: int) -> Config:
+    """Return the keeper's limits; period and age are the vault's own, the rest may be given by name."""
+    vault = vault_of(book)
+    contract = Contract(rpc, vault.vault, load_abi("InferenceVault"))
+    return Config(vault.model_id.lower(), int(contract.call("period")), int(contract.call("maxAge")), **limits)
+
+
+def emulated(artefact: Path, manifest: ArtefactManifest) -> Outputs:
+    """Return the circuit's emulator as a function of one window."""
+    import numpy as np
+
+    from vaultkit.circuits.emulator import Emulator
+
+    emulator = Emulator.load(artefact, manifest.window.clip)
+
+    def outputs(inputs: tuple[int, ...]) -> tuple[int, ...]:
+        row = emulator.outputs(np.array([inputs], dtype=np.int64))[0]
+        return tuple(int(value) for value in row)
+
+    return outputs
+
+
+def assemble(
+    rpc: Rpc,
+    book: AddressBook,
+    artefact: Path,
+    signer: Signer,
+    beneficiary: str,
+    *,
+    prover: Callable[[], Prover],
+    verify: Callable[[Proof], None],
+) -> Parts:
+    """Return a keeper's parts, after the artefact's files, its SRS and every pin were checked.
+
+    Raises
+    ------
+    ArtefactMismatch
+        When a file was changed or the registry pinned something else.
+    UnsafeSrs
+        When the artefact's SRS is a locally generated one and the chain is not local.
+    """
+    from vaultkit.circuits.srs import require_safe_srs
+
+    manifest = ArtefactManifest.load(artefact)
+    require_safe_srs(manifest.srs, book.chain_id)
+    check_pins(rpc, book, manifest)
+    vault = vault_of(book)
+    pool = Contract(rpc, book.pool.pool, load_abi("UniswapV3Pool"))
+    source = Contract(rpc, vault.source, load_abi("TickWindow"))
+    submitter = Submitter(rpc, Contract(rpc, vault.vault, load_abi("InferenceVault")), signer, book.chain_id)
+    return Parts(
+        observer=Observer(rpc, book.chain_id, vault, submitter),
+        window=WindowReader(rpc, pool, source, window_of(book, manifest)),
+        submitter=submitter,
+        proofs=ProofRunner(prover, verify),
+        outputs=emulated(artefact, manifest),
+        artefact=artefact,
+        beneficiary=beneficiary,
+    )

@@ -1,0 +1,130 @@
+"""The model's inputs of an epoch, found three ways that must agree, and the hints for the contract's own reading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vaultkit.chain.abi import Contract, as_reverted
+from vaultkit.errors import RpcRefused, VerificationError, WindowError
+from vaultkit.keeper.actions import Head
+from vaultkit.protocols import Rpc
+from vaultkit.window import WindowSpec, encode_hints, find_hints
+
+CHUNK: Final = 128
+"""Observations fetched in one batch, newest first, until the window is covered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """The part of a pool's observation ring that a window needs, at one block.
+
+    ``times`` and ``cumulatives`` hold ``None`` for slots that were not needed or not initialized.
+    """
+
+    index: int
+    tick: int
+    times: tuple[int | None, ...]
+    cumulatives: tuple[int | None, ...]
+
+    def cumulative(self, time: int, hint: int) -> int:
+        """Return the tick cumulative at ``time`` from the observation before it and the next, as `TickWindow` does."""
+        start, before = self.times[hint], self.cumulatives[hint]
+        if start is None or before is None:
+            raise WindowError("a hint points at an observation that is not there", got=hint)
+        elapsed = (time - start) % 2**32
+        if hint == self.index:
+            return before + self.tick * elapsed
+        successor = (hint + 1) % len(self.times)
+        end, after = self.times[successor], self.cumulatives[successor]
+        if end is None or after is None:
+            raise WindowError("an observation has no successor", got=hint)
+        return before + (after - before) // ((end - start) % 2**32) * elapsed
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A window's integers and the hints with which the contract reads the same."""
+
+    inputs: tuple[int, ...]
+    hints: bytes
+
+
+class WindowReader:
+    """Reads windows of one pool for one input source.
+
+    Parameters
+    ----------
+    rpc
+        Endpoint.
+    pool, source
+        The Uniswap V3 pool and the deployed `TickWindow`.
+    spec
+        Definition of the window.
+    """
+
+    def __init__(self, rpc: Rpc, pool: Contract, source: Contract, spec: WindowSpec) -> None:
+        self._rpc, self._pool, self._source, self.spec = rpc, pool, source, spec
+
+    def read(self, epoch_end: int, head: Head) -> Reading:
+        """Return the inputs of the epoch that ended at ``epoch_end``, as of the state of ``head``.
+
+        Raises
+        ------
+        WindowError
+            When the pool does not remember the window.
+        VerificationError
+            When ``pool.observe``, the recomputation from observations and the source's own answer differ.
+        """
+        times = self.spec.point_times(epoch_end)
+        ring = self._ring(times[-1], head)
+        hints = find_hints(times, ring.times, ring.index, head.timestamp)
+        recomputed = tuple(ring.cumulative(time, hint) for time, hint in zip(times, hints, strict=True))
+        observed, _ = self._call(self._pool, "observe", [head.timestamp - time for time in times], head=head)
+        packed = encode_hints(hints)
+        inputs = self.spec.inputs(observed)
+        answers = {
+            "the recomputed window": self.spec.inputs(recomputed),
+            "the input source": tuple(self._call(self._source, "read", epoch_end, packed, head=head)),
+        }
+        if recomputed != tuple(observed):
+            raise VerificationError("observations do not add up to pool.observe", got=recomputed, expected=observed)
+        for name, found in answers.items():
+            if found != inputs:
+                raise VerificationError(f"{name} differs from pool.observe", got=found, expected=inputs)
+        return Reading(inputs, packed)
+
+    def _ring(self, oldest: int, head: Head) -> Ring:
+        _, tick, index, cardinality, *_ = self._call(self._pool, "slot0", head=head)
+        times: list[int | None] = [None] * cardinality
+        cumulatives: list[int | None] = [None] * cardinality
+        for start in range(0, cardinality, CHUNK):
+            slots = [(index - k) % cardinality for k in range(start, min(start + CHUNK, cardinality))]
+            pin = {"blockHash": head.block_hash}
+            answers = self._rpc.batch(
+                [
+                    ("eth_call", [{"to": self._pool.address, "data": self._pool.encode("observations", slot)}, pin])
+                    for slot in slots
+                ]
+            )
+            for slot, answer in zip(slots, answers, strict=True):
+                stamp, cumulative, _, initialized = self._pool.decode_output("observations", answer)
+                if initialized:
+                    times[slot], cumulatives[slot] = stamp, cumulative
+            reached = [
+                (head.timestamp - stamp) % 2**32 for stamp in (times[slot] for slot in slots) if stamp is not None
+            ]
+            if not reached or max(reached) >= head.timestamp - oldest:
+                break
+        return Ring(index, tick, tuple(times), tuple(cumulatives))
+
+    def _call(self, contract: Contract, name: str, *args: Any, head: Head) -> Any:
+        fields = {"to": contract.address, "data": contract.encode(name, *args)}
+        try:
+            answer = self._rpc.call("eth_call", [fields, {"blockHash": head.block_hash}])
+        except RpcRefused as refusal:
+            reverted = as_reverted(refusal, contract.abi, where=name)
+            if reverted is None:
+                raise
+            raise WindowError("the chain refuses the window", got=str(reverted), where=contract.address) from refusal
+        return contract.decode_output(name, answer)

@@ -1,0 +1,279 @@
+"""The loop: observe, ask `step`, write the fact, do the deed."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from vaultkit.errors import (
+    KeeperError,
+    ReorgDetected,
+    Reverted,
+    RpcRefused,
+    RpcUnavailable,
+    SubmissionFailed,
+    VerificationError,
+    WindowError,
+    WrongChain,
+)
+from vaultkit.keeper import actions, facts
+from vaultkit.keeper.inputs import Reading, WindowReader
+from vaultkit.keeper.journal import Journal
+from vaultkit.keeper.observe import Observer
+from vaultkit.keeper.proving import ProofRunner, reason_of
+from vaultkit.keeper.state import Stage, State, Work
+from vaultkit.keeper.step import first_epoch, step
+from vaultkit.keeper.submit import Fees, Submitter, revert_text
+from vaultkit.protocols import Proof, ProofJob
+
+POLL_SECONDS: Final = 0.05
+BACKOFF_SECONDS: Final = (0.1, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the loop works with; each can be another implementation.
+
+    ``outputs`` is the circuit's emulator, ``artefact`` the folder that proofs are made from, ``deadline_seconds`` the
+    wall-clock limit of one proof.
+    """
+
+    observer: Observer
+    window: WindowReader
+    submitter: Submitter
+    proofs: ProofRunner
+    outputs: Callable[[tuple[int, ...]], tuple[int, ...]]
+    artefact: Path
+    beneficiary: str
+    deadline_seconds: float = 120.0
+
+
+class Keeper:
+    """Keeps one vault's epochs.
+
+    Parameters
+    ----------
+    parts
+        I/O.
+    config
+        Limits.
+    journal
+        Open journal of this vault and model, under a `vaultkit.keeper.lock.KeeperLock`.
+    log
+        structlog logger; every line is redacted.
+    on_settled
+        Called with the epoch's last facts when it is accepted or missed.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        config: actions.Config,
+        journal: Journal,
+        log: Any,
+        on_settled: Callable[[facts.Settled, Work | None], None] | None = None,
+    ) -> None:
+        self._parts, self._config, self._journal, self._log = parts, config, journal, log
+        self._on_settled = on_settled
+        self._reading: tuple[int, Reading] | None = None
+        self._time = 0
+        self._resumed = False
+
+    @property
+    def state(self) -> State:
+        """The fold of the journal."""
+        return self._journal.state
+
+    def run(self, epochs: int | None, stop: threading.Event) -> State:
+        """Keep epochs until ``epochs`` were accepted by this process or ``stop`` is set; return the state.
+
+        Raises
+        ------
+        KeeperError
+            When the keeper halted, with the reason.
+        """
+        wanted = None if epochs is None else self.state.accepted + epochs
+        failures = 0
+        try:
+            while not stop.is_set() and (wanted is None or self.state.accepted < wanted):
+                try:
+                    action = self.tick()
+                except (RpcUnavailable, ReorgDetected, RpcRefused) as error:
+                    failures += 1
+                    self._log.warning("degraded", error=str(error), failures=failures)
+                    low, high = BACKOFF_SECONDS
+                    stop.wait(min(high, low * 2 ** min(failures, 10)) * random.uniform(0.5, 1.0))
+                    continue
+                if failures:
+                    self._log.info("recovered", failures=failures)
+                    failures = 0
+                if isinstance(action, actions.Halt):
+                    raise KeeperError("the keeper halted", got=action.reason, next_step="See `vaultkit keeper status`")
+                if isinstance(action, actions.Wait | actions.Hold):
+                    stop.wait(POLL_SECONDS)
+        finally:
+            self._parts.proofs.close()
+        return self.state
+
+    def tick(self) -> actions.Action:
+        """Take one step and return what was done.
+
+        Raises
+        ------
+        RpcUnavailable, RpcRefused, ReorgDetected
+            When the chain could not be read; the next tick tries again.
+        JournalError
+            When a fact could not be written; nothing was signed or sent.
+        """
+        try:
+            seen = self._parts.observer.observe(self.state.work)
+        except WrongChain as error:
+            self._write(facts.Halted(str(error)))
+            return actions.Halt(str(error))
+        self._time = seen.head.timestamp
+        self._resume(seen)
+        self._collect()
+        action = step(self.state, seen, self._config)
+        self._do(action, seen)
+        work = self.state.work
+        if self._parts.proofs.running and (work is None or work.stage is not Stage.PROVING):
+            self._log.info("proof_dropped", epoch=work.epoch if work else None)
+            self._parts.proofs.kill()
+        return action
+
+    def _resume(self, seen: actions.Observation) -> None:
+        if self._resumed:
+            return
+        self._resumed = True
+        if self.state.next_epoch is None:
+            self._write(facts.Started(first_epoch(seen, self._config)))
+        else:
+            self._write(facts.Restarted())
+
+    def _write(self, fact: facts.Fact) -> None:
+        self._journal.write(fact, self._time)
+        kind, fields = facts.to_row(fact)
+        hidden = ("proof", "calldata", "raw")
+        self._log.info(kind, chain_time=self._time, **{k: v for k, v in fields.items() if k not in hidden})
+
+    def _collect(self) -> None:
+        done = self._parts.proofs.take()
+        work = self.state.work
+        if done is None or work is None:
+            return
+        if isinstance(done, Proof):
+            self._write(facts.Proven(work.epoch, f"0x{done.proof.hex()}", done.seconds, done.prover))
+        else:
+            self._write(facts.Trouble(work.epoch, reason_of(done), str(done), back=True))
+
+    def _do(self, action: actions.Action, seen: actions.Observation) -> None:
+        match action:
+            case actions.Begin():
+                self._write(facts.Seen(action.epoch, seen.active_model))
+            case actions.Read():
+                self._read(action.epoch, seen.head)
+            case actions.Prove():
+                self._prove(action)
+            case actions.Simulate():
+                self._simulate(action.epoch, seen.head)
+            case actions.Hold():
+                self._trouble(action.epoch, action.reason, action.detail)
+            case actions.Submit() | actions.Bump() | actions.Cancel():
+                self._sign(action, seen.head)
+            case actions.Rebroadcast():
+                self._broadcast(action.epoch, action.tx_hash, action.raw, seen.head)
+            case actions.Follow():
+                receipt = action.receipt
+                self._write(
+                    facts.Mined(
+                        action.epoch,
+                        receipt.tx_hash,
+                        receipt.block_number,
+                        receipt.block_hash,
+                        receipt.gas_used,
+                        receipt.succeeded,
+                        receipt.detail,
+                    )
+                )
+            case actions.Lose():
+                self._write(facts.Unmined(action.epoch, action.tx_hash))
+            case actions.Record():
+                self._settle(action)
+            case actions.Halt():
+                if not self.state.halted:
+                    self._write(facts.Halted(action.reason))
+            case actions.Wait():
+                pass
+
+    def _read(self, epoch: int, head: actions.Head) -> None:
+        try:
+            reading = self._parts.window.read(epoch * self._config.period_seconds, head)
+            outputs = self._parts.outputs(reading.inputs)
+        except (WindowError, VerificationError) as error:
+            self._trouble(epoch, facts.Miss.WINDOW_UNAVAILABLE, str(error))
+            return
+        self._reading = epoch, reading
+        self._write(facts.InputsRead(epoch, reading.inputs, outputs, head.number, head.block_hash))
+
+    def _prove(self, action: actions.Prove) -> None:
+        work = self.state.work
+        if work is None or work.read is None:
+            raise KeeperError("a proof was asked for without inputs", got=action.epoch)
+        self._write(facts.Proving(action.epoch))
+        job = ProofJob(self._parts.artefact, action.inputs, self._parts.beneficiary, self._parts.deadline_seconds)
+        self._parts.proofs.start(job, work.read.outputs)
+
+    def _simulate(self, epoch: int, head: actions.Head) -> None:
+        work = self.state.work
+        if work is None or work.read is None or work.proof is None:
+            raise KeeperError("a simulation was asked for without a proof", got=epoch)
+        try:
+            if self._reading is None or self._reading[0] != epoch or self._reading[1].inputs != work.read.inputs:
+                self._reading = epoch, self._parts.window.read(epoch * self._config.period_seconds, head)
+            hints = self._reading[1].hints
+            proof = bytes.fromhex(work.proof.proof[2:])
+            calldata = self._parts.submitter.calldata(epoch, self._parts.beneficiary, work.read.outputs, proof, hints)
+            gas = self._parts.submitter.simulate(calldata, head)
+        except (Reverted, SubmissionFailed, WindowError, VerificationError) as error:
+            self._reading = None
+            self._write(facts.SimulationFailed(epoch, revert_text(error), head.number))
+            return
+        self._write(facts.Simulated(epoch, calldata, gas, head.number, head.block_hash))
+
+    def _sign(self, action: actions.Submit | actions.Bump | actions.Cancel, head: actions.Head) -> None:
+        fees = Fees(action.max_fee_wei, action.tip_wei)
+        cancel = isinstance(action, actions.Cancel)
+        work = self.state.work
+        if cancel:
+            raw, tx_hash = self._parts.submitter.sign_cancel(action.nonce, fees)
+        elif work is not None and work.simulation is not None:
+            made = work.simulation
+            raw, tx_hash = self._parts.submitter.sign_trade(made.calldata, made.gas, action.nonce, fees)
+        else:
+            raise KeeperError("a signature was asked for without a simulation", got=action.epoch)
+        self._write(
+            facts.Signed(
+                action.epoch, action.nonce, tx_hash, raw, fees.max_fee_wei, fees.tip_wei, head.number, cancel=cancel
+            )
+        )
+        self._broadcast(action.epoch, tx_hash, raw, head)
+
+    def _broadcast(self, epoch: int, tx_hash: str, raw: str, head: actions.Head) -> None:
+        answer, words = self._parts.submitter.broadcast(raw)
+        self._write(facts.Broadcast(epoch, tx_hash, f"{answer}: {words}" if words else str(answer), head.number))
+
+    def _trouble(self, epoch: int, reason: facts.Miss, detail: str) -> None:
+        work = self.state.work
+        if work is None or work.trouble is None or (work.trouble.reason, work.trouble.detail) != (reason, detail):
+            self._write(facts.Trouble(epoch, reason, detail))
+
+    def _settle(self, action: actions.Record) -> None:
+        work = self.state.work
+        fact = facts.Settled(action.epoch, action.accepted, action.reason, action.detail)
+        self._write(fact)
+        if self._on_settled is not None:
+            self._on_settled(fact, work)

@@ -1,0 +1,96 @@
+"""One proof at a time beside the loop: started, polled, killed; nothing unverified comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from vaultkit.errors import ProofInvalid, ProverFailed, ProverTimeout, VaultkitError
+from vaultkit.keeper.facts import Miss
+from vaultkit.protocols import Proof, ProofJob, Prover
+
+
+class ProofRunner:
+    """Runs a prover in a thread; the prover itself works in processes of its own.
+
+    Parameters
+    ----------
+    factory
+        Makes a prover; called again after one was killed.
+    verify
+        Raises where a proof does not verify: the keeper's own check, whoever made the proof.
+    """
+
+    def __init__(self, factory: Callable[[], Prover], verify: Callable[[Proof], None]) -> None:
+        self._factory, self._verify = factory, verify
+        self._prover: Prover | None = None
+        self._future: Future[Proof] | None = None
+        self._pool: ThreadPoolExecutor | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether a proof was started and not taken."""
+        return self._future is not None
+
+    def start(self, job: ProofJob, expected: tuple[int, ...]) -> None:
+        """Start a proof whose outputs must be ``expected``, the emulator's; one that is running is killed first."""
+        self.kill()
+        prover = self._prover = self._prover or self._factory()
+        self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="proof")
+        self._future = self._pool.submit(self._prove, prover, job, expected)
+
+    def _prove(self, prover: Prover, job: ProofJob, expected: tuple[int, ...]) -> Proof:
+        proof = prover.prove(job)
+        if (proof.inputs, proof.outputs) != (job.inputs, expected) or int(proof.beneficiary, 16) != int(
+            job.beneficiary, 16
+        ):
+            raise ProofInvalid(
+                "a proof speaks of another statement",
+                got=(proof.inputs, proof.outputs, proof.beneficiary),
+                expected=(job.inputs, expected, job.beneficiary),
+            )
+        self._verify(proof)
+        return proof
+
+    def take(self) -> Proof | Exception | None:
+        """Return the finished proof or its error, once; None while it runs."""
+        if self._future is None or not self._future.done():
+            return None
+        future, self._future = self._future, None
+        error = future.exception()
+        if error is None:
+            return future.result()
+        if isinstance(error, Exception):
+            return error
+        raise error
+
+    def kill(self) -> None:
+        """Stop the proof that is running, with the processes that make it."""
+        if self._future is None:
+            return
+        self._drop()
+        self._future = None
+
+    def close(self) -> None:
+        """Stop everything."""
+        self._drop()
+        self._future = None
+
+    def _drop(self) -> None:
+        prover, self._prover = self._prover, None
+        pool, self._pool = self._pool, None
+        if prover is not None:
+            prover.close()
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def reason_of(error: Exception) -> Miss:
+    """Return the reason that a prover's error gives to a missed epoch."""
+    if isinstance(error, ProverTimeout):
+        return Miss.PROVER_TIMEOUT
+    if isinstance(error, ProofInvalid):
+        return Miss.PROOF_WRONG
+    if isinstance(error, VaultkitError) and not isinstance(error, ProverFailed):
+        return Miss.ENVELOPE_EXCEEDED if type(error).__name__ == "EnvelopeExceeded" else Miss.PROVER_FAILED
+    return Miss.PROVER_FAILED

@@ -1,0 +1,166 @@
+"""From a proof to a mined transaction: calldata, simulation at a pinned block hash, signature, broadcast, receipt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from eth_utils.address import to_checksum_address
+
+from vaultkit.chain.abi import Abi, Contract, as_reverted
+from vaultkit.chain.account import Signer
+from vaultkit.errors import Reverted, RpcRefused, SubmissionFailed
+from vaultkit.keeper.actions import Head, Receipt
+from vaultkit.protocols import Rpc
+
+GAS_MARGIN: Final = (5, 4)
+"""The gas limit is the estimate times this ratio: the state may differ a little in the block that includes it."""
+
+CANCEL_GAS: Final = 21_000
+MAX_GAS: Final = 10_000_000
+
+
+class Answer(StrEnum):
+    """What a node can say to a broadcast; none of them is a reason to sign again."""
+
+    SENT = "sent"
+    ALREADY_KNOWN = "already_known"
+    NONCE_USED = "nonce_used"
+    UNDERPRICED = "underpriced"
+    REFUSED = "refused"
+
+
+_ANSWERS: Final = (
+    ("already known", Answer.ALREADY_KNOWN),
+    ("already imported", Answer.ALREADY_KNOWN),
+    ("nonce too low", Answer.NONCE_USED),
+    ("underpriced", Answer.UNDERPRICED),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """EIP-1559 caps, per gas."""
+
+    max_fee_wei: int
+    tip_wei: int
+
+
+class Submitter:
+    """Simulates, signs and sends the keeper's transactions to one vault.
+
+    Parameters
+    ----------
+    rpc
+        Endpoint.
+    vault
+        The vault's contract.
+    signer
+        The keeper's account.
+    chain_id
+        Bound into every signature.
+    """
+
+    def __init__(self, rpc: Rpc, vault: Contract, signer: Signer, chain_id: int) -> None:
+        self._rpc, self._vault, self._signer, self._chain_id = rpc, vault, signer, chain_id
+
+    @property
+    def address(self) -> str:
+        """The keeper's account."""
+        return self._signer.address
+
+    def calldata(self, epoch: int, beneficiary: str, outputs: tuple[int, ...], proof: bytes, hints: bytes) -> str:
+        """Return the calldata of ``rebalance``."""
+        return self._vault.encode("rebalance", epoch, beneficiary, list(outputs), proof, hints)
+
+    def simulate(self, calldata: str, head: Head) -> int:
+        """Return a gas limit after the call has succeeded on the state of ``head``.
+
+        Raises
+        ------
+        Reverted
+            When the vault refuses, with the error's name and arguments.
+        """
+        fields = {"from": self.address, "to": self._vault.address, "data": calldata, "gas": hex(MAX_GAS)}
+        try:
+            self._rpc.call("eth_call", [fields, {"blockHash": head.block_hash}])
+            used = int(self._rpc.call("eth_estimateGas", [fields, {"blockHash": head.block_hash}]), 16)
+        except RpcRefused as refusal:
+            raise as_named(refusal, self._vault.abi) from refusal
+        return min(MAX_GAS, used * GAS_MARGIN[0] // GAS_MARGIN[1])
+
+    def sign_trade(self, calldata: str, gas: int, nonce: int, fees: Fees) -> tuple[str, str]:
+        """Return the raw transaction that calls the vault, and its hash."""
+        return self._sign(self._vault.address, calldata, gas, nonce, fees)
+
+    def sign_cancel(self, nonce: int, fees: Fees) -> tuple[str, str]:
+        """Return a raw transaction that does nothing but use up the nonce, and its hash."""
+        return self._sign(self.address, "0x", CANCEL_GAS, nonce, fees)
+
+    def _sign(self, to: str, data: str, gas: int, nonce: int, fees: Fees) -> tuple[str, str]:
+        return self._signer.sign(
+            {
+                "type": 2,
+                "chainId": self._chain_id,
+                "nonce": nonce,
+                "to": to_checksum_address(to),
+                "value": 0,
+                "data": data,
+                "gas": gas,
+                "maxFeePerGas": fees.max_fee_wei,
+                "maxPriorityFeePerGas": fees.tip_wei,
+            }
+        )
+
+    def broadcast(self, raw: str) -> tuple[Answer, str]:
+        """Return the node's answer to signed bytes, and its words where it did not take them.
+
+        Raises
+        ------
+        RpcUnavailable
+            When there was no answer: the node may or may not have the transaction.
+        """
+        try:
+            self._rpc.call("eth_sendRawTransaction", [raw])
+        except RpcRefused as refusal:
+            words = str(refusal)
+            for pattern, answer in _ANSWERS:
+                if pattern in words.lower():
+                    return answer, words
+            return Answer.REFUSED, words
+        return Answer.SENT, ""
+
+    def receipt(self, fields: dict[str, Any]) -> Receipt:
+        """Return the keeper's view of a JSON-RPC receipt; a revert is named by repeating the call before its block."""
+        number = int(fields["blockNumber"], 16)
+        succeeded = int(fields["status"], 16) == 1
+        detail = "" if succeeded else self._revert_name(fields["transactionHash"], number)
+        return Receipt(
+            fields["transactionHash"], number, fields["blockHash"], int(fields["gasUsed"], 16), succeeded, detail
+        )
+
+    def _revert_name(self, tx_hash: str, block_number: int) -> str:
+        sent = self._rpc.call("eth_getTransactionByHash", [tx_hash])
+        fields = {"from": sent["from"], "to": sent["to"], "data": sent["input"], "gas": sent["gas"]}
+        for block in (block_number, block_number - 1):
+            try:
+                self._rpc.call("eth_call", [fields, hex(block)])
+            except RpcRefused as refusal:
+                return revert_text(as_named(refusal, self._vault.abi))
+        return "reverted for a reason that a repetition does not show"
+
+
+def as_named(refusal: RpcRefused, abi: Abi) -> Reverted | SubmissionFailed:
+    """Return the contract's named error inside a refusal, or a `SubmissionFailed` with the node's words."""
+    reverted = as_reverted(refusal, abi)
+    if reverted is not None:
+        return reverted
+    return SubmissionFailed("the node refused the simulation", got=str(refusal))
+
+
+def revert_text(error: Exception) -> str:
+    """Return an error's name and arguments in one line."""
+    if isinstance(error, Reverted):
+        return f"{error.name}({', '.join(f'{name}={value}' for name, value in error.args_.items())})"
+    return str(error)
