@@ -56,8 +56,8 @@ class Depth:
         Half the width of the concentrated position; 5,000 ticks are a factor of about 1.65 to either side.
     """
 
-    wide_usd: float = 20e6
-    concentrated_usd: float = 30e6
+    wide_usd: float = 40e6
+    concentrated_usd: float = 160e6
     half_width_ticks: int = 5_000
 
 
