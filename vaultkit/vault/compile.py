@@ -1,7 +1,7 @@
 """Compiles Solidity through Ape with the pinned compiler from npm, and caches by content.
 
 Ape's compiler plugin asks py-solc-x, which finds an executable named ``solc-v0.8.30`` in the folder that
-``SOLCX_BINARY_PATH`` names; that is a link to ``contracts/bin/solc``. Sources are staged in ``build/ape/`` together with
+``SOLCX_BINARY_PATH`` names: a link to ``contracts/bin/solc``. Sources are staged in ``build/ape/`` together with
 the OpenZeppelin files that they import, so that Ape copies tens of files and not all of ``node_modules``.
 """
 

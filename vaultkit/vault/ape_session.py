@@ -1,0 +1,147 @@
+"""Deploying and sending through Ape, attached to a chain that somebody else runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vaultkit.chain.abi import decode_revert
+from vaultkit.errors import DeployFailed, SettingsError, ToolMissing
+from vaultkit.settings import LOCAL_CHAIN_IDS, build_dir
+from vaultkit.vault.compile import load_artifact
+
+
+class ApeSession:
+    """One account on one attached chain; made by `attached`."""
+
+    def __init__(self, account: Any) -> None:
+        self._account = account
+        self.address = str(account.address)
+
+    def deploy(self, name: str, *arguments: Any) -> Any:
+        """Return Ape's instance of a newly deployed contract of ``build/contracts``.
+
+        Raises
+        ------
+        DeployFailed
+            When the chain refuses it; the message names the contract's error.
+        """
+        from ape.contracts import ContractContainer
+        from ethpm_types import ContractType
+
+        artifact = load_artifact(name)
+        kind = ContractType.model_validate(
+            {
+                "contractName": name,
+                "abi": artifact["abi"],
+                "deploymentBytecode": {"bytecode": artifact["bytecode"]},
+                "runtimeBytecode": {"bytecode": artifact["deployedBytecode"]},
+            }
+        )
+        with _named_reverts(f"deployment of {name}"):
+            return self._account.deploy(ContractContainer(kind), *arguments)
+
+    def send(self, method: Any, *arguments: Any) -> Any:
+        """Return the receipt of a transaction through a contract instance's method."""
+        with _named_reverts(str(getattr(method, "name", "a transaction"))):
+            return method(*arguments, sender=self._account)
+
+
+@contextmanager
+def attached(
+    rpc_url: str,
+    chain_id: int,
+    *,
+    keystore: Path | None = None,
+    passphrase: str | None = None,
+    account_index: int = 0,
+) -> Iterator[ApeSession]:
+    """Yield a session on a running chain; it starts no node and leaves the chain's mining alone.
+
+    Parameters
+    ----------
+    keystore, passphrase
+        Encrypted key file of the deployer and what opens it.
+    account_index
+        Account of the published test mnemonic, on local chains and without a keystore only.
+
+    Raises
+    ------
+    ToolMissing
+        When Ape is not installed.
+    SettingsError
+        When there is no key for this chain, or the keystore does not open.
+    DeployFailed
+        When Ape cannot attach.
+    """
+    os.environ.setdefault("APE_DATA_FOLDER", str(build_dir() / "ape" / "data"))
+    try:
+        import ape
+        from ape.exceptions import ApeException
+        from ape.logging import LogLevel, logger
+    except ModuleNotFoundError as error:
+        raise ToolMissing("Ape is not installed", next_step="pip install 'vaultkit[vault]'") from error
+    logger.set_level(LogLevel.ERROR)
+    local = chain_id in LOCAL_CHAIN_IDS
+    if keystore is None and not local:
+        raise SettingsError("a deployment off a local chain needs a keystore", next_step="Give --keystore FILE")
+    try:
+        if local:
+            network = ape.networks.ethereum.local.use_provider(
+                "foundry", provider_settings={"host": rpc_url, "manage_process": False}
+            )
+        else:
+            network = ape.networks.parse_network_choice(rpc_url)
+        context = network.__enter__()
+    except ApeException as error:
+        raise DeployFailed("Ape cannot attach to the chain", got=type(error).__name__) from error
+    try:
+        account = _open(keystore, passphrase) if keystore else ape.accounts.test_accounts[account_index]
+        del context
+        yield ApeSession(account)
+    finally:
+        network.__exit__(None, None, None)
+
+
+def _open(keystore: Path, passphrase: str | None) -> Any:
+    import ape
+    from ape_accounts.accounts import InvalidPasswordError, KeyfileAccount
+
+    if not keystore.is_file():
+        raise SettingsError("there is no keystore", where=keystore.name)
+    account = KeyfileAccount(container=ape.accounts.containers["accounts"], keyfile_path=keystore)
+    try:
+        account.unlock(passphrase=passphrase or "")
+        account.set_autosign(True, passphrase=passphrase or "")
+    except (InvalidPasswordError, ValueError) as error:
+        raise SettingsError(
+            "the keystore cannot be opened", where=keystore.name, next_step="Check the passphrase"
+        ) from error
+    return account
+
+
+@contextmanager
+def _named_reverts(where: str) -> Iterator[None]:
+    from ape.exceptions import ApeException
+
+    try:
+        yield
+    except ApeException as error:
+        raise DeployFailed("the chain refused a step of the deployment", got=_reason(error), where=where) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return the contract's error by name where Ape's exception carries revert data, else what Ape says."""
+    text = str(getattr(error, "message", None) or error)
+    for word in text.replace('"', " ").split():
+        if word.startswith("0x") and len(word) >= 10 and len(word) % 2 == 0:
+            try:
+                named = decode_revert(word)
+            except ValueError:
+                continue
+            arguments = ", ".join(f"{key}={value}" for key, value in named.args_.items())
+            return f"{named.name}({arguments})"
+    return text.splitlines()[0][:300] if text else type(error).__name__

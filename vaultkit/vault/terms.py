@@ -1,0 +1,123 @@
+"""`VaultTerms`: what a vault fixes for good when it is deployed, and the model that it is to obey."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+
+from vaultkit.errors import SettingsError
+from vaultkit.trade import Policy
+from vaultkit.units import PIPS, WAD
+
+UNLIMITED: Final = 2**256 - 1
+MODEL_TYPE: Final = "(address,address,bytes32,address,bytes32,bytes,uint8,uint256,bytes32)"
+"""ABI type of the contracts' ``Model``."""
+
+DEFAULT_POLICY: Final = Policy(
+    min_weight_wad=0,
+    max_weight_wad=WAD,
+    deadband_wad=2 * WAD // 100,
+    max_step_wad=WAD // 2,
+    max_notional=500_000 * 10**6,
+    slippage_pips=10_000,
+    deviation_pips=7_500,
+)
+"""Half the vault and 500,000 units of a six-decimals asset a trade; spot may be 0.75 % off the mean, the fill 1 %.
+
+The allowed deviation is below the allowed slippage, so that a trade that the first one admits does not revert at the
+second one.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class VaultTerms:
+    """What a vault fixes for good when it is deployed.
+
+    Parameters
+    ----------
+    policy
+        Limits of its trades.
+    max_age_seconds
+        Time after an epoch's end in which it can be accepted.
+    delay_seconds
+        Time between the proposal of a model and its first possible trade.
+    twap_seconds
+        Averaging time of the mean price.
+    block_seconds
+        Least time expected between two observations of the pool; decides how many it must keep.
+    deposit_cap
+        Most that deposits may bring the vault to, in the asset's smallest units.
+    """
+
+    policy: Policy = field(default=DEFAULT_POLICY)
+    max_age_seconds: int = 7_200
+    delay_seconds: int = 3_600
+    twap_seconds: int = 900
+    block_seconds: int = 60
+    deposit_cap: int = UNLIMITED
+    name: str = "Inference Vault"
+    symbol: str = "iVAULT"
+
+    def check(self, *, period_seconds: int, fee_pips: int) -> None:
+        """Refuse terms that the contracts would refuse, before anything is spent.
+
+        Raises
+        ------
+        SettingsError
+            Naming the first term that cannot be used.
+        """
+        policy = self.policy
+        rules = {
+            "max_age_seconds": 0 < self.max_age_seconds <= period_seconds,
+            "twap_seconds": 0 < self.twap_seconds < 2**32,
+            "block_seconds": self.block_seconds > 0,
+            "delay_seconds": 0 <= self.delay_seconds <= 90 * 86_400,
+            "deposit_cap": 0 < self.deposit_cap <= UNLIMITED,
+            "min_weight_wad": 0 <= policy.min_weight_wad <= policy.max_weight_wad,
+            "max_weight_wad": policy.max_weight_wad <= WAD,
+            "deadband_wad": 0 <= policy.deadband_wad <= WAD,
+            "max_step_wad": 0 < policy.max_step_wad <= WAD,
+            "max_notional": 0 < policy.max_notional <= UNLIMITED,
+            "slippage_pips": 0 <= policy.slippage_pips <= PIPS // 10 and policy.slippage_pips + fee_pips < PIPS,
+            "deviation_pips": 0 <= policy.deviation_pips <= PIPS,
+        }
+        for name, holds in rules.items():
+            if not holds:
+                value = getattr(self, name, getattr(policy, name, None))
+                raise SettingsError("a term of the vault cannot be used", got=value, where=name)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPins:
+    """The contracts' ``Model``: everything that determines what a proof must show."""
+
+    gate: str
+    source: str
+    source_spec_hash: bytes
+    verifier: str
+    verifier_code_hash: bytes
+    commitments: bytes
+    output_scale: int
+    output_bound: int
+    bundle_hash: bytes
+
+    def as_tuple(self) -> tuple[Any, ...]:
+        """Return the fields in the order of the ABI."""
+        return (
+            self.gate,
+            self.source,
+            self.source_spec_hash,
+            self.verifier,
+            self.verifier_code_hash,
+            self.commitments,
+            self.output_scale,
+            self.output_bound,
+            self.bundle_hash,
+        )
+
+    def model_id(self) -> bytes:
+        """Return ``keccak256(abi.encode(Model))``, the name that the registry gives it."""
+        return keccak(encode([MODEL_TYPE], [self.as_tuple()]))
