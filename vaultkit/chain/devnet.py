@@ -81,6 +81,9 @@ class Devnet:
     states
         Number of recent blocks whose state can still be read; ``None`` keeps all, on disk past some hundreds.
 
+    hardfork
+        Rules of the blocks it makes.
+
     Raises
     ------
     ToolMissing
@@ -98,6 +101,7 @@ class Devnet:
         load_state: Path | None = None,
         dump_state: Path | None = None,
         states: int | None = 1_000,
+        hardfork: str = HARDFORK,
         chain_id: int = DEFAULT_CHAIN_ID,
     ) -> None:
         self._binary = anvil_path()
@@ -106,7 +110,7 @@ class Devnet:
         self.port = port if port is not None else free_port()
         self.chain_id = chain_id
         self._automine, self._load_state = automine, load_state
-        arguments = ["--port", str(self.port), "--host", LOOPBACK, "--chain-id", str(chain_id), "--hardfork", HARDFORK]
+        arguments = ["--port", str(self.port), "--host", LOOPBACK, "--chain-id", str(chain_id), "--hardfork", hardfork]
         arguments += ["--quiet", "--order", "fees"]
         arguments += [] if automine else ["--no-mining"]
         arguments += ["--timestamp", str(timestamp)] if timestamp is not None and load_state is None else []

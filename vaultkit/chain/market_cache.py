@@ -1,7 +1,8 @@
 """A built market on disk, so that weeks of history are made once and loaded in a second.
 
 A cache folder holds ``state.json`` (the chain as anvil wrote it), ``prices.csv`` where prices were given, and last
-``market.json``, which names everything that determined the state and the state's hash. A folder without it is half built.
+``market.json``, which names everything that determined the state and the state's hash: a folder without it is half
+built.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vaultkit.book import AddressBook
 from vaultkit.chain.abi import load_code
-from vaultkit.chain.devnet import HARDFORK, Devnet, anvil_path
+from vaultkit.chain.devnet import Devnet, anvil_path
 from vaultkit.chain.market import Habits, Market
 from vaultkit.chain.prices import FilePrices, PriceSource, SimulatedPrices
 from vaultkit.chain.uniswap import Depth, deploy_uniswap
@@ -29,6 +30,10 @@ from vaultkit.manifest import sha256_of
 
 START_TIMESTAMP: Final = 1_750_003_200
 """Chain time of the market's beginning: a multiple of four hours, in June 2025."""
+
+HISTORY_HARDFORK: Final = "cancun"
+"""Rules of the history; Prague begins where it ends. A Prague block stores its parent's hash (EIP-2935), and anvil
+hashes that growing storage anew for every block, which would triple the time of building."""
 
 _STATE, _PRICES, _MANIFEST, _BOOK = "state.json", "prices.csv", "market.json", "book.json"
 _CODES: Final = (
@@ -84,7 +89,7 @@ class MarketSettings(BaseModel):
             "habits": repr(Habits()),
             "depth": repr(Depth()),
             "start": START_TIMESTAMP,
-            "hardfork": HARDFORK,
+            "hardfork": HISTORY_HARDFORK,
             "anvil": json.loads((anvil_path().parent.parent / "package.json").read_text())["version"],
             "code": {name: hashlib.sha256(load_code(name).bytecode.encode()).hexdigest() for name in _CODES},
         }
@@ -202,7 +207,13 @@ def _build(
         shutil.copyfile(settings.prices, folder / _PRICES)
     prices = settings.price_source()
     total = int(settings.days * 86_400)
-    with Devnet(automine=False, timestamp=START_TIMESTAMP, dump_state=folder / _STATE, states=16) as devnet:
+    with Devnet(
+        automine=False,
+        timestamp=START_TIMESTAMP,
+        dump_state=folder / _STATE,
+        states=16,
+        hardfork=HISTORY_HARDFORK,
+    ) as devnet:
         deployment = deploy_uniswap(devnet, price_usd=prices.price(0), risk_is_token0=settings.risk_is_token0)
         market = Market(
             devnet,

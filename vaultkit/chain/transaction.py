@@ -1,0 +1,124 @@
+"""Transactions as a block commits to them: encoding of every type, and ``transactionsRoot`` rebuilt from it.
+
+References
+----------
+EIP-2718 (envelope), EIP-2930 (1), EIP-1559 (2), EIP-4844 (3), EIP-7702 (4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import rlp
+from eth_utils.crypto import keccak
+from trie import HexaryTrie
+
+from vaultkit.errors import HeaderMismatch
+
+_FEES: Final[dict[int, tuple[str, ...]]] = {
+    1: ("gasPrice",),
+    2: ("maxPriorityFeePerGas", "maxFeePerGas"),
+    3: ("maxPriorityFeePerGas", "maxFeePerGas"),
+    4: ("maxPriorityFeePerGas", "maxFeePerGas"),
+}
+
+
+def encode_transaction(fields: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a JSON-RPC transaction as they stand in its block.
+
+    Raises
+    ------
+    HeaderMismatch
+        When the type is unknown or a field is missing.
+    """
+    try:
+        kind = int(fields.get("type", "0x0"), 16)
+        return _legacy(fields) if kind == 0 else _typed(kind, fields)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise HeaderMismatch("a transaction cannot be encoded", got=repr(error), where=fields.get("hash")) from error
+
+
+def transactions_root(transactions: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return the root of the trie over a block's transactions, in their order."""
+    trie = HexaryTrie({})
+    for index, fields in enumerate(transactions):
+        trie[rlp.encode(index)] = encode_transaction(fields)
+    return bytes(trie.root_hash)
+
+
+def verify_transactions(block: Mapping[str, Any]) -> None:
+    """Check a block's transactions against its ``transactionsRoot`` and their hashes against their bytes.
+
+    Parameters
+    ----------
+    block
+        JSON-RPC block with whole transactions, whose header was verified.
+
+    Raises
+    ------
+    HeaderMismatch
+        When a transaction was altered, added or left out.
+    """
+    found = transactions_root(block["transactions"])
+    if found != bytes.fromhex(block["transactionsRoot"][2:]):
+        raise HeaderMismatch(
+            "transactions do not rebuild transactionsRoot",
+            got=f"0x{found.hex()}",
+            expected=block["transactionsRoot"],
+            where=f"block {int(block['number'], 16)}",
+        )
+    for fields in block["transactions"]:
+        digest = keccak(encode_transaction(fields))
+        if digest != bytes.fromhex(fields["hash"][2:]):
+            raise HeaderMismatch(
+                "a transaction does not hash to its name", got=f"0x{digest.hex()}", expected=fields["hash"]
+            )
+
+
+def _legacy(fields: Mapping[str, Any]) -> bytes:
+    names = ("nonce", "gasPrice", "gas")
+    head = [_number(fields[name]) for name in names]
+    return bytes(rlp.encode([*head, *_payload(fields), *(_number(fields[name]) for name in ("v", "r", "s"))]))
+
+
+def _typed(kind: int, fields: Mapping[str, Any]) -> bytes:
+    if kind not in _FEES:
+        raise ValueError(f"transaction type {kind}")
+    fees = [_number(fields[name]) for name in _FEES[kind]]
+    body: list[Any] = [_number(fields["chainId"]), _number(fields["nonce"]), *fees, _number(fields["gas"])]
+    body += [*_payload(fields), _access_list(fields.get("accessList") or [])]
+    if kind == 3:
+        body += [_number(fields["maxFeePerBlobGas"]), [_bytes(name) for name in fields["blobVersionedHashes"]]]
+    if kind == 4:
+        body += [[_authorization(item) for item in fields["authorizationList"]]]
+    parity = fields.get("yParity", fields.get("v"))
+    body += [_number(parity), _number(fields["r"]), _number(fields["s"])]
+    return bytes([kind]) + bytes(rlp.encode(body))
+
+
+def _payload(fields: Mapping[str, Any]) -> list[Any]:
+    return [_bytes(fields["to"]) if fields.get("to") else b"", _number(fields["value"]), _bytes(fields["input"])]
+
+
+def _access_list(entries: Sequence[Mapping[str, Any]]) -> list[Any]:
+    return [[_bytes(entry["address"]), [_bytes(key) for key in entry["storageKeys"]]] for entry in entries]
+
+
+def _authorization(item: Mapping[str, Any]) -> list[Any]:
+    return [
+        _number(item["chainId"]),
+        _bytes(item["address"]),
+        _number(item["nonce"]),
+        _number(item.get("yParity", item.get("v"))),
+        _number(item["r"]),
+        _number(item["s"]),
+    ]
+
+
+def _number(value: str) -> int:
+    return int(value, 16)
+
+
+def _bytes(value: str) -> bytes:
+    return bytes.fromhex(value.removeprefix("0x"))
