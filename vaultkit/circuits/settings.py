@@ -1,0 +1,138 @@
+"""Canonical ezkl settings: one architecture, one settings file, one verifying key.
+
+ezkl writes `required_range_checks` in either order, and the verifying key depends on it; so settings are brought into
+one order before anything is compiled, and a retrain starts from the file of the first build.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from vaultkit.circuits.ezkl_calls import Step, run_steps
+from vaultkit.errors import CircuitError
+
+MIN_LOGROWS: Final = 8
+MAX_LOGROWS: Final = 20
+_ROOMY_LOGROWS: Final = 17
+_BLINDING_ROWS: Final = 12
+"""Rows at the end of every column that halo2 keeps for itself, rounded up."""
+
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitShape:
+    """What of ezkl's arguments may differ between circuits; the defaults are the cheapest on chain for small nets.
+
+    Parameters
+    ----------
+    input_scale, param_scale
+        Bits after the point of inputs and weights.
+    decomp_base, decomp_legs
+        A value must be below ``decomp_base ** decomp_legs`` in magnitude; the base sets the size of the range table.
+    num_inner_cols
+        Columns of the dot-product gate; one is the cheapest to verify.
+    """
+
+    input_scale: int = 7
+    param_scale: int = 7
+    decomp_base: int = 512
+    decomp_legs: int = 2
+    num_inner_cols: int = 1
+
+    def run_args(self, logrows: int) -> dict[str, Any]:
+        """Return ezkl's arguments: everything public, weights by polynomial commitment."""
+        return {
+            **asdict(self),
+            "logrows": logrows,
+            "input_visibility": "public",
+            "output_visibility": "public",
+            "param_visibility": "polycommit",
+            "scale_rebase_multiplier": 1,
+            "disable_freivalds": True,
+            "ignore_range_check_inputs_outputs": False,
+            "check_mode": "unsafe",
+        }
+
+
+DEFAULT_SHAPE: Final = CircuitShape()
+
+
+def canonical(settings: Settings) -> Settings:
+    """Return settings with every list that ezkl orders by chance sorted, and without the time of day."""
+    ordered = json.loads(json.dumps(settings, sort_keys=True))
+    for name in ("required_range_checks", "required_lookups"):
+        ordered[name] = sorted(ordered[name], key=lambda entry: json.dumps(entry, sort_keys=True))
+    ordered["timestamp"] = 0
+    return dict(ordered)
+
+
+def write_settings(settings: Settings, path: Path) -> None:
+    """Write settings so that equal settings are equal bytes."""
+    path.write_text(json.dumps(canonical(settings), indent=1, sort_keys=True) + "\n")
+
+
+def read_settings(path: Path) -> Settings:
+    """Return the settings stored at ``path``."""
+    return dict(json.loads(path.read_text()))
+
+
+def generate_settings(onnx: Path, shape: CircuitShape = DEFAULT_SHAPE, *, logrows: int | None = None) -> Settings:
+    """Return canonical settings for an ONNX file, with the smallest ``logrows`` that holds it.
+
+    Raises
+    ------
+    CircuitError
+        When the circuit would need more than 2**20 rows.
+    """
+    with tempfile.TemporaryDirectory(prefix="vaultkit-settings-") as folder:
+        path = Path(folder) / "settings.json"
+        # A logrows that is too small can hang, so the first count is made in a roomy one.
+        settings = _generate(onnx, shape, logrows or _ROOMY_LOGROWS, path)
+        if logrows is not None:
+            return settings
+        return _generate(onnx, shape, smallest_logrows(settings), path)
+
+
+def smallest_logrows(settings: Settings) -> int:
+    """Return the least ``k`` for which ``2**k`` rows hold the circuit and its range-check table."""
+    tables = [high - low + 1 for low, high in settings["required_range_checks"]]
+    rows = max(int(settings["num_rows"]), *tables) + _BLINDING_ROWS
+    logrows = max(MIN_LOGROWS, math.ceil(math.log2(rows)))
+    if logrows > MAX_LOGROWS:
+        raise CircuitError(
+            "a circuit is too large",
+            got=f"{rows} rows",
+            expected=f"at most 2**{MAX_LOGROWS}",
+            next_step="Use fewer weights",
+        )
+    return logrows
+
+
+def require_same_circuit(pinned: Settings, generated: Settings) -> None:
+    """Check that an ONNX file fits settings made for another training run of the same architecture.
+
+    Raises
+    ------
+    CircuitError
+        When any field differs; weights that are all zero do this, as does another architecture.
+    """
+    left, right = canonical(pinned), canonical(generated)
+    differing = sorted(name for name in {*left, *right} if left.get(name) != right.get(name))
+    if differing:
+        raise CircuitError(
+            "a model does not fit the pinned settings",
+            got=f"other {', '.join(differing)}",
+            next_step="Compile it as a new architecture, with a new verifier, or check that no layer is all zero",
+        )
+
+
+def _generate(onnx: Path, shape: CircuitShape, logrows: int, path: Path) -> Settings:
+    arguments = {"model": str(onnx.resolve()), "output": str(path), "run_args": shape.run_args(logrows)}
+    run_steps([Step("gen_settings", arguments)], deadline_seconds=60)
+    return canonical(read_settings(path))

@@ -1,0 +1,87 @@
+"""The process that speaks to ezkl: ``python -m vaultkit.circuits.worker STEPS.json RESULT.json``.
+
+ezkl holds the interpreter's lock while it proves, can panic, can hang and writes to standard output, so it never runs
+in the caller's process. The steps are calls of ezkl by name; the result is a list of their values, or the name of the
+step that failed with its message. `vaultkit.circuits.ezkl_calls` starts this module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import ezkl
+
+CALLS = frozenset(
+    {
+        "calibrate_settings",
+        "compile_circuit",
+        "create_evm_verifier",
+        "gen_settings",
+        "gen_srs",
+        "gen_witness",
+        "mock",
+        "prove",
+        "setup",
+        "verify",
+    }
+)
+
+
+async def _call(name: str, arguments: dict[str, Any]) -> Any:
+    if name == "gen_settings":
+        run_args = ezkl.PyRunArgs()
+        for field, value in arguments.pop("run_args").items():
+            setattr(run_args, field, value)
+        arguments["py_run_args"] = run_args
+    result = getattr(ezkl, name)(**arguments)
+    return await result if inspect.isawaitable(result) else result
+
+
+async def _witness_outputs(model: str, rows: str, data: str) -> list[list[str]]:
+    """Return the output felts of many input rows, one witness after the other."""
+    outputs = []
+    for row in json.loads(Path(rows).read_text()):
+        Path(data).write_text(json.dumps({"input_data": row}))
+        witness = await _call("gen_witness", {"data": data, "model": model})
+        outputs.append([felt for tensor in witness["outputs"] for felt in tensor])
+    return outputs
+
+
+async def _run(steps: list[dict[str, Any]]) -> dict[str, Any]:
+    results: list[dict[str, Any]] = []
+    for step in steps:
+        name, arguments = step["call"], dict(step["arguments"])
+        started = time.perf_counter()
+        try:
+            if name == "witness_outputs":
+                value: Any = await _witness_outputs(**arguments)
+            elif name in CALLS:
+                value = await _call(name, arguments)
+            else:
+                raise ValueError(f"{name} is not a step")
+        except BaseException as error:  # a Rust panic derives from BaseException
+            if not step.get("may_fail"):
+                return {"failed": name, "message": f"{type(error).__name__}: {error}"}
+            value = f"{type(error).__name__}: {error}"
+        keep = value if name in ("witness_outputs", "verify", "mock") or step.get("may_fail") else bool(value)
+        results.append({"call": name, "value": keep, "seconds": time.perf_counter() - started})
+    return {"results": results}
+
+
+def main(steps_path: str, result_path: str) -> None:
+    """Run the steps of one file and write their results in one piece."""
+    answer = asyncio.run(_run(json.loads(Path(steps_path).read_text())))
+    partial = Path(result_path + ".partial")
+    partial.write_text(json.dumps(answer, default=str))
+    os.replace(partial, result_path)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
