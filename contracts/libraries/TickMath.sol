@@ -44,7 +44,7 @@ library TickMath {
     }
 
     /// @notice Asset units per risk unit times 2**128, rounded down; the pool quotes token1 per token0.
-    /// @dev Reverts on overflow where the risk token is token1 and the ratio is the least possible one.
+    /// @dev Reverts on overflow where the risk token is token1 and the tick is below -880340.
     function priceX128(uint256 sqrtRatioX96, bool riskIsToken0) internal pure returns (uint256) {
         uint256 ratio = Math.mulDiv(sqrtRatioX96, sqrtRatioX96, 1 << 64);
         return riskIsToken0 ? ratio : Math.mulDiv(Q128, Q128, ratio);

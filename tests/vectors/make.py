@@ -1,7 +1,7 @@
 """Writes the shared vectors beside it from oracles that share no code with the kit.
 
 Windows come from summing the tick of every single second, trades from exact fractions, ticks from 200 decimal places.
-Run ``python tests/vectors/make.py`` after a seam has changed on purpose; a test compares the files with what this writes.
+Run ``python tests/vectors/make.py`` after a seam has changed on purpose; a test compares the files with what it writes.
 """
 
 from __future__ import annotations
