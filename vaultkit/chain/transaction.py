@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import rlp
 from eth_utils.crypto import keccak
-from trie import HexaryTrie
 
+from vaultkit.chain.trie import ordered_root
 from vaultkit.errors import HeaderMismatch
 
 _FEES: Final[dict[int, tuple[str, ...]]] = {
@@ -41,10 +41,7 @@ def encode_transaction(fields: Mapping[str, Any]) -> bytes:
 
 def transactions_root(transactions: Sequence[Mapping[str, Any]]) -> bytes:
     """Return the root of the trie over a block's transactions, in their order."""
-    trie = HexaryTrie({})
-    for index, fields in enumerate(transactions):
-        trie[rlp.encode(index)] = encode_transaction(fields)
-    return bytes(trie.root_hash)
+    return ordered_root([encode_transaction(fields) for fields in transactions])
 
 
 def verify_transactions(block: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from vaultkit.keeper.actions import Head, Observation, Receipt
 from vaultkit.keeper.state import Work
 from vaultkit.keeper.submit import Submitter
 from vaultkit.protocols import Rpc
+from vaultkit.vault.terms import MODEL_TYPE
 
 DEPTH: Final = 96
 """Blocks whose hashes are kept: a reorganisation deeper than this is seen as one of this depth."""
@@ -165,8 +166,7 @@ def model_pins(rpc: Rpc, book: VaultBook, model_id: bytes) -> dict[str, Any]:
     registry = Contract(rpc, book.registry, load_abi("ModelRegistry"))
     values = registry.call("modelOf", model_id)
     names = [item["name"] for item in _model_fields(registry)]
-    kinds = ["address", "address", "bytes32", "address", "bytes32", "bytes", "uint8", "uint256", "bytes32"]
-    if keccak(encode([f"({','.join(kinds)})"], [tuple(values)])) != model_id:
+    if keccak(encode([MODEL_TYPE], [tuple(values)])) != model_id:
         raise RpcUnavailable("the registry's entry does not hash to its model id", where=rpc.label)
     pins = dict(zip(names, values, strict=True))
     code = bytes.fromhex(rpc.call("eth_getCode", [pins["verifier"], "latest"])[2:])

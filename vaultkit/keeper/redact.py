@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, MutableMapping
-from pathlib import Path
 from typing import Any, Final, TextIO
 from urllib.parse import urlsplit
 
@@ -97,18 +96,3 @@ def json_logger(stream: TextIO, redactor: Redactor) -> structlog.typing.Filterin
         wrapper_class=structlog.make_filtering_bound_logger(20),
     )
     return logger
-
-
-def read_passphrase(file: Path | None, variable: str | None) -> str | None:
-    """Return the passphrase of a file's first line or of an environment variable, or None where neither is given."""
-    import os
-
-    if file is not None:
-        from vaultkit.errors import SettingsError
-
-        try:
-            lines = file.read_text().splitlines()
-        except OSError:
-            raise SettingsError("the passphrase file cannot be read", where=file.name) from None
-        return lines[0] if lines else ""
-    return os.environ.get(variable) if variable else None

@@ -11,13 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from eth_bloom import BloomFilter
-
 from vaultkit.chain.abi import Contract, load_abi
-from vaultkit.chain.header import header_hash
-from vaultkit.chain.receipts import receipts_root
+from vaultkit.chain.header import verify_header
+from vaultkit.chain.receipts import bloom_mask, verify_receipts
 from vaultkit.chain.transaction import verify_transactions
-from vaultkit.errors import AuditFailed, HeaderMismatch, ReceiptsMismatch
+from vaultkit.errors import AuditFailed, HeaderMismatch, RpcUnavailable
 from vaultkit.protocols import Rpc
 
 BATCH: Final = 128
@@ -70,7 +68,7 @@ class HistoryReader:
     """
 
     def __init__(self, rpc: Rpc, bloom_values: Iterable[bytes], progress: Callable[[int], None] | None = None) -> None:
-        self._rpc, self._values = rpc, tuple(bloom_values)
+        self._rpc, self._masks = rpc, [bloom_mask(value) for value in bloom_values]
         self._progress = progress or (lambda _count: None)
 
     def read(self, first_block: int, last_block: int) -> History:
@@ -103,43 +101,37 @@ class HistoryReader:
         history.first_block = min(history.headers)
 
     def _link(self, history: History, number: int, block: Mapping[str, Any] | None) -> None:
-        if block is None or int(block["number"], 16) != number:
-            raise HeaderMismatch("the node does not hold a block of the range", where=f"block {number}")
-        digest = f"0x{header_hash(block).hex()}"
+        if block is None:
+            raise RpcUnavailable("the node does not have a block", got=f"block {number}", where=self._rpc.label)
+        header = verify_header(block)
         child = history.headers.get(number + 1)
-        expected = child["parentHash"] if child else block["hash"]
-        if digest != block["hash"] or digest != expected:
+        if header.number != number or (child is not None and child["parentHash"] != block["hash"]):
             raise HeaderMismatch(
-                "a header does not hash to what its child names", got=digest, expected=expected, where=f"block {number}"
+                "a header is not the one that its child names",
+                got=f"block {header.number}, {block['hash']}",
+                expected=f"block {number}, {child['parentHash'] if child else 'any hash'}",
             )
         history.headers[number] = block
-        history.last_hash = history.last_hash or digest
+        history.last_hash = history.last_hash or str(block["hash"])
 
     def _matches(self, block: Mapping[str, Any]) -> bool:
-        bloom = BloomFilter(int(block["logsBloom"], 16))
-        return any(value in bloom for value in self._values)
+        bloom = int(block["logsBloom"], 16)
+        return any(bloom & mask == mask for mask in self._masks)
 
     def _receipts(self, history: History, blocks: Sequence[Mapping[str, Any]]) -> list[Log]:
         answers = self._rpc.batch([("eth_getBlockReceipts", [block["number"]]) for block in blocks])
         logs = []
-        for block, receipts in zip(blocks, answers, strict=True):
-            number = int(block["number"], 16)
-            root = receipts_root(receipts or [])
-            if f"0x{bytes(root).hex()}" != block["receiptsRoot"]:
-                raise ReceiptsMismatch(
-                    "receipts do not rebuild receiptsRoot",
-                    got=f"0x{bytes(root).hex()}",
-                    expected=block["receiptsRoot"],
-                    where=f"block {number}",
-                )
+        for block, answer in zip(blocks, answers, strict=True):
+            header = verify_header(block)
+            receipts = verify_receipts(header, answer)
             history.blocks_positive += 1
             index = 0
             for receipt in receipts:
                 history.receipts[receipt["transactionHash"]] = receipt
                 for fields in receipt["logs"]:
-                    placed = {**fields, "blockNumber": hex(number), "logIndex": hex(index)}
+                    placed = {**fields, "blockNumber": hex(header.number), "logIndex": hex(index)}
                     placed["transactionHash"] = receipt["transactionHash"]
-                    logs.append(Log(placed, number, int(block["timestamp"], 16), index))
+                    logs.append(Log(placed, header.number, header.timestamp, index))
                     index += 1
         return logs
 

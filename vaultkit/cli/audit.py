@@ -1,0 +1,111 @@
+"""``vaultkit audit``: say whether every past trade was the model's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vaultkit.cli.output import JsonFlag, stderr, stdout
+
+if TYPE_CHECKING:
+    from vaultkit.protocols import Proof
+    from vaultkit.vault.audit_checks import VerifyProof
+    from vaultkit.vault.audit_report import AuditReport, EpochAudit
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("audit")(audit_command)
+
+
+def audit_command(
+    rpc: Annotated[str, typer.Option("--rpc", help="Endpoint.")],
+    book: Annotated[Path, typer.Option(help="Address book.")] = Path("build/devnet/book.json"),
+    artefact: Annotated[
+        Path | None, typer.Option(help="Artefact folder: proofs are verified by ezkl too, not by the chain alone.")
+    ] = None,
+    from_block: Annotated[int | None, typer.Option(help="First block whose epochs are reported.")] = None,
+    to_block: Annotated[int | None, typer.Option(help="Last block.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Rebuild every accepted epoch from chain data alone and say whether it was the model's."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from vaultkit.book import AddressBook
+    from vaultkit.chain.rpc import connect
+    from vaultkit.vault.audit import audit
+
+    addresses = AddressBook.load(book)
+    endpoint = connect(rpc, addresses.chain_id)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=stderr, transient=True, disable=as_json) as progress:
+        task = progress.add_task("Verifying headers and receipts", total=None)
+        report = audit(
+            endpoint,
+            addresses,
+            verify_proof=_offline(artefact) if artefact else None,
+            from_block=from_block,
+            to_block=to_block,
+            progress=lambda count: progress.advance(task, count),
+        )
+    if as_json:
+        print(json.dumps(to_json(report), default=str))
+    else:
+        _print(report)
+    report.require_passed()
+
+
+def to_json(report: AuditReport) -> dict[str, object]:
+    """Return a report as JSON values, with its verdict."""
+    return {**asdict(report), "passed": report.passed, "verdict": report.verdict}
+
+
+def _offline(artefact: Path) -> VerifyProof:
+    from vaultkit.circuits.verify import verify_proof
+
+    def verify(proof: Proof) -> None:
+        verify_proof(artefact, proof)
+
+    return verify
+
+
+def _print(report: AuditReport) -> None:
+    from rich.table import Table
+
+    table = Table(title=f"Audit of {report.vault}, blocks {report.first_block} to {report.last_block}")
+    for name in ("epoch", "inputs", "proof", "commitments", "weight", "trade", "amounts", "price / TWAP", "verdict"):
+        table.add_column(name)
+    for epoch in report.epochs:
+        table.add_row(*_row(epoch))
+    stdout.print(table)
+    for epoch in report.epochs:
+        for check in epoch.checks:
+            if not check.passed:
+                stdout.print(f"epoch {epoch.epoch}: {check.name}: got {check.got}, expected {check.expected}")
+    if report.missed:
+        stdout.print(f"Epochs without an accepted proof in between: {', '.join(map(str, report.missed))}")
+    stdout.print(report.verdict)
+
+
+def _row(epoch: EpochAudit) -> tuple[str, ...]:
+    def of(*names: str) -> str:
+        return "equal" if all(check.passed for check in epoch.checks if check.name in names) else "DIFFERS"
+
+    weight = f"{epoch.weight_before_wad / 1e18:.4f} → {epoch.weight_target_wad / 1e18:.4f}"
+    price = "" if epoch.price_against_twap is None else f"{epoch.price_against_twap * 1e4:+.1f} bp"
+    proof = "verified" if of("proof", "proof by ezkl", "verifier code") == "equal" else "REFUSED"
+    return (
+        str(epoch.epoch),
+        of("inputs", "window definition", "statement"),
+        proof,
+        of("commitments", "commitment count"),
+        f"{weight} {of('weight', 'mean price', 'spot price')}",
+        f"{epoch.reason} {of('reason', 'trade', 'least output')}",
+        of("amounts"),
+        price,
+        "the model's" if epoch.passed else "NOT SHOWN",
+    )

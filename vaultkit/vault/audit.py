@@ -1,0 +1,101 @@
+"""`audit`: was every past trade of a vault the model's? Rebuilt from chain data alone.
+
+For each accepted epoch: the event stands in a receipt under a linked header, the calldata in a transaction under the
+same header. The window is recomputed from verified swaps, and the registry's entry hashes to the model id of the event.
+The proof's head holds the pinned commitments, and the pinned verifier, its code hashed, accepts the proof for instances
+that are built here. Prices, weight, trade plan and amounts follow from verified swaps and transfers.
+
+What is taken from the node: which header is the newest, the verifier's execution (unless the artefact is at hand, then
+ezkl repeats it), and the vault's constants (policy, period, ages). What a passed audit does not show: that the model is
+good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vaultkit.book import AddressBook
+from vaultkit.chain.abi import Event
+from vaultkit.chain.rpc import quantity
+from vaultkit.errors import SettingsError
+from vaultkit.protocols import Rpc
+from vaultkit.vault.audit_checks import Auditor, Constants, VerifyProof, events_of, read_constants, source_spec
+from vaultkit.vault.audit_history import History, HistoryReader, Log, PoolTicks
+from vaultkit.vault.audit_report import AuditReport, Check, EpochAudit
+
+__all__ = ["AuditReport", "Check", "EpochAudit", "audit"]
+
+
+def audit(
+    rpc: Rpc,
+    book: AddressBook,
+    *,
+    verify_proof: VerifyProof | None = None,
+    from_block: int | None = None,
+    to_block: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> AuditReport:
+    """Return the audit of every epoch that the vault accepted in a range of blocks.
+
+    Parameters
+    ----------
+    rpc
+        Endpoint. Of what it says only the newest header is trusted, and the vault's constants.
+    book
+        Addresses of the deployment.
+    verify_proof
+        Verifies a proof without the chain, where the artefact is at hand; raises where it does not verify.
+    from_block, to_block
+        Inclusive range whose epochs are reported; from the vault's deployment to the head where left out.
+    progress
+        Called with the number of headers verified in each batch.
+
+    Raises
+    ------
+    VerificationError
+        When headers, receipts or transactions do not hash to what they should: there is nothing to report then.
+    """
+    if book.vault is None:
+        raise SettingsError("the address book has no vault", next_step="Run `vaultkit deploy` first")
+    deployed = book.vault.from_block
+    last = quantity(rpc.call("eth_blockNumber"), rpc) if to_block is None else to_block
+    if last < deployed:
+        raise SettingsError("the range ends before the vault was deployed", got=last, expected=f"at least {deployed}")
+    vault = read_constants(rpc, book)
+    me, pool = bytes.fromhex(book.vault.vault[2:]), bytes.fromhex(book.pool.pool[2:])
+    reader = HistoryReader(rpc, (me, bytes(12) + me, pool), progress)
+    history = reader.read(deployed, last)
+    records = [(log, event) for log, event in events_of(history, vault.contract, "Rebalanced")]
+    ticks = _ticks(reader, history, book, vault, records)
+    auditor = Auditor(rpc, book, vault, history, ticks, verify_proof)
+    first = deployed if from_block is None else from_block
+    epochs = tuple(auditor.epoch(log, event) for log, event in records if log.block_number >= first)
+    kept = {epoch.epoch for epoch in epochs}
+    missed = tuple(e for e in range(min(kept, default=0), max(kept, default=-1)) if e not in kept)
+    return AuditReport(
+        book.chain_id,
+        book.vault.vault,
+        first,
+        last,
+        history.last_hash,
+        len(history.headers),
+        history.blocks_positive,
+        epochs,
+        missed,
+    )
+
+
+def _ticks(
+    reader: HistoryReader, history: History, book: AddressBook, vault: Constants, records: list[tuple[Log, Event]]
+) -> PoolTicks:
+    """Return the pool's verified ticks, read further back until the first epoch's window is covered."""
+    ticks = PoolTicks(history, book.pool.pool)
+    if not records:
+        return ticks
+    spec = source_spec(vault.contract.rpc, book)
+    log, event = records[0]
+    needed = min(event.args["epoch"] * vault.period - spec.lookback_seconds, log.timestamp - vault.twap_seconds)
+    while not ticks.covers(needed) and history.first_block > book.pool.from_block:
+        reader.extend(history, max(book.pool.from_block, history.first_block - 256))
+        ticks = PoolTicks(history, book.pool.pool)
+    return ticks

@@ -1,0 +1,296 @@
+"""The checks of one accepted epoch, each a comparison of what the chain says with what is recomputed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+
+from vaultkit.book import AddressBook
+from vaultkit.chain.abi import Contract, Event, load_abi
+from vaultkit.errors import AuditFailed, Reverted, UsageError, VaultkitError
+from vaultkit.protocols import Proof, Rpc
+from vaultkit.statement import COMMITMENT_BYTES, instances, statement_hash, weight_wad
+from vaultkit.tickmath import mean_tick, price_x128, price_x128_at_tick
+from vaultkit.trade import Policy, Reason, TradePlan, plan
+from vaultkit.units import Q128
+from vaultkit.vault.audit_history import Balances, History, Log, PoolTicks, transaction_of
+from vaultkit.vault.audit_report import Check, EpochAudit
+from vaultkit.vault.terms import MODEL_TYPE
+from vaultkit.window import WindowSpec
+
+VerifyProof = Callable[[Proof], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """The vault's constants and contracts."""
+
+    contract: Contract
+    policy: Policy
+    period: int
+    max_age: int
+    fee_pips: int
+    twap_seconds: int
+
+
+def read_constants(rpc: Rpc, book: AddressBook) -> Constants:
+    """Return the vault's constants as the node reports them."""
+    assert book.vault is not None
+    contract = Contract(rpc, book.vault.vault, load_abi("InferenceVault"))
+    venue = Contract(rpc, book.vault.venue, load_abi("UniswapV3Venue"))
+    return Constants(
+        contract,
+        Policy(*contract.call("policy")),
+        contract.call("period"),
+        contract.call("maxAge"),
+        venue.call("feePips"),
+        venue.call("twapSeconds"),
+    )
+
+
+def events_of(history: History, contract: Contract, name: str) -> Iterator[tuple[Log, Event]]:
+    """Yield a contract's verified logs of one event, in chain order."""
+    for log in history.logs:
+        event = contract.decode_log(log.fields)
+        if event is not None and event.name == name:
+            yield log, event
+
+
+def source_spec(rpc: Rpc, book: AddressBook, source: str | None = None) -> WindowSpec:
+    """Return the window that an input source is made for; its hash is compared with the model's pin."""
+    assert book.vault is not None
+    contract = Contract(rpc, source or book.vault.source, load_abi("TickWindow"))
+    return WindowSpec(
+        pool=contract.call("pool"),
+        bar_seconds=contract.call("barSeconds"),
+        count=contract.call("count"),
+        clip=contract.call("bound"),
+        sign=contract.call("sign"),
+        input_scale=contract.call("inputScale"),
+    )
+
+
+class Auditor:
+    """Audits one epoch after the other over one verified history."""
+
+    def __init__(
+        self,
+        rpc: Rpc,
+        book: AddressBook,
+        vault: Constants,
+        history: History,
+        ticks: PoolTicks,
+        verify_proof: VerifyProof | None,
+    ) -> None:
+        assert book.vault is not None
+        self._rpc, self._book, self._vault, self._history = rpc, book, vault, history
+        self._ticks, self._verify_proof = ticks, verify_proof
+        self._idle = Balances(history, book.pool.asset, book.vault.vault)
+        self._risk = Balances(history, book.pool.risk, book.vault.vault)
+        self._registry = Contract(rpc, book.vault.registry, load_abi("ModelRegistry"))
+        self._previous = 0
+
+    def epoch(self, log: Log, event: Event) -> EpochAudit:
+        """Return every check of the epoch that a ``Rebalanced`` log speaks of.
+
+        Raises
+        ------
+        VerificationError
+            When its transaction does not stand under its header, or its model is not the registry's.
+        """
+        args = event.args
+        transaction, receipt = transaction_of(self._rpc, self._history, log)
+        call = self._calldata(transaction)
+        model = self._model(args["modelId"])
+        swapped = self._swapped(log, args["epoch"])
+        expected = self._plan(log, args, model)
+        checks = [
+            *self._calldata_checks(args, call),
+            *self._time_checks(log, args["epoch"]),
+            *self._statement_checks(args, model),
+            *self._proof_checks(args, call, model),
+            *self._price_checks(log, args),
+            *_plan_checks(args, expected, swapped),
+            *self._amount_checks(log, swapped),
+        ]
+        amounts: dict[str, Any] = swapped.args if swapped else {"riskIn": False, "amountIn": 0, "amountOut": 0}
+        self._previous = args["epoch"]
+        return EpochAudit(
+            epoch=args["epoch"],
+            block_number=log.block_number,
+            transaction_hash=log.fields["transactionHash"],
+            beneficiary=args["beneficiary"],
+            inputs=tuple(args["inputs"]),
+            outputs=tuple(args["outputs"]),
+            weight_before_wad=args["weightBeforeWad"],
+            weight_target_wad=args["weightTargetWad"],
+            reason=Reason(args["reason"]).name.lower(),
+            risk_in=amounts["riskIn"],
+            amount_in=amounts["amountIn"],
+            amount_out=amounts["amountOut"],
+            gas_used=int(receipt["gasUsed"], 16),
+            price_against_twap=_price_against(amounts, args["twapX128"]),
+            checks=tuple(checks),
+        )
+
+    def _calldata(self, transaction: Mapping[str, Any]) -> dict[str, Any]:
+        to = transaction["to"]
+        if to is None or int(to, 16) != int(self._vault.contract.address, 16):
+            return {}
+        try:
+            name, call = self._vault.contract.decode_input(transaction["input"])
+        except (UsageError, ValueError):
+            return {}
+        return call if name == "rebalance" else {}
+
+    def _model(self, model_id: bytes) -> dict[str, Any]:
+        """Return the registry's entry; its hash is the model id of a verified event, so the node cannot change it."""
+        values = self._registry.call("modelOf", model_id)
+        digest = keccak(encode([MODEL_TYPE], [tuple(values)]))
+        if digest != model_id:
+            raise AuditFailed(
+                "the registry's entry does not hash to the model id",
+                got=f"0x{digest.hex()}",
+                expected=f"0x{model_id.hex()}",
+            )
+        item = next(item for item in self._registry.abi if item.get("name") == "modelOf")
+        names = [part["name"] for part in item["outputs"][0]["components"]]
+        return dict(zip(names, values, strict=True))
+
+    def _swapped(self, log: Log, epoch: int) -> Event | None:
+        found = [
+            event
+            for other, event in events_of(self._history, self._vault.contract, "Swapped")
+            if other.fields["transactionHash"] == log.fields["transactionHash"] and event.args["epoch"] == epoch
+        ]
+        return found[0] if found else None
+
+    def _calldata_checks(self, args: dict[str, Any], call: dict[str, Any]) -> list[Check]:
+        if not call:
+            return [Check("calldata", False, "not a direct call of rebalance", "rebalance")]
+        pairs = {name: (call[name], args[name]) for name in ("epoch", "beneficiary", "outputs")}
+        return [_same("calldata", [got for got, _ in pairs.values()], [expected for _, expected in pairs.values()])]
+
+    def _time_checks(self, log: Log, epoch: int) -> list[Check]:
+        age = log.timestamp - epoch * self._vault.period
+        on_time = 0 <= age <= self._vault.max_age and epoch == log.timestamp // self._vault.period
+        return [
+            Check("time", on_time, f"{age} s after the end", f"0 to {self._vault.max_age} s"),
+            Check("single use", epoch > self._previous, str(epoch), f"above {self._previous}"),
+        ]
+
+    def _statement_checks(self, args: dict[str, Any], model: dict[str, Any]) -> list[Check]:
+        spec = source_spec(self._rpc, self._book, model["source"])
+        points = spec.point_times(args["epoch"] * self._vault.period)
+        inputs = spec.inputs([self._ticks.cumulative(time) for time in points])
+        digest = statement_hash(
+            self._book.chain_id,
+            self._vault.contract.address,
+            args["modelId"],
+            args["epoch"],
+            args["beneficiary"],
+            inputs,
+            args["outputs"],
+        )
+        return [
+            _same("window definition", spec.spec_hash().hex(), model["sourceSpecHash"].hex()),
+            _same("inputs", tuple(args["inputs"]), inputs),
+            _same("statement", args["statementHash"].hex(), digest.hex()),
+        ]
+
+    def _proof_checks(self, args: dict[str, Any], call: dict[str, Any], model: dict[str, Any]) -> list[Check]:
+        proof = call.get("proof", b"")
+        head = proof[: len(model["commitments"])]
+        code = keccak(bytes.fromhex(self._rpc.call("eth_getCode", [model["verifier"], "latest"])[2:]))
+        public = instances(args["inputs"], args["beneficiary"], args["outputs"])
+        verifier = Contract(self._rpc, model["verifier"], load_abi("IVerifier"))
+        try:
+            accepted = verifier.call("verifyProof", proof, list(public)) is True
+        except Reverted:
+            accepted = False
+        checks = [
+            _same("commitments", head.hex(), model["commitments"].hex()),
+            Check("commitment count", len(model["commitments"]) % COMMITMENT_BYTES == 0 and bool(head)),
+            _same("verifier code", code.hex(), model["verifierCodeHash"].hex()),
+            Check("proof", accepted, "refused by the verifier" if not accepted else "verified", "verified"),
+        ]
+        if self._verify_proof is not None:
+            checks.append(self._offline(args, proof))
+        return checks
+
+    def _offline(self, args: dict[str, Any], proof: bytes) -> Check:
+        assert self._verify_proof is not None
+        spoken = Proof(proof, tuple(args["inputs"]), tuple(args["outputs"]), args["beneficiary"], 0.0, "chain")
+        try:
+            self._verify_proof(spoken)
+        except VaultkitError as error:
+            return Check("proof by ezkl", False, str(error), "verified")
+        return Check("proof by ezkl", True, "verified", "verified")
+
+    def _prices(self, log: Log) -> tuple[int, int]:
+        """Return mean and spot price just before a log, from verified swaps."""
+        first = self._is_token0
+        now, span = log.timestamp, self._vault.twap_seconds
+        tick = mean_tick(self._ticks.cumulative(now - span), self._ticks.cumulative(now), span)
+        spot = self._ticks.sqrt_price_before(log.block_number, log.log_index)
+        return price_x128_at_tick(tick, risk_is_token0=first), price_x128(spot, risk_is_token0=first)
+
+    @property
+    def _is_token0(self) -> bool:
+        return self._book.pool.risk_is_token0
+
+    def _price_checks(self, log: Log, args: dict[str, Any]) -> list[Check]:
+        twap, spot = self._prices(log)
+        return [_same("mean price", args["twapX128"], twap), _same("spot price", args["spotX128"], spot)]
+
+    def _plan(self, log: Log, args: dict[str, Any], model: dict[str, Any]) -> TradePlan:
+        twap, spot = self._prices(log)
+        place = (log.block_number, log.log_index)
+        weight = weight_wad(args["outputs"][0], model["outputScale"])
+        idle, risk = self._idle.before(*place), self._risk.before(*place)
+        return plan(idle, risk, twap, spot, weight, self._vault.fee_pips, self._vault.policy)
+
+    def _amount_checks(self, log: Log, swapped: Event | None) -> list[Check]:
+        name = log.fields["transactionHash"]
+        own = [other.log_index for other in self._history.logs if other.fields["transactionHash"] == name]
+        start, end = (log.block_number, min(own)), (log.block_number, max(own) + 1)
+        moved = tuple(held.before(*end) - held.before(*start) for held in (self._idle, self._risk))
+        if swapped is None:
+            return [_same("amounts", moved, (0, 0))]
+        paid, got = -swapped.args["amountIn"], swapped.args["amountOut"]
+        return [
+            _same("amounts", moved, (got, paid) if swapped.args["riskIn"] else (paid, got)),
+            Check("least output", got >= swapped.args["minOut"], str(got), f"at least {swapped.args['minOut']}"),
+        ]
+
+
+def _plan_checks(args: dict[str, Any], expected: TradePlan, swapped: Event | None) -> list[Check]:
+    weights = (args["weightBeforeWad"], args["weightTargetWad"])
+    checks = [
+        _same("weight", weights, (expected.weight_before_wad, expected.weight_target_wad)),
+        _same("reason", Reason(args["reason"]).name, expected.reason.name),
+    ]
+    if (swapped is not None) != (expected.reason is Reason.TRADED):
+        return [*checks, Check("trade", False, "swapped" if swapped else "no swap", expected.reason.name)]
+    if swapped is not None:
+        got = tuple(swapped.args[name] for name in ("riskIn", "amountIn", "minOut"))
+        checks.append(_same("trade", got, (expected.risk_in, expected.amount_in, expected.min_out)))
+    return checks
+
+
+def _price_against(amounts: dict[str, Any], twap_x128: int) -> float | None:
+    """Return the executed price over the mean price, less one; positive is dearer risk."""
+    if not amounts["amountOut"]:
+        return None
+    risk, asset = amounts["amountOut"], amounts["amountIn"]
+    if amounts["riskIn"]:
+        risk, asset = asset, risk
+    return float(asset * Q128 / risk / twap_x128 - 1)
+
+
+def _same(name: str, got: Any, expected: Any) -> Check:
+    return Check(name, got == expected, str(got), str(expected))
