@@ -97,14 +97,14 @@ class PriceRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             When there is NaN or infinity, as scikit-learn's contract says.
         """
-        X, y = validate_data(self, X, y, y_numeric=True, dtype=np.float64, ensure_min_samples=2)
-        mean, spread = X.mean(axis=0), _spread(X.std(axis=0))
-        target_mean, target_spread = float(np.mean(y)), float(_spread(np.std(y)))
-        inputs = torch.from_numpy((X - mean) / spread).float()  # (rows, count)
-        targets = torch.from_numpy((y - target_mean) / target_spread).float()[:, None]  # (rows, 1)
+        rows, outcomes = _checked(self, X, y)
+        mean, spread = rows.mean(axis=0), _spread(rows.std(axis=0))
+        target_mean, target_spread = float(outcomes.mean()), float(_spread(outcomes.std()))
+        inputs = torch.from_numpy((rows - mean) / spread).float()  # (rows, count)
+        targets = torch.from_numpy((outcomes - target_mean) / target_spread).float()[:, None]  # (rows, 1)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            net = nn.Sequential(nn.Linear(X.shape[1], self.hidden), nn.ReLU(), nn.Linear(self.hidden, 1))
+            net = nn.Sequential(nn.Linear(rows.shape[1], self.hidden), nn.ReLU(), nn.Linear(self.hidden, 1))
             self.epochs_ = self._train(net, inputs, targets)
         self.module_ = _folded(net, mean, spread, target_mean, target_spread)
         return self
@@ -153,8 +153,9 @@ class PriceRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         train, check = slice(0, last), slice(len(inputs) - held_out, None) if held_out else slice(0, last)
         optimizer = torch.optim.AdamW(net.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
         best, best_state, waited, epoch = float("inf"), copy.deepcopy(net.state_dict()), 0, 0
-        for epoch in range(1, self.max_epochs + 1):
-            for rows in torch.randperm(last).split(self.batch_size):
+        while epoch < self.max_epochs and waited < self.patience:
+            epoch += 1
+            for rows in torch.split(torch.randperm(last), self.batch_size):
                 optimizer.zero_grad()
                 nn.functional.mse_loss(net(inputs[train][rows]), targets[train][rows]).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
@@ -164,8 +165,6 @@ class PriceRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 best, best_state, waited = loss, copy.deepcopy(net.state_dict()), 0
             else:
                 waited += 1
-            if waited >= self.patience:
-                break
         net.load_state_dict(best_state)
         return epoch
 
@@ -178,21 +177,26 @@ class FlatRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> FlatRegressor:
         """Learn nothing but the number of inputs."""
-        X, y = validate_data(self, X, y, y_numeric=True)
+        _checked(self, X, y)
         self.fitted_ = True
         return self
 
     def predict(self, X: npt.ArrayLike) -> Floats:
         """Return zeros.  # (rows,)."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False)
-        return np.zeros(len(X))
+        rows: Floats = validate_data(self, X, reset=False)
+        return np.zeros(len(rows))
 
     def __sklearn_tags__(self) -> Any:
         """Say that it predicts nothing, for scikit-learn's own checks."""
         tags = super().__sklearn_tags__()
         tags.regressor_tags.poor_score = True
         return tags
+
+
+def _checked(estimator: BaseEstimator, X: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Floats]:
+    rows, outcomes = validate_data(estimator, X, y, y_numeric=True, dtype=np.float64, ensure_min_samples=2)
+    return rows, np.asarray(outcomes, dtype=np.float64)
 
 
 def _spread(deviation: Any) -> Any:

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from vaultkit.errors import StrategyError
+from vaultkit.models import FlatRegressor, PriceRegressor
+from vaultkit.strategy.base import Strategy
+from vaultkit.strategy.fold import fold, tail_of
+from vaultkit.strategy.window import Bars
+
+PAIR = "WETH/USDC"
+
+
+def strategy(function):
+    body = {
+        "pair": PAIR,
+        "window": Bars("uniswap-v3", PAIR, fee_bps=5).every("5m").returns(16),
+        "period": "4h",
+        "model": PriceRegressor(),
+        "target_weight": lambda self, log_return: function(log_return),
+    }
+    return type("Mine", (Strategy,), body)()
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    rng = np.random.default_rng(0)
+    X = rng.integers(-40, 41, (800, 16)) / 128
+    return PriceRegressor(max_epochs=30).fit(X, 0.01 * X[:, 0] + rng.normal(0, 0.01, 800))
+
+
+@pytest.mark.parametrize(
+    ("function", "slope", "offset"),
+    [
+        (lambda r: 0.5 + 40 * r, 40, 0.5),
+        (lambda r: (1 - r) / 4, -0.25, 0.25),
+        (lambda r: -(r - 2) * 3, -3, 6),
+        (lambda r: torch.add(torch.mul(r, 2), 1), 2, 1),
+    ],
+)
+def test_affine_weight_is_found_whole(function, slope, offset):
+    tail = tail_of(strategy(function))
+    assert (tail.slope, tail.offset, tail.rest) == (pytest.approx(slope), pytest.approx(offset), None)
+
+
+def test_what_follows_the_affine_head_is_kept():
+    tail = tail_of(strategy(lambda r: torch.clamp(0.5 + 40 * r, 0, 1) * 0.5))
+    assert (tail.slope, tail.offset) == (40, 0.5)
+    np.testing.assert_allclose(tail.rest(torch.tensor([-1.0, 0.5, 3.0])), [0.0, 0.25, 0.5])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda r: 0.5 + 40 * r,
+        lambda r: torch.clamp(0.5 + 40 * r, 0, 1),
+        lambda r: torch.relu(r) * 30 - r,
+    ],
+    ids=["affine", "clamped", "branching"],
+)
+def test_folding_changes_no_weight(fitted, function):
+    mine = strategy(function)
+    folded = fold(mine, fitted, mine.window.shape())
+    X = np.random.default_rng(1).integers(-128, 129, (500, 16)) / 128
+    with torch.no_grad():
+        weights = folded.module(torch.from_numpy(X).float()).double().numpy()[:, 0] / 2**folded.gain_bits
+    np.testing.assert_allclose(weights, mine.weights(fitted.predict(X)), atol=2e-5)
+
+
+def test_affine_strategy_gains_bits(fitted):
+    mine = strategy(lambda r: 0.5 + 40 * r)
+    assert fold(mine, fitted, mine.window.shape()).gain_bits >= 4
+
+
+def test_python_branch_on_the_prediction_is_refused():
+    with pytest.raises(StrategyError, match="branch"):
+        tail_of(strategy(lambda r: 1.0 if r > 0 else 0.0))
+
+
+def test_weight_that_ignores_the_prediction_is_refused():
+    with pytest.raises(StrategyError, match="does not depend"):
+        tail_of(strategy(lambda r: 0.5))
+
+
+def test_model_without_layers_is_refused():
+    mine = strategy(lambda r: 0.5 + r)
+    with pytest.raises(StrategyError, match="no trained layers"):
+        fold(mine, FlatRegressor().fit([[0.0], [1.0]], [0.0, 1.0]), mine.window.shape())

@@ -1,0 +1,142 @@
+"""`Strategy`: three things to give, checked when the class is made."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from vaultkit.errors import DataError, StrategyError
+from vaultkit.models.horizon import seconds_of
+from vaultkit.strategy.window import Bars
+
+PARTS: Final = ("pair", "window", "period", "model", "target_weight")
+
+
+class Strategy:
+    """A verified window, a model and a target weight.
+
+    A subclass gives five parts:
+
+    ``pair``
+        ``"RISK/ASSET"``.
+    ``window``
+        `Bars`, complete.
+    ``period``
+        Time between decisions, such as ``"4h"``; a whole number of bars.
+    ``model``
+        A regressor under the scikit-learn contract with a ``horizon``, such as `vaultkit.models.PriceRegressor`.
+    ``target_weight(self, log_return)``
+        The share of the vault in the risk token, as a torch expression of the model's prediction. It is proven: no
+        Python branch on ``log_return`` is possible. The vault clamps it to its policy.
+
+    Raises
+    ------
+    StrategyError
+        When the class is made with a part missing or wrong; the message names it, and a near miss where there is one.
+    """
+
+    pair: ClassVar[str]
+    window: ClassVar[Bars]
+    period: ClassVar[str]
+    model: ClassVar[Any]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for part in PARTS:
+            if (part == "target_weight" and cls.target_weight is Strategy.target_weight) or not hasattr(cls, part):
+                raise _missing(cls, part)
+        _check_pair(cls)
+        _check_window_and_period(cls)
+        _check_model(cls)
+        _check_target_weight(cls)
+
+    def target_weight(self, log_return: Any) -> Any:
+        """Return the share of the vault held in the risk token, for a predicted log-return."""
+        raise NotImplementedError
+
+    @classmethod
+    def name(cls) -> str:
+        """Name of the strategy: its class's in lower case."""
+        return cls.__name__.lower()
+
+    @classmethod
+    def period_seconds(cls) -> int:
+        """Seconds between two decisions."""
+        return seconds_of(cls.period)
+
+    @classmethod
+    def horizon_seconds(cls) -> int:
+        """Seconds that the model looks ahead."""
+        return seconds_of(cls.model.horizon)
+
+    def weights(self, log_returns: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return `target_weight` of many predictions, in double precision.
+
+        Raises
+        ------
+        StrategyError
+            When the result is not one finite number a prediction.
+        """
+        import torch
+
+        predictions = torch.from_numpy(np.asarray(log_returns, dtype=np.float64))  # (rows,)
+        with torch.no_grad():
+            result = torch.as_tensor(self.target_weight(predictions), dtype=torch.float64).expand(predictions.shape)
+        if not bool(torch.isfinite(result).all()):
+            raise StrategyError("target_weight gives NaN or infinity", where=type(self).__name__)
+        weights: npt.NDArray[np.float64] = result.numpy()
+        return weights
+
+
+def _missing(cls: type, part: str) -> StrategyError:
+    own = [name for name in vars(cls) if not name.startswith("__") and name not in PARTS]
+    near = difflib.get_close_matches(part, own, n=1, cutoff=0.6)
+    return StrategyError(
+        f"a strategy lacks its part `{part}`",
+        got=f"`{near[0]}`" if near else None,
+        where=cls.__name__,
+        next_step=f"Rename `{near[0]}` to `{part}`" if near else f"Define `{part}` in the class",
+    )
+
+
+def _wrong(cls: type, part: str, got: Any, expected: str) -> StrategyError:
+    return StrategyError(f"a strategy's part `{part}` cannot be used", got=got, expected=expected, where=cls.__name__)
+
+
+def _check_pair(cls: type[Strategy]) -> None:
+    if not isinstance(cls.pair, str) or len([word for word in cls.pair.split("/") if word]) != 2:
+        raise _wrong(cls, "pair", repr(cls.pair), 'such as "WETH/USDC"')
+
+
+def _check_window_and_period(cls: type[Strategy]) -> None:
+    if not isinstance(cls.window, Bars):
+        raise _wrong(cls, "window", type(cls.window).__name__, 'Bars(venue, pair, fee_bps=5).every("5m").returns(16)')
+    if cls.window.pair != cls.pair:
+        raise _wrong(cls, "window", cls.window.pair, cls.pair)
+    shape = cls.window.shape()
+    try:
+        period = cls.period_seconds()
+    except DataError as error:
+        raise _wrong(cls, "period", repr(cls.period), 'such as "4h"') from error
+    if period % shape.bar_seconds:
+        raise _wrong(cls, "period", cls.period, f"a whole number of bars of {shape.bar_seconds} s")
+
+
+def _check_model(cls: type[Strategy]) -> None:
+    for method in ("fit", "predict", "get_params"):
+        if not callable(getattr(cls.model, method, None)) or isinstance(cls.model, type):
+            raise _wrong(cls, "model", repr(cls.model), "a regressor such as PriceRegressor(hidden=16)")
+    try:
+        cls.horizon_seconds()
+    except (AttributeError, DataError) as error:
+        raise _wrong(cls, "model", "no usable horizon", 'a regressor with a horizon such as "4h"') from error
+
+
+def _check_target_weight(cls: type[Strategy]) -> None:
+    function = vars(cls).get("target_weight", cls.target_weight)
+    if not inspect.isfunction(function) or len(inspect.signature(function).parameters) != 2:
+        raise _wrong(cls, "target_weight", "another signature", "def target_weight(self, log_return)")

@@ -1,0 +1,175 @@
+"""The whole function as one net: model and target weight folded together, and scaled so that rounding costs little.
+
+At seven bits after the point, ``0.5 + 40 * log_return`` would round every return to a multiple of 1/128. So the affine
+part of `Strategy.target_weight` goes into the last linear layer, hidden units are scaled to use the circuit's range
+(ReLU is positively homogeneous, so this changes nothing), and the output carries ``gain_bits`` more bits after the
+point, which the manifest's ``output_scale`` records.
+"""
+
+from __future__ import annotations
+
+import copy
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from torch import Tensor, fx, nn
+
+from vaultkit.errors import StrategyError
+from vaultkit.manifest import WindowShape
+from vaultkit.strategy.base import Strategy
+
+MAX_GAIN_BITS: Final = 12
+_HEADROOM: Final = 2.0**10
+"""Largest output of the net: 2**17 at seven bits, half of what two base-512 legs hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """``target_weight`` split into ``rest(slope * log_return + offset)``; ``rest`` is None where it is affine."""
+
+    slope: float
+    offset: float
+    rest: fx.GraphModule | None
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A net from inputs to the target weight times ``2**gain_bits``."""
+
+    module: nn.Module
+    gain_bits: int
+
+
+class _Chain(nn.Module):
+    def __init__(self, inner: nn.Module, rest: nn.Module) -> None:
+        super().__init__()
+        self.inner, self.rest = inner, rest
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.rest(self.inner(x))
+        return result
+
+
+def tail_of(strategy: Strategy) -> Tail:
+    """Return the affine head of ``target_weight`` and what follows it.
+
+    Raises
+    ------
+    StrategyError
+        When it branches on the prediction in Python, or does not depend on it.
+    """
+    try:
+        traced = fx.symbolic_trace(lambda log_return: strategy.target_weight(log_return))
+    except Exception as error:
+        raise StrategyError(
+            "target_weight cannot be traced",
+            got=str(error).splitlines()[0],
+            expected="a torch expression without Python branches on log_return",
+            where=type(strategy).__name__,
+        ) from error
+    graph = traced.graph
+    placeholder = next(node for node in graph.nodes if node.op == "placeholder")
+    if not placeholder.users:
+        raise StrategyError("target_weight does not depend on log_return", where=type(strategy).__name__)
+    slope, offset, current = 1.0, 0.0, placeholder
+    while len(current.users) == 1:
+        (user,) = current.users
+        step = _affine_step(user, current)
+        if step is None:
+            break
+        slope, offset, current = slope * step[0], offset * step[0] + step[1], user
+    (output,) = (node for node in graph.nodes if node.op == "output")
+    if output.args[0] is current:
+        return Tail(slope, offset, None)
+    for user in list(current.users):
+        user.replace_input_with(current, placeholder)
+    while current is not placeholder:
+        (previous,) = current.all_input_nodes
+        graph.erase_node(current)
+        current = previous
+    traced.recompile()
+    return Tail(slope, offset, traced)
+
+
+def fold(strategy: Strategy, model: Any, window: WindowShape, *, hidden_limit: float = 64.0) -> Folded:
+    """Return the strategy's whole function as one module.
+
+    Parameters
+    ----------
+    model
+        Fitted, with ``module_`` from inputs to log-returns.
+    hidden_limit
+        Largest activation that hidden units are scaled to, over all windows within the clip bound.
+
+    Raises
+    ------
+    StrategyError
+        When the model has no trained layers, or ``target_weight`` cannot be traced.
+    """
+    net = getattr(model, "module_", None)
+    if not isinstance(net, nn.Module):
+        raise StrategyError(
+            "a model has no trained layers to prove",
+            got=type(model).__name__,
+            expected="a fitted regressor with module_, such as PriceRegressor",
+        )
+    tail = tail_of(strategy)
+    if not isinstance(net, nn.Sequential) or not _is_two_layers(net):
+        return Folded(_Chain(net, fx.symbolic_trace(_whole(strategy))), 0)
+    folded = nn.Sequential(*copy.deepcopy(net)).double()
+    first, last = folded[0], folded[2]
+    with torch.no_grad():
+        last.bias.mul_(tail.slope).add_(tail.offset)
+        last.weight.mul_(tail.slope)
+        largest = window.clip / 2.0**window.input_scale
+        reach = first.weight.abs().sum(dim=1) * largest + first.bias  # (hidden,) the most a unit can be
+        factor = torch.where(reach > 0, hidden_limit / reach.clamp_min(1e-12), torch.ones_like(reach))
+        first.weight.mul_(factor[:, None])
+        first.bias.mul_(factor)
+        last.weight.div_(factor[None, :])
+        gain_bits = 0
+        if tail.rest is None:
+            worst = float((last.weight.abs() * hidden_limit).sum() + last.bias.abs().sum())
+            while gain_bits < MAX_GAIN_BITS and worst * 2.0 ** (gain_bits + 1) <= _HEADROOM:
+                gain_bits += 1
+            last.weight.mul_(2.0**gain_bits)
+            last.bias.mul_(2.0**gain_bits)
+    module = folded.float().eval()
+    return Folded(module if tail.rest is None else _Chain(module, tail.rest), gain_bits)
+
+
+def _whole(strategy: Strategy) -> Callable[[Tensor], Tensor]:
+    return lambda log_return: strategy.target_weight(log_return)
+
+
+def _is_two_layers(net: nn.Sequential) -> bool:
+    kinds = (nn.Linear, nn.ReLU, nn.Linear)
+    return len(net) == 3 and all(map(isinstance, net, kinds))
+
+
+def _affine_step(node: fx.Node, current: fx.Node) -> tuple[float, float] | None:
+    """Return slope and offset where ``node`` is an affine function of ``current`` alone."""
+    if node.kwargs or node.op not in ("call_function", "call_method"):
+        return None
+    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+    if name == "neg" and len(node.args) == 1:
+        return -1.0, 0.0
+    if len(node.args) != 2:
+        return None
+    left, right = node.args
+    other = right if left is current else left
+    if isinstance(other, bool) or not isinstance(other, int | float):
+        return None
+    number, on_left = float(other), left is current
+    if name in ("add", "iadd", operator.add.__name__):
+        return 1.0, number
+    if name in ("mul", "imul"):
+        return number, 0.0
+    if name in ("sub", "isub"):
+        return (1.0, -number) if on_left else (-1.0, number)
+    if name in ("truediv", "div") and on_left and number:
+        return 1.0 / number, 0.0
+    return None
