@@ -89,21 +89,32 @@ def attached(
     if keystore is None and not local:
         raise SettingsError("a deployment off a local chain needs a keystore", next_step="Give --keystore FILE")
     try:
-        if local:
-            network = ape.networks.ethereum.local.use_provider(
-                "foundry", provider_settings={"host": rpc_url, "manage_process": False}
-            )
-        else:
-            network = ape.networks.parse_network_choice(rpc_url)
-        context = network.__enter__()
+        context = _local_network(rpc_url) if local else ape.networks.parse_network_choice(rpc_url)
+        context.__enter__()
     except ApeException as error:
         raise DeployFailed("Ape cannot attach to the chain", got=type(error).__name__) from error
     try:
-        account = _open(keystore, passphrase) if keystore else ape.accounts.test_accounts[account_index]
-        del context
-        yield ApeSession(account)
+        yield ApeSession(_open(keystore, passphrase) if keystore else ape.accounts.test_accounts[account_index])
     finally:
-        network.__exit__(None, None, None)
+        context.__exit__(None, None, None)
+
+
+def _local_network(rpc_url: str) -> Any:
+    import ape
+    from ape_foundry import FoundryProvider
+
+    class MarketProvider(FoundryProvider):  # type: ignore[misc]
+        """A chain whose market mines: Ape is to wait for receipts, where anvil without automine makes it take none."""
+
+        @property
+        def auto_mine(self) -> bool:
+            return True
+
+    local = ape.networks.ethereum.local
+    provider = MarketProvider(
+        name="foundry", network=local, provider_settings={"host": rpc_url, "manage_process": False}
+    )
+    return local.use_provider(provider, disconnect_after=True)
 
 
 def _open(keystore: Path, passphrase: str | None) -> Any:
