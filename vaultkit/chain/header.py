@@ -1,0 +1,189 @@
+"""Block headers: hashed here, never believed.
+
+References
+----------
+Yellow Paper 4.4; EIP-1559 (base fee), EIP-4895 (withdrawals root), EIP-4844 (blob gas), EIP-4788 (beacon root),
+EIP-7685 (requests hash).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from eth_utils.crypto import keccak
+from rlp.codec import encode_raw
+
+from vaultkit.chain.trie import minimal_bytes
+from vaultkit.errors import HeaderMismatch, RpcUnavailable
+from vaultkit.protocols import Rpc
+
+# name in JSON-RPC, number of bytes, or 0 for a number and -1 for bytes of any length
+_FIELDS: Final = (
+    ("parentHash", 32),
+    ("sha3Uncles", 32),
+    ("miner", 20),
+    ("stateRoot", 32),
+    ("transactionsRoot", 32),
+    ("receiptsRoot", 32),
+    ("logsBloom", 256),
+    ("difficulty", 0),
+    ("number", 0),
+    ("gasLimit", 0),
+    ("gasUsed", 0),
+    ("timestamp", 0),
+    ("extraData", -1),
+    ("mixHash", 32),
+    ("nonce", 8),
+)
+_LATER_FIELDS: Final = (
+    ("baseFeePerGas", 0),
+    ("withdrawalsRoot", 32),
+    ("blobGasUsed", 0),
+    ("excessBlobGas", 0),
+    ("parentBeaconBlockRoot", 32),
+    ("requestsHash", 32),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header whose fields hash to ``hash``.
+
+    Parameters
+    ----------
+    logs_bloom
+        2048 bits as an integer.
+    base_fee_wei
+        Zero before London.
+    """
+
+    number: int
+    hash: bytes
+    parent_hash: bytes
+    timestamp: int
+    base_fee_wei: int
+    gas_used: int
+    receipts_root: bytes
+    logs_bloom: int
+
+
+def encode_header(fields: Mapping[str, Any]) -> bytes:
+    """Return the RLP of a header given as JSON-RPC gives it, for every fork from Frontier to Prague.
+
+    Raises
+    ------
+    HeaderMismatch
+        When a field is absent, malformed, or stands without one that must come before it.
+    """
+    items = [_item(fields, name, size) for name, size in _FIELDS]
+    present = [fields.get(name) is not None for name, _ in _LATER_FIELDS]
+    count = present.index(False) if False in present else len(present)
+    if any(present[count:]):
+        raise HeaderMismatch(
+            "a header has a later fork's field without an earlier one's",
+            got=[name for (name, _), has in zip(_LATER_FIELDS, present, strict=True) if has],
+            where=f"block {fields.get('number')}",
+        )
+    items += [_item(fields, name, size) for name, size in _LATER_FIELDS[:count]]
+    return bytes(encode_raw(items))
+
+
+def verify_header(fields: Mapping[str, Any]) -> Header:
+    """Return a header after hashing it.
+
+    Raises
+    ------
+    HeaderMismatch
+        When the fields do not hash to the ``hash`` among them.
+    """
+    found = keccak(encode_header(fields))
+    claimed = _item(fields, "hash", 32)
+    if found != claimed:
+        raise HeaderMismatch(
+            "a header does not hash to its block hash",
+            got=f"0x{found.hex()}",
+            expected=f"0x{claimed.hex()}",
+            where=f"block {fields['number']}",
+        )
+    return Header(
+        number=int(fields["number"], 16),
+        hash=found,
+        parent_hash=_item(fields, "parentHash", 32),
+        timestamp=int(fields["timestamp"], 16),
+        base_fee_wei=int(fields.get("baseFeePerGas") or "0x0", 16),
+        gas_used=int(fields["gasUsed"], 16),
+        receipts_root=_item(fields, "receiptsRoot", 32),
+        logs_bloom=int(fields["logsBloom"], 16),
+    )
+
+
+def link_headers(headers: Sequence[Header], parent: tuple[int, bytes] | None) -> None:
+    """Check that each header names the one before it as its parent.
+
+    Parameters
+    ----------
+    parent
+        Number and hash of the block before the first; unknown where None.
+
+    Raises
+    ------
+    HeaderMismatch
+        When a number or a parent hash does not follow.
+    """
+    for header in headers:
+        if parent is not None:
+            if header.number != parent[0] + 1:
+                raise HeaderMismatch("a header has another number", got=header.number, expected=parent[0] + 1)
+            if header.parent_hash != parent[1]:
+                raise HeaderMismatch(
+                    "a header does not name the block before it as its parent",
+                    got=f"0x{header.parent_hash.hex()}",
+                    expected=f"0x{parent[1].hex()}",
+                    where=f"block {header.number}",
+                )
+        parent = (header.number, header.hash)
+
+
+def fetch_headers(rpc: Rpc, numbers: Sequence[int]) -> list[Header]:
+    """Return hashed headers by number, in one batch; `link_headers` shows that they are one chain.
+
+    Raises
+    ------
+    RpcUnavailable
+        When the node does not have one of them: a lagging node's silence is never taken for an empty block.
+    HeaderMismatch
+        When one does not hash, or has another number than was asked for.
+    """
+    answers = rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
+    headers = []
+    for number, answer in zip(numbers, answers, strict=True):
+        if not isinstance(answer, dict):
+            raise RpcUnavailable(
+                "the node does not have a block", got=f"block {number}", where=rpc.label, next_step="Wait until it has"
+            )
+        header = verify_header(answer)
+        if header.number != number:
+            raise HeaderMismatch("a header has another number", got=header.number, expected=number, where=rpc.label)
+        headers.append(header)
+    return headers
+
+
+def _item(fields: Mapping[str, Any], name: str, size: int) -> bytes:
+    value = fields.get(name)
+    try:
+        if not isinstance(value, str) or not value.startswith("0x"):
+            raise ValueError
+        if size == 0:
+            return minimal_bytes(int(value, 16))
+        raw = bytes.fromhex(value[2:])
+        if size != -1 and len(raw) != size:
+            raise ValueError
+        return raw
+    except (ValueError, OverflowError) as error:
+        raise HeaderMismatch(
+            "a header's field is absent or malformed",
+            got=f"{name} = {str(value)[:80]}",
+            where=f"block {fields.get('number')}",
+        ) from error

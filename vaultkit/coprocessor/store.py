@@ -1,0 +1,119 @@
+"""Parquet files and their manifest: written whole or not at all, and read only after they have been checked.
+
+The grammar is ``<network>/<table>/<table>__<first>_to_<last>.parquet`` with inclusive block numbers; ``manifest.json``
+in the network's folder names every file that counts. A file that it does not name is a leftover and is written over.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from vaultkit.errors import AnchorTooWeak, RangeMissing, StoreError
+from vaultkit.manifest import ANCHOR_STRENGTH, MANIFEST_NAME, Anchor, DatasetFile, DatasetManifest, sha256_of
+from vaultkit.schema import TABLES
+
+
+def file_name(table: str, first_block: int, last_block: int) -> str:
+    """Return a file's path inside the network's folder."""
+    return f"{table}/{table}__{first_block}_to_{last_block}.parquet"
+
+
+def write_tables(
+    store: Path, first_block: int, last_block: int, tables: Mapping[str, pl.DataFrame]
+) -> dict[str, DatasetFile]:
+    """Write one range of every table and return what the manifest says of the files; they count once it does.
+
+    Parameters
+    ----------
+    tables
+        Frames by table name, with the schema of `vaultkit.schema`.
+    """
+    files = {}
+    for table, frame in tables.items():
+        name = file_name(table, first_block, last_block)
+        path = store / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        frame.write_parquet(partial, compression="zstd", statistics=True)
+        os.replace(partial, path)
+        files[name] = DatasetFile(
+            table=table, first_block=first_block, last_block=last_block, rows=frame.height, sha256=sha256_of(path)
+        )
+    return files
+
+
+def load_manifest(store: Path) -> DatasetManifest | None:
+    """Return the checked manifest of a store, or None where nothing was indexed yet.
+
+    Raises
+    ------
+    ManifestMismatch
+        When a file is missing or changed.
+    """
+    return DatasetManifest.load(store) if (store / MANIFEST_NAME).is_file() else None
+
+
+def scan(
+    store: Path,
+    table: str,
+    *,
+    anchor: Anchor = "single",
+    first: int | None = None,
+    last: int | None = None,
+) -> pl.LazyFrame:
+    """Return a table in chain order, after checking every file's hash and the level of anchoring.
+
+    Parameters
+    ----------
+    store
+        Folder of one network, for example ``data/local``.
+    table
+        A name of `vaultkit.schema.TABLES`.
+    anchor
+        The weakest anchor that is accepted.
+    first, last
+        Inclusive block range that must be held; the whole store where left out.
+
+    Raises
+    ------
+    StoreError
+        When there is no manifest, or no such table.
+    ManifestMismatch
+        When a file is missing or changed.
+    AnchorTooWeak
+        When the headers are anchored more weakly.
+    RangeMissing
+        When the store does not hold the range.
+    """
+    if table not in TABLES:
+        raise StoreError("there is no such table", got=table, expected=", ".join(TABLES))
+    manifest = DatasetManifest.load(store)
+    if ANCHOR_STRENGTH[manifest.anchor] < ANCHOR_STRENGTH[anchor]:
+        raise AnchorTooWeak(
+            "the headers of a store are anchored more weakly than asked for",
+            got=manifest.anchor,
+            expected=anchor,
+            where=store.name,
+            next_step="Index again with a checkpoint or with witnesses",
+        )
+    low = manifest.first_block if first is None else first
+    high = manifest.last_block if last is None else last
+    if low < manifest.first_block or high > manifest.last_block:
+        raise RangeMissing(
+            "blocks that are asked for are not in the store",
+            got=f"{low} to {high}",
+            expected=f"within {manifest.first_block} to {manifest.last_block}",
+            where=store.name,
+            next_step="Index the range with `vaultkit index`",
+        )
+    names = sorted(
+        (file.first_block, name)
+        for name, file in manifest.files.items()
+        if file.table == table and file.last_block >= low and file.first_block <= high
+    )
+    frame = pl.scan_parquet([store / name for _, name in names])
+    return frame.filter(pl.col("block_number").is_between(low, high))
