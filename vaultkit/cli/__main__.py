@@ -1,0 +1,5 @@
+"""``python -m vaultkit.cli`` is ``vaultkit``."""
+
+from vaultkit.cli import main
+
+main()
