@@ -1,8 +1,8 @@
 """`index_pool`: every header of a range hashed and linked, and every log of a pool in it, none left out.
 
 A header's bloom says which blocks can hold a log of the pool. Where it says no there is none, and since the header is
-hashed that is a proof. Where it says maybe, all receipts of the block are fetched and must rebuild ``receiptsRoot``. So a
-node can neither change nor drop a log; who vouches for the newest header is the manifest's ``anchor``.
+hashed that is a proof. Where it says maybe, all receipts of the block are fetched and must rebuild ``receiptsRoot``.
+So a node can neither change nor drop a log; who vouches for the newest header is the manifest's ``anchor``.
 """
 
 from __future__ import annotations
