@@ -1,0 +1,109 @@
+"""`VaultClient` and its verbs, on a vault deployed as `deploy_vault` records it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.contracts.test_deploy import mining
+from tests.fixtures.vault import ALICE, BOB, PROOF, VaultSetup
+from vaultkit.book import AddressBook, VaultBook
+from vaultkit.chain.account import Signer
+from vaultkit.cli import main
+from vaultkit.errors import DataError, Reverted, SettingsError
+from vaultkit.vault.client import VaultClient
+
+DOLLAR = 10**6
+
+
+def book_of(vault: VaultSetup) -> AddressBook:
+    deployed = VaultBook(
+        vault=vault.vault.address, registry=vault.registry.address, gate=vault.gate.address,
+        source=vault.source.address, venue=vault.venue.address, verifier=vault.verifier.address,
+        model_id=f"0x{vault.pins.model_id().hex()}", from_block=0, artefact="",
+    )  # fmt: skip
+    return vault.book.model_copy(update={"vault": deployed})
+
+
+def verb(*words: str) -> int:
+    """Return the exit code of ``vaultkit WORDS``."""
+    with pytest.raises(SystemExit) as stopped:
+        main(list(words))
+    return int(stopped.value.code or 0)
+
+
+def test_client_deposits_and_leaves_both_ways(vault: VaultSetup):
+    client, alice, bob = VaultClient(vault.rpc, book_of(vault)), Signer.devnet(ALICE), Signer.devnet(BOB)
+    with mining(vault.devnet, seconds=12):
+        shares = client.deposit(alice, 1_000 * DOLLAR)
+        client.deposit(bob, 3_000 * DOLLAR)
+        assert client.shares_of(alice.address) == shares
+        state = client.status()
+        assert (state.total_assets, state.idle, state.risk) == (4_000 * DOLLAR, 4_000 * DOLLAR, 0)
+        paid = client.redeem(alice, shares // 2)
+        kind = client.redeem_in_kind(alice, shares - shares // 2)
+    assert abs(paid.assets - 500 * DOLLAR) <= 1
+    assert abs(kind.assets - 500 * DOLLAR) <= 1
+    assert kind.risk == 0
+
+
+def test_client_names_the_vaults_refusal(vault: VaultSetup):
+    client = VaultClient(vault.rpc, book_of(vault))
+    with mining(vault.devnet, seconds=12), pytest.raises(Reverted, match="ERC4626ExceededMaxRedeem"):
+        client.redeem(Signer.devnet(BOB), 1)
+
+
+def test_client_refuses_an_empty_deposit_and_a_book_without_vault(vault: VaultSetup):
+    with pytest.raises(DataError):
+        VaultClient(vault.rpc, book_of(vault)).deposit(Signer.devnet(BOB), 0)
+    with pytest.raises(SettingsError, match="no vault"):
+        VaultClient(vault.rpc, vault.book)
+
+
+def test_client_status_counts_missed_epochs_and_owed_amounts(vault: VaultSetup):
+    client = VaultClient(vault.rpc, book_of(vault))
+    assert client.status().missed_epochs is None
+    vault.deposit(vault.actors.alice, 1_000 * DOLLAR)
+    vault.keep(50)
+    vault.close_epoch()
+    vault.close_epoch()
+    state = client.status()
+    assert state.missed_epochs == 2
+    assert state.next_epoch_at > state.timestamp
+    assert state.model_id == client.addresses.model_id
+
+
+def test_client_encodes_the_rebalance_that_the_vault_accepts(vault: VaultSetup):
+    client = VaultClient(vault.rpc, book_of(vault))
+    epoch = vault.close_epoch()
+    vault.allow(epoch, 64)
+    keeper = vault.actors.keeper
+    vault.send(keeper, vault.vault.address, client.rebalance_calldata(epoch, keeper, [64], PROOF, vault.hints(epoch)))
+    assert client.status().last_epoch == epoch
+
+
+def test_deposit_and_status_verbs_print_json(vault: VaultSetup, tmp_path, capsys):
+    place = tmp_path / "book.json"
+    book_of(vault).save(place)
+    options = ["--rpc", vault.devnet.url, "--book", str(place), "--json"]
+    with mining(vault.devnet, seconds=12):
+        assert verb("deposit", "2500.5", "--account", str(BOB), "--mint", *options) == 0
+    assert json.loads(capsys.readouterr().out)["total_assets"] == "2500.500000"
+    assert verb("status", *options) == 0
+    assert json.loads(capsys.readouterr().out)["idle_USDC"] == "2500.500000"
+
+
+@pytest.mark.parametrize(("amount", "code"), [("1.0000001", 2), ("many", 2), ("0", 2)])
+def test_deposit_verb_refuses_an_amount_in_one_sentence(vault: VaultSetup, tmp_path, capsys, amount, code):
+    place = tmp_path / "book.json"
+    book_of(vault).save(place)
+    assert verb("deposit", amount, "--rpc", vault.devnet.url, "--book", str(place)) == code
+    assert capsys.readouterr().err.count("Error") == 1
+
+
+def test_status_verb_refuses_a_chain_of_another_id(vault: VaultSetup, tmp_path, capsys):
+    place = tmp_path / "book.json"
+    book_of(vault).model_copy(update={"chain_id": 1}).save(place)
+    assert verb("status", "--rpc", vault.devnet.url, "--book", str(place)) == 4
+    assert "WrongChain" in capsys.readouterr().err
