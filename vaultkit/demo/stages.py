@@ -44,4 +44,6 @@ class Stages:
             yield stage
         seconds = time.monotonic() - begun
         self.steps.append(Step(name=name, seconds=round(seconds, 2), outcome=stage.outcome))
-        self._console.print(f"{title}  [green]✓[/] {stage.outcome} [dim]{seconds:.1f} s[/]", highlight=False)
+        self._console.print(
+            f"{title}  [green]✓[/] {stage.outcome} [dim]{seconds:.1f} s[/]", highlight=False, soft_wrap=True
+        )
