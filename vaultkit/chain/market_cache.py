@@ -107,6 +107,8 @@ class MarketCache(BaseModel):
         The newest block.
     position_manager, quoter
         Uniswap's other contracts.
+    state_sha256, digest
+        Hashes of the chain state and of this file's other fields.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -122,6 +124,11 @@ class MarketCache(BaseModel):
     block_hash: str
     timestamp: int
     state_sha256: str
+    digest: str = ""
+
+    def computed_digest(self) -> str:
+        """Return the sha256 of everything in it but ``digest``."""
+        return hashlib.sha256(self.model_dump_json(exclude={"digest"}).encode()).hexdigest()
 
     @classmethod
     def load(cls, folder: Path, *, check_state: bool = True) -> MarketCache:
@@ -148,6 +155,8 @@ class MarketCache(BaseModel):
             raise CacheError(
                 "the local market is of another version or damaged", where=f"{folder.name}/{_MANIFEST}", next_step=again
             ) from error
+        if cache.digest != cache.computed_digest():
+            raise CacheError("the local market was changed", where=f"{folder.name}/{_MANIFEST}", next_step=again)
         state = folder / _STATE
         if not state.is_file() or (check_state and sha256_of(state) != cache.state_sha256):
             raise CacheError(
@@ -240,6 +249,7 @@ def _build(
         timestamp=int(head["timestamp"], 16),
         state_sha256=sha256_of(folder / _STATE),
     )
+    cache = cache.model_copy(update={"digest": cache.computed_digest()})
     (folder / _MANIFEST).write_text(cache.model_dump_json(indent=2) + "\n")
     return cache
 

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rlp
+from eth_utils.crypto import keccak
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trie import HexaryTrie
+
+from tests.fixtures.faulty_rpc import flip
+from vaultkit.chain.devnet import Devnet
+from vaultkit.chain.header import fetch_headers, verify_header
+from vaultkit.chain.receipts import bloom_mask, encode_receipt, logs_bloom, receipts_root, verify_receipts
+from vaultkit.chain.trie import EMPTY_ROOT, ordered_root
+from vaultkit.errors import ReceiptsMismatch, RpcUnavailable
+
+PORTAL = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "blocks" / "portal"
+
+
+def hexary_root(values: list[bytes]) -> bytes:
+    trie = HexaryTrie({})
+    for index, value in enumerate(values):
+        trie[rlp.encode(index)] = value
+    return bytes(trie.root_hash)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.binary(min_size=1, max_size=70), max_size=40))
+def test_an_ordered_root_is_that_of_the_general_trie(values: list[bytes]) -> None:
+    assert ordered_root(values) == hexary_root(values)
+
+
+@pytest.mark.parametrize("count", [1, 2, 16, 17, 127, 128, 129, 255, 256, 257, 400])
+def test_an_ordered_root_holds_where_the_keys_grow_longer(count: int) -> None:
+    values = [keccak(index.to_bytes(2, "big")) * (1 + index % 4) for index in range(count)]
+    assert ordered_root(values) == hexary_root(values)
+
+
+def test_the_empty_trie_has_the_known_root() -> None:
+    assert ordered_root([]) == EMPTY_ROOT == hexary_root([])
+
+
+def test_receipts_of_the_local_chain_rebuild_every_root(chain: Devnet) -> None:
+    numbers = range(1, 200)
+    headers = fetch_headers(chain.rpc, numbers)
+    answers = chain.rpc.batch([("eth_getBlockReceipts", [hex(number)]) for number in numbers])
+    logs = 0
+    for header, receipts in zip(headers, answers, strict=True):
+        verified = verify_receipts(header, receipts)
+        assert logs_bloom(log for receipt in verified for log in receipt["logs"]) == header.logs_bloom
+        logs += sum(len(receipt["logs"]) for receipt in verified)
+    assert logs > 300
+
+
+@pytest.fixture(scope="module")
+def block(chain: Devnet) -> tuple[Any, list[dict[str, Any]]]:
+    """A header and its receipts, at least two of them."""
+    for number in range(30, 300):
+        receipts = chain.rpc.call("eth_getBlockReceipts", [hex(number)])
+        if len(receipts) >= 2 and receipts[0]["logs"]:
+            return fetch_headers(chain.rpc, [number])[0], receipts
+    raise AssertionError("no block with two receipts")
+
+
+def _alter_log(field: str) -> Any:
+    def alter(receipts: list[dict[str, Any]]) -> None:
+        log = receipts[0]["logs"][0]
+        log[field] = [flip(topic) for topic in log[field]] if field == "topics" else flip(log[field])
+
+    return alter
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda receipts: receipts.pop(),
+        lambda receipts: receipts.reverse(),
+        lambda receipts: receipts.append(receipts[0]),
+        lambda receipts: receipts.clear(),
+        lambda receipts: receipts[0]["logs"].pop(),
+        lambda receipts: receipts[0]["logs"].reverse(),
+        lambda receipts: receipts[0].update(status="0x0"),
+        lambda receipts: receipts[0].update(type="0x1"),
+        lambda receipts: receipts[0].update(type="0x7"),
+        lambda receipts: receipts[0].update(cumulativeGasUsed="0x5"),
+        lambda receipts: receipts[0].update(logsBloom="0x" + "00" * 256),
+        lambda receipts: receipts[0].update(logs=None),
+        lambda receipts: receipts[0].pop("logsBloom"),
+        _alter_log("address"),
+        _alter_log("topics"),
+        _alter_log("data"),
+    ],
+)
+def test_altered_receipts_are_refused(block: tuple[Any, list[dict[str, Any]]], chain: Devnet, alter: Any) -> None:
+    header, _ = block
+    receipts = chain.rpc.call("eth_getBlockReceipts", [hex(header.number)])
+    verify_receipts(header, receipts)
+    alter(receipts)
+    with pytest.raises(ReceiptsMismatch):
+        verify_receipts(header, receipts)
+
+
+def test_receipts_that_the_node_does_not_have_are_not_none(block: tuple[Any, list[dict[str, Any]]]) -> None:
+    with pytest.raises(RpcUnavailable):
+        verify_receipts(block[0], None)
+
+
+@pytest.mark.parametrize("kind", range(5))
+def test_each_type_of_receipt_has_its_own_prefix(block: tuple[Any, list[dict[str, Any]]], kind: int) -> None:
+    encoded = encode_receipt({**block[1][0], "type": hex(kind)})
+    plain = encode_receipt({**block[1][0], "type": "0x0"})
+    assert encoded == (bytes([kind]) + plain if kind else plain)
+
+
+def test_a_receipt_from_before_byzantium_holds_a_state_root(block: tuple[Any, list[dict[str, Any]]]) -> None:
+    old = {**block[1][0], "type": "0x0", "status": None, "root": "0x" + "ab" * 32}
+    assert rlp.decode(encode_receipt(old))[0] == bytes.fromhex("ab" * 32)
+
+
+def test_a_bloom_mask_is_in_every_bloom_that_holds_its_items() -> None:
+    log = {"address": "0x" + "11" * 20, "topics": ["0x" + "22" * 32]}
+    mask = bloom_mask(bytes.fromhex("11" * 20), bytes.fromhex("22" * 32))
+    assert logs_bloom([log]) == mask
+    assert 2 <= mask.bit_count() <= 6
+
+
+def test_real_blocks_of_mainnet_rebuild_their_receipts_root() -> None:
+    paths = sorted(PORTAL.glob("*.yaml"))
+    if not paths:
+        pytest.skip("the real blocks are not beside this checkout")
+    kinds = set()
+    for path in paths:
+        parts = dict(line.split(": 0x") for line in path.read_text().splitlines() if ": 0x" in line)
+        header_items = rlp.decode(bytes.fromhex(parts["header"]))
+        receipts = [_as_json(item) for item in rlp.decode(bytes.fromhex(parts["receipts"]))]
+        assert receipts_root(receipts) == header_items[5], path.name
+        kinds |= {receipt["type"] for receipt in receipts}
+    assert {"0x0", "0x2"} <= kinds
+
+
+def _as_json(item: list[Any]) -> dict[str, Any]:
+    kind, status, gas, logs = item
+    entries = [
+        {
+            "address": f"0x{log[0].hex()}",
+            "topics": [f"0x{topic.hex()}" for topic in log[1]],
+            "data": f"0x{log[2].hex()}",
+        }
+        for log in logs
+    ]
+    outcome = {"root": f"0x{status.hex()}"} if len(status) == 32 else {"status": hex(int.from_bytes(status, "big"))}
+    bloom = f"0x{logs_bloom(entries):0512x}"
+    number = hex(int.from_bytes(kind, "big"))
+    return {
+        **outcome,
+        "type": number,
+        "cumulativeGasUsed": hex(int.from_bytes(gas, "big")),
+        "logs": entries,
+        "logsBloom": bloom,
+    }
+
+
+def test_a_verified_header_is_what_receipts_are_held_against(chain: Devnet) -> None:
+    fields = chain.rpc.call("eth_getBlockByNumber", ["0x20", False])
+    with pytest.raises(ReceiptsMismatch):
+        verify_receipts(verify_header(fields), chain.rpc.call("eth_getBlockReceipts", ["0x21"]))
