@@ -71,7 +71,7 @@ def test_folding_changes_no_weight(fitted, function):
 
 def test_affine_strategy_gains_bits(fitted):
     mine = strategy(lambda r: 0.5 + 40 * r)
-    assert fold(mine, fitted, mine.window.shape()).gain_bits >= 4
+    assert fold(mine, fitted, mine.window.shape()).gain_bits >= 1
 
 
 def test_python_branch_on_the_prediction_is_refused():

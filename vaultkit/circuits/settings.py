@@ -32,7 +32,8 @@ class CircuitShape:
     Parameters
     ----------
     input_scale, param_scale
-        Bits after the point of inputs and weights.
+        Bits after the point of inputs and weights. The weights' bits cost no rows: twelve bring rounding down to that
+        of the output, a third of what seven leave (benchmarks/bench_circuit.py).
     decomp_base, decomp_legs
         A value must be below ``decomp_base ** decomp_legs`` in magnitude; the base sets the size of the range table.
     num_inner_cols
@@ -40,10 +41,15 @@ class CircuitShape:
     """
 
     input_scale: int = 7
-    param_scale: int = 7
+    param_scale: int = 12
     decomp_base: int = 512
     decomp_legs: int = 2
     num_inner_cols: int = 1
+
+    @property
+    def scale(self) -> int:
+        """Bits after the point to which products are brought back."""
+        return max(self.input_scale, self.param_scale)
 
     def run_args(self, logrows: int) -> dict[str, Any]:
         """Return ezkl's arguments: everything public, weights by polynomial commitment."""

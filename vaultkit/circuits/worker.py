@@ -8,6 +8,7 @@ step that failed with its message. `vaultkit.circuits.ezkl_calls` starts this mo
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import inspect
 import json
 import os
@@ -84,4 +85,7 @@ def main(steps_path: str, result_path: str) -> None:
 
 
 if __name__ == "__main__":
+    faulthandler.enable()
     main(*sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(0)  # ezkl's threads outlive the interpreter and crash it while it closes

@@ -5,7 +5,9 @@ What is fitted is one plain ``nn.Sequential`` from raw inputs to log-returns: no
 
 from __future__ import annotations
 
+import contextlib
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +104,7 @@ class PriceRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         target_mean, target_spread = float(outcomes.mean()), float(_spread(outcomes.std()))
         inputs = torch.from_numpy((rows - mean) / spread).float()  # (rows, count)
         targets = torch.from_numpy((outcomes - target_mean) / target_spread).float()[:, None]  # (rows, 1)
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), _one_thread():
             torch.manual_seed(self.seed)
             net = nn.Sequential(nn.Linear(rows.shape[1], self.hidden), nn.ReLU(), nn.Linear(self.hidden, 1))
             self.epochs_ = self._train(net, inputs, targets)
@@ -192,6 +194,17 @@ class FlatRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.regressor_tags.poor_score = True
         return tags
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch on one thread: for nets this small, handing work over costs more than the work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _checked(estimator: BaseEstimator, X: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Floats]:

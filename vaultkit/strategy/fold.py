@@ -1,6 +1,6 @@
 """The whole function as one net: model and target weight folded together, and scaled so that rounding costs little.
 
-At seven bits after the point, ``0.5 + 40 * log_return`` would round every return to a multiple of 1/128. So the affine
+At seven bits after the point, ``0.5 + 40 * log_return`` would round every weight to a multiple of 1/128. So the affine
 part of `Strategy.target_weight` goes into the last linear layer, hidden units are scaled to use the circuit's range
 (ReLU is positively homogeneous, so this changes nothing), and the output carries ``gain_bits`` more bits after the
 point, which the manifest's ``output_scale`` records.
@@ -9,6 +9,7 @@ point, which the manifest's ``output_scale`` records.
 from __future__ import annotations
 
 import copy
+import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,9 +22,9 @@ from vaultkit.errors import StrategyError
 from vaultkit.manifest import WindowShape
 from vaultkit.strategy.base import Strategy
 
-MAX_GAIN_BITS: Final = 12
-_HEADROOM: Final = 2.0**10
-"""Largest output of the net: 2**17 at seven bits, half of what two base-512 legs hold."""
+MAX_GAIN_BITS: Final = 8
+MAX_INTEGER: Final = 2**17
+"""Largest integer that the net may reach over all windows: half of what two base-512 legs hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Tail:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """A net from inputs to the target weight times ``2**gain_bits``."""
+    """A net from inputs to the target weight times ``2**gain_bits``; negative where weights reach far."""
 
     module: nn.Module
     gain_bits: int
@@ -94,7 +95,7 @@ def tail_of(strategy: Strategy) -> Tail:
     return Tail(slope, offset, traced)
 
 
-def fold(strategy: Strategy, model: Any, window: WindowShape, *, hidden_limit: float = 64.0) -> Folded:
+def fold(strategy: Strategy, model: Any, window: WindowShape, *, hidden_limit: int = 2**14, scale: int = 12) -> Folded:
     """Return the strategy's whole function as one module.
 
     Parameters
@@ -102,7 +103,9 @@ def fold(strategy: Strategy, model: Any, window: WindowShape, *, hidden_limit: f
     model
         Fitted, with ``module_`` from inputs to log-returns.
     hidden_limit
-        Largest activation that hidden units are scaled to, over all windows within the clip bound.
+        Largest integer that hidden units are scaled to, over all windows within the clip bound.
+    scale
+        Bits after the point of the circuit's activations.
 
     Raises
     ------
@@ -121,20 +124,21 @@ def fold(strategy: Strategy, model: Any, window: WindowShape, *, hidden_limit: f
         return Folded(_Chain(net, fx.symbolic_trace(_whole(strategy))), 0)
     folded = nn.Sequential(*copy.deepcopy(net)).double()
     first, last = folded[0], folded[2]
+    assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
     with torch.no_grad():
         last.bias.mul_(tail.slope).add_(tail.offset)
         last.weight.mul_(tail.slope)
         largest = window.clip / 2.0**window.input_scale
         reach = first.weight.abs().sum(dim=1) * largest + first.bias  # (hidden,) the most a unit can be
-        factor = torch.where(reach > 0, hidden_limit / reach.clamp_min(1e-12), torch.ones_like(reach))
+        limit = hidden_limit / 2.0**scale
+        factor = torch.where(reach > 0, limit / reach.clamp_min(1e-12), torch.ones_like(reach))
         first.weight.mul_(factor[:, None])
         first.bias.mul_(factor)
         last.weight.div_(factor[None, :])
         gain_bits = 0
         if tail.rest is None:
-            worst = float((last.weight.abs() * hidden_limit).sum() + last.bias.abs().sum())
-            while gain_bits < MAX_GAIN_BITS and worst * 2.0 ** (gain_bits + 1) <= _HEADROOM:
-                gain_bits += 1
+            worst = float((last.weight.abs() * limit).sum() + last.bias.abs().sum())
+            gain_bits = min(MAX_GAIN_BITS, math.floor(math.log2(MAX_INTEGER / worst)) - scale)
             last.weight.mul_(2.0**gain_bits)
             last.bias.mul_(2.0**gain_bits)
     module = folded.float().eval()

@@ -1,0 +1,271 @@
+"""Fit a strategy and say honestly what it is worth: purged walk-forward, execution prices, costs, and a control."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from vaultkit.book import PoolBook
+from vaultkit.coprocessor.bars import TickSeries
+from vaultkit.errors import DataError
+from vaultkit.models.metrics import Accuracy, directional_accuracy
+from vaultkit.models.split import PurgedWalkForward
+from vaultkit.strategy.backtest import Backtest, Costs, PoolPath, backtest
+from vaultkit.strategy.base import Strategy
+from vaultkit.strategy.decide import Quantized, float_weights, quantize, to_wad
+from vaultkit.strategy.samples import Floats, Integers, Samples, Ticks, decision_times, make_samples
+from vaultkit.strategy.walk import random_walk
+from vaultkit.units import WAD
+from vaultkit.window import WindowSpec
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """How a strategy is examined.
+
+    Parameters
+    ----------
+    every_seconds
+        Spacing of training decisions; closer ones overlap more and teach little more.
+    folds, embargo_seconds
+        Of `PurgedWalkForward`.
+    controls
+        Random walks that go through the same pipeline; their scores are pooled.
+    costs
+        Of the backtest; its latency is also the labels'.
+    """
+
+    every_seconds: int = 600
+    folds: int = 4
+    embargo_seconds: int = 0
+    controls: int = 4
+    costs: Costs = field(default_factory=Costs)
+
+
+@dataclass(frozen=True, slots=True)
+class Research:
+    """Out-of-sample scores: nothing here was trained on what it was measured on.
+
+    Parameters
+    ----------
+    accuracy, control
+        Directional accuracy on the history and on random walks of the same volatility.
+    strategy, hold, untouched
+        Backtests over the tested epochs: circuit-exact decisions, a constant half with the same limits, no trade.
+    """
+
+    accuracy: Accuracy
+    control: Accuracy
+    strategy: Backtest
+    hold: Backtest
+    untouched: Backtest
+    samples: int
+
+    def summary(self) -> dict[str, float | int | str]:
+        """Return the figures as a flat mapping for tables and JSON."""
+        return {
+            "rows": self.samples,
+            "directional_accuracy": round(self.accuracy.value, 4),
+            "accuracy_low": round(self.accuracy.low, 4),
+            "accuracy_high": round(self.accuracy.high, 4),
+            "independent_labels": self.accuracy.effective,
+            "control_accuracy": round(self.control.value, 4),
+            "control_low": round(self.control.low, 4),
+            "control_high": round(self.control.high, 4),
+            "epochs_tested": len(self.strategy.epoch_ends),
+            "trades": self.strategy.trades,
+            "return": round(self.strategy.total_return, 6),
+            "return_after_gas": round(self.strategy.return_after_gas, 6),
+            "hold_return": round(self.hold.total_return, 6),
+            "untouched_return": round(self.untouched.total_return, 6),
+            "sharpe": round(self.strategy.sharpe, 3),
+            "hold_sharpe": round(self.hold.sharpe, 3),
+            "drawdown": round(self.strategy.drawdown, 6),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A strategy with a model fitted on the whole history, and what compilation and reports need of it.
+
+    ``valid`` are the windows on which the circuit is compared with the float model: the last quarter of the samples.
+    """
+
+    strategy: Strategy
+    model: Any
+    research: Research | None
+    samples: Samples
+    valid: Integers
+    ticks: Ticks
+    path: PoolPath
+    pool: PoolBook
+    spec: WindowSpec
+    costs: Costs
+
+
+def fit_strategy(
+    strategy: Strategy,
+    frame: Any,
+    pool: PoolBook,
+    study: Study | None = None,
+    *,
+    evaluate: bool = True,
+    progress: Progress = lambda stage: None,
+) -> Fitted:
+    """Evaluate a strategy out of sample, then fit its model on everything.
+
+    Parameters
+    ----------
+    frame
+        Swaps of one pool, a polars frame of `vaultkit.schema.UNISWAP_V3_SWAPS`, verified by its reader.
+    evaluate
+        Whether to run the walk-forward study; without it only the last fit is made.
+
+    Raises
+    ------
+    StrategyError
+        When the strategy is for another pool.
+    DataError
+        When the history is too short, or holds NaN.
+    """
+    study = study or Study()
+    spec = strategy.window.spec(pool.pool, 1 if pool.risk_is_token0 else -1)
+    progress("read bars")
+    ticks, samples = _read(strategy, frame, spec, study)
+    path = PoolPath.from_swaps(frame)
+    research = _study(strategy, frame, pool, spec, study, ticks, samples, path, progress) if evaluate else None
+    progress("fit on the whole history")
+    model = _fit(strategy, samples, np.arange(len(samples.times)), study)
+    valid = samples.windows[-max(1, len(samples.times) // 4) :]
+    return Fitted(strategy, model, research, samples, valid, ticks, path, pool, spec, study.costs)
+
+
+def epoch_ends_between(first: int, last: int, period_seconds: int) -> list[int]:
+    """Return the epoch ends within ``first .. last``.
+
+    Examples
+    --------
+    >>> epoch_ends_between(1, 30, 10)
+    [10, 20, 30]
+    """
+    return list(range(-(-first // period_seconds) * period_seconds, last + 1, period_seconds))
+
+
+def _read(strategy: Strategy, frame: Any, spec: WindowSpec, study: Study) -> tuple[Ticks, Samples]:
+    times = frame["timestamp"].to_numpy()
+    if not len(times):
+        raise DataError("a swaps table is empty", next_step="Index the pool with `vaultkit index`")
+    ahead = strategy.horizon_seconds() + study.costs.latency_seconds
+    decisions = decision_times(
+        int(times[0]), int(times[-1]), spec, ahead_seconds=ahead, every_seconds=study.every_seconds
+    )
+    ticks: Ticks = TickSeries.from_swaps(frame)
+    samples = make_samples(
+        ticks, spec, decisions, horizon_seconds=strategy.horizon_seconds(), latency_seconds=study.costs.latency_seconds
+    )
+    return ticks, samples
+
+
+def _fit(strategy: Strategy, samples: Samples, rows: Any, study: Study) -> Any:
+    model = clone(strategy.model)
+    if "gap_rows" in model.get_params():
+        overlap = (strategy.horizon_seconds() + study.costs.latency_seconds) / study.every_seconds
+        model.set_params(gap_rows=math.ceil(overlap))
+    return model.fit(samples.inputs[rows], samples.returns[rows])
+
+
+def _splitter(strategy: Strategy, samples: Samples, spec: WindowSpec, study: Study) -> PurgedWalkForward:
+    return PurgedWalkForward(
+        samples.times,
+        n_splits=study.folds,
+        horizon_seconds=strategy.horizon_seconds() + study.costs.latency_seconds,
+        lookback_seconds=spec.lookback_seconds,
+        embargo_seconds=study.embargo_seconds,
+    )
+
+
+def _out_of_sample(
+    strategy: Strategy, samples: Samples, spec: WindowSpec, study: Study
+) -> tuple[Floats, Floats, list[tuple[Any, int, int]]]:
+    """Return outcomes and predictions of all test rows, and every fold's model with the span it was tested on."""
+    outcomes, predictions, models = [], [], []
+    for train, test in _splitter(strategy, samples, spec, study).split():
+        model = _fit(strategy, samples, train, study)
+        outcomes.append(samples.returns[test])
+        predictions.append(model.predict(samples.inputs[test]))
+        models.append((model, int(samples.times[test[0]]), int(samples.times[test[-1]])))
+    return np.concatenate(outcomes), np.concatenate(predictions), models
+
+
+def _study(
+    strategy: Strategy,
+    frame: Any,
+    pool: PoolBook,
+    spec: WindowSpec,
+    study: Study,
+    ticks: Ticks,
+    samples: Samples,
+    path: PoolPath,
+    progress: Progress,
+) -> Research:
+    progress("walk forward")
+    overlap = strategy.horizon_seconds() / study.every_seconds
+    outcomes, predictions, models = _out_of_sample(strategy, samples, spec, study)
+    accuracy = _accuracy(strategy, outcomes, predictions, overlap)
+    progress("random-walk control")
+    walked = [_walk(strategy, frame, spec, study, seed) for seed in range(study.controls)]
+    control_outcomes = np.concatenate([pair[0] for pair in walked]) if walked else outcomes[:0]
+    control_predictions = np.concatenate([pair[1] for pair in walked]) if walked else outcomes[:0]
+    control = _accuracy(strategy, control_outcomes, control_predictions, overlap)
+    progress("backtest")
+    ends, weights = _decisions(strategy, samples, spec, ticks, models)
+
+    def replay(weights_wad: Sequence[int] | None) -> Backtest:
+        return backtest(path, ticks, pool, ends, weights_wad, study.costs, strategy.period_seconds())
+
+    half = [WAD // 2] * len(ends)
+    return Research(accuracy, control, replay(weights), replay(half), replay(None), len(samples.times))
+
+
+def _accuracy(strategy: Strategy, outcomes: Floats, predictions: Floats, overlap: float) -> Accuracy:
+    if not predictions.any():  # a baseline without a model points nowhere
+        return Accuracy(0.5, 0.0, 1.0, 0, 0)
+    return directional_accuracy(outcomes, predictions, overlap=overlap)
+
+
+def _walk(strategy: Strategy, frame: Any, spec: WindowSpec, study: Study, seed: int) -> tuple[Floats, Floats]:
+    _, samples = _read(strategy, random_walk(frame, seed), spec, study)
+    outcomes, predictions, _ = _out_of_sample(strategy, samples, spec, study)
+    return outcomes, predictions
+
+
+def _decisions(
+    strategy: Strategy, samples: Samples, spec: WindowSpec, ticks: Ticks, models: list[tuple[Any, int, int]]
+) -> tuple[list[int], list[int]]:
+    """Return the tested epochs and, for each, the exact weight of the circuit of the fold that tests it."""
+    ends: list[int] = []
+    weights: list[int] = []
+    settings = None
+    for model, first, last in models:
+        own = epoch_ends_between(first, last, strategy.period_seconds())
+        if not own:
+            continue
+        windows = np.asarray(ticks.windows(spec, np.array(own)), dtype=np.int64)
+        ends += own
+        if not hasattr(model, "module_"):
+            weights += to_wad(float_weights(strategy, model, windows, spec.input_scale))
+            continue
+        past = samples.windows[samples.times < first]
+        circuit: Quantized = quantize(strategy, model, past, strategy.window.shape(), settings=settings)
+        settings = circuit.settings
+        weights += circuit.weights_wad(windows)
+    if not ends:
+        raise DataError("no epoch ends within the tested history", next_step="Index more blocks")
+    return ends, weights
