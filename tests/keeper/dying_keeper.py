@@ -15,9 +15,9 @@ from tests.fixtures.keeper import KEEPER_INDEX, ScriptedProver, parts_of
 from vaultkit.book import AddressBook
 from vaultkit.chain.account import Signer
 from vaultkit.chain.rpc import HttpRpc
-from vaultkit.keeper.assemble import config_of
+from vaultkit.keeper.assemble import binding_of, config_of
 from vaultkit.keeper.facts import Fact
-from vaultkit.keeper.journal import Binding, Journal
+from vaultkit.keeper.journal import Journal
 from vaultkit.keeper.keeper import Keeper
 from vaultkit.keeper.redact import Redactor, json_logger
 from vaultkit.keeper.state import State
@@ -44,7 +44,7 @@ def main(url: str, book_path: str, spec: str, journal: str, kind: str, moment: s
     assert book.vault is not None
     DyingJournal.kind, DyingJournal.moment = kind, moment
     parts = parts_of(rpc, book, WindowSpec.model_validate_json(spec), ScriptedProver, Signer.devnet(KEEPER_INDEX))
-    with DyingJournal(Path(journal), Binding(book.chain_id, book.vault.vault, book.vault.model_id)) as facts:
+    with DyingJournal(Path(journal), binding_of(rpc, book)) as facts:
         keeper = Keeper(parts, config_of(rpc, book), facts, json_logger(sys.stderr, Redactor()))
         keeper.run(None, threading.Event())
 

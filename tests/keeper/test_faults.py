@@ -14,9 +14,9 @@ from tests.fixtures.keeper import KeeperBench, ScriptedProver, model
 from tests.fixtures.vault import PROOF
 from vaultkit.chain.account import Signer
 from vaultkit.chain.rpc import HttpRpc
-from vaultkit.errors import KeeperError, ProverFailed, Reverted, RpcUnavailable, SettingsError
+from vaultkit.errors import JournalError, KeeperError, ProverFailed, Reverted, RpcUnavailable, SettingsError
 from vaultkit.keeper import actions, facts
-from vaultkit.keeper.keys import create_keystore, read_passphrase
+from vaultkit.keeper.keys import create_keystore
 from vaultkit.keeper.redact import HIDDEN, Redactor, json_logger
 from vaultkit.keeper.submit import Answer, Fees, Submitter
 from vaultkit.protocols import Proof, ProofJob, Rpc
@@ -113,7 +113,7 @@ def test_a_stranger_on_the_same_key_halts_the_keeper(bench: KeeperBench) -> None
     bench.setup.rpc.call("anvil_dropTransaction", [signed.tx_hash])
     raw, _ = submitter(bench).sign_cancel(signed.nonce, Fees(10 * signed.max_fee_wei, 10 * signed.tip_wei))
     bench.setup.rpc.call("eth_sendRawTransaction", [raw])
-    bench.mine()
+    bench.mine(2)
     assert isinstance(bench.ticks(keeper), actions.Halt)
     assert bench.trades() == []
 
@@ -221,15 +221,14 @@ def test_a_keystore_is_encrypted_private_and_never_overwritten(tmp_path: Any) ->
         create_keystore(tmp_path / "new.json", "")
 
 
-def test_a_passphrase_comes_from_a_file_or_the_environment(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "pass"
-    file.write_text("from a file\n")
-    assert read_passphrase(file, "KEEPER_TEST_PASS") == "from a file"
-    assert read_passphrase(None, "KEEPER_TEST_PASS") is None
-    monkeypatch.setenv("KEEPER_TEST_PASS", "from outside")
-    assert read_passphrase(None, "KEEPER_TEST_PASS") == "from outside"
-    with pytest.raises(SettingsError, match="passphrase file"):
-        read_passphrase(tmp_path / "absent", "KEEPER_TEST_PASS")
+def test_a_journal_that_is_ahead_of_the_chain_is_refused(bench: KeeperBench) -> None:
+    keeper = bench.keeper()
+    snapshot = bench.setup.devnet.snapshot()
+    bench.mine(1, 3 * bench.config.period_seconds)
+    bench.ticks(keeper)
+    bench.setup.devnet.revert(snapshot)
+    with pytest.raises(JournalError, match="ahead of the chain"):
+        bench.keeper().tick()
 
 
 def test_an_endpoint_that_is_not_there_is_named_without_its_path() -> None:

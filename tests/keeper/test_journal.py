@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from vaultkit.keeper.journal import Binding, Journal, read_journal
 from vaultkit.keeper.lock import KeeperLock
 from vaultkit.keeper.state import State, fold
 
-BINDING = Binding(31337, "0x" + "ab" * 20, "0x" + "11" * 32)
+BINDING = Binding(31337, "0x" + "ab" * 20, "0x" + "11" * 32, "0x" + "aa" * 32)
 FACTS: list[facts.Fact] = [
     facts.Started(3),
     facts.Seen(3, BINDING.model_id),
@@ -69,7 +70,7 @@ def test_a_killed_writer_loses_no_row_that_it_was_told_is_written(tmp_path: Path
         "from pathlib import Path\n"
         "from vaultkit.keeper import facts\n"
         "from vaultkit.keeper.journal import Binding, Journal\n"
-        f"journal = Journal(Path(sys.argv[1]), Binding(31337, {BINDING.vault!r}, {BINDING.model_id!r}))\n"
+        f"journal = Journal(Path(sys.argv[1]), {BINDING!r})\n"
         "journal.write(facts.Started(3), 1)\n"
         "journal.write(facts.Seen(3, 'm'), 2)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -83,9 +84,10 @@ def test_a_killed_writer_loses_no_row_that_it_was_told_is_written(tmp_path: Path
 @pytest.mark.parametrize(
     "other",
     [
-        Binding(1, BINDING.vault, BINDING.model_id),
-        Binding(31337, "0x" + "cd" * 20, BINDING.model_id),
-        Binding(31337, BINDING.vault, "0x" + "22" * 32),
+        replace(BINDING, chain_id=1),
+        replace(BINDING, vault="0x" + "cd" * 20),
+        replace(BINDING, model_id="0x" + "22" * 32),
+        replace(BINDING, anchor="0x" + "bb" * 32),
     ],
 )
 def test_a_journal_of_another_chain_vault_or_model_is_refused(tmp_path: Path, other: Binding) -> None:

@@ -82,8 +82,18 @@ class KeeperMachine(RuleBasedStateMachine):
         newest = self.signed[work.sent[-1].tx_hash] if work and work.sent else None
         known = newest is None or self.pool.get(newest.nonce) == newest
         head = actions.Head(self.head.number, self.head.block_hash, self.head.timestamp, self.base_fee)
+        parent = self.chain[-2] if len(self.chain) > 1 else self.head
         return actions.Observation(
-            head, self.head.last_epoch, self.head.model, self.head.nonce, 10**20, hashes, reorg_to, tuple(found), known
+            head=head,
+            last_epoch=parent.last_epoch,
+            active_model=parent.model,
+            settled_nonce=parent.nonce,
+            account_nonce=self.head.nonce,
+            balance_wei=10**20,
+            hashes=hashes,
+            reorg_to=reorg_to,
+            receipts=tuple(found),
+            known=known,
         )
 
     def broadcast(self, tx: Tx) -> None:
@@ -104,7 +114,7 @@ class KeeperMachine(RuleBasedStateMachine):
             assert self.chain[work.simulation.block_number].block_hash == work.simulation.block_hash
             assert work.proof is not None and work.read is not None and work.proven_inputs == work.read.inputs
             assert not expired(action.epoch, self.head.timestamp, CONFIG)
-            assert self.head.model == MODEL
+            assert self.chain[-2:][0].model == MODEL
             assert action.max_fee_wei <= CONFIG.fee_cap_wei
         self.names += 1
         tx = Tx(f"t{self.names}", action.nonce, action.epoch, action.max_fee_wei, cancel)

@@ -29,7 +29,8 @@ def seen(age: int = 60, number: int = NUMBER, **changes: Any) -> actions.Observa
     head = actions.Head(number, f"h{number}", EPOCH * PERIOD + age, changes.pop("base_fee", 10**9))
     hashes = {n: f"h{n}" for n in range(number - 20, number + 1)}
     defaults: dict[str, Any] = {
-        "last_epoch": EPOCH - 1, "active_model": MODEL, "account_nonce": 7, "balance_wei": 10**18, "hashes": hashes,
+        "last_epoch": EPOCH - 1, "active_model": MODEL, "settled_nonce": 7, "account_nonce": 7,
+        "balance_wei": 10**18, "hashes": hashes,
     }  # fmt: skip
     return actions.Observation(head=head, **{**defaults, **changes})
 
@@ -215,7 +216,11 @@ def test_bytes_that_the_node_lost_are_sent_again_unchanged_once_a_block() -> Non
 
 
 def test_a_nonce_used_by_a_stranger_halts() -> None:
-    assert isinstance(step(after(*SENT), seen(account_nonce=8), CONFIG), actions.Halt)
+    assert isinstance(step(after(*SENT), seen(settled_nonce=8, account_nonce=8), CONFIG), actions.Halt)
+
+
+def test_a_nonce_used_in_the_newest_block_is_looked_at_again_before_anything_is_concluded() -> None:
+    assert step(after(*SENT), seen(account_nonce=8), CONFIG) == actions.Wait()
 
 
 def test_a_receipt_on_a_lost_block_is_forgotten() -> None:

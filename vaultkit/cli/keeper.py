@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vaultkit.cli.output import JsonFlag, emit, emit_rows, stderr, stdout
+from vaultkit.cli.secrets import PASSPHRASE_VARIABLE, read_passphrase
 
 if TYPE_CHECKING:
     from vaultkit.book import AddressBook
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from vaultkit.keeper.facts import Settled
     from vaultkit.keeper.redact import Redactor
     from vaultkit.keeper.state import Work
-
-PASSPHRASE_VARIABLE = "VAULTKIT_PASSPHRASE"
 
 RpcOption = Annotated[str, typer.Option("--rpc", help="Endpoint.")]
 BookOption = Annotated[Path, typer.Option(help="Address book.")]
@@ -61,8 +60,8 @@ def run(
     from vaultkit.chain.rpc import connect
     from vaultkit.circuits.prover import LocalProver
     from vaultkit.circuits.verify import verify_proof
-    from vaultkit.keeper.assemble import assemble, config_of, vault_of
-    from vaultkit.keeper.journal import Binding, Journal
+    from vaultkit.keeper.assemble import assemble, binding_of, config_of, vault_of
+    from vaultkit.keeper.journal import Journal
     from vaultkit.keeper.keeper import Keeper
     from vaultkit.keeper.lock import KeeperLock
     from vaultkit.keeper.metrics import Metrics
@@ -75,8 +74,9 @@ def run(
     addresses = AddressBook.load(book)
     vault = vault_of(addresses)
     signer = _signer(keystore, passphrase_file, redactor)
-    path = journal or default_journal(addresses)
     endpoint = connect(rpc, addresses.chain_id)
+    binding = binding_of(endpoint, addresses)
+    path = journal or default_folder() / journal_name(addresses, binding.anchor)
     folder = artefact or Path(vault.artefact)
     with KeeperLock(path.with_name(f"{vault.vault.lower()[:10]}.lock")):
         parts = assemble(
@@ -88,7 +88,6 @@ def run(
             prover=lambda: LocalProver(chain_id=addresses.chain_id),
             verify=lambda proof: verify_proof(folder, proof),
         )
-        binding = Binding(addresses.chain_id, vault.vault, vault.model_id)
         with Journal(path, binding) as facts, path.with_suffix(".log").open("a", buffering=1) as stream:
             metrics = Metrics(metrics_port)
             _say({"event": "ready", "keeper": signer.address, "vault": vault.vault, "journal": path.name}, as_json)
@@ -128,7 +127,7 @@ def status(
     from vaultkit.keeper.journal import read_journal
     from vaultkit.keeper.state import fold
 
-    path = journal or default_journal(AddressBook.load(book))
+    path = journal or newest_journal(AddressBook.load(book))
     binding, entries = read_journal(path)
     state = fold(entry.fact for entry in entries)
     settled = [entry for entry in entries if isinstance(entry.fact, Settled)]
@@ -168,13 +167,25 @@ def init_key(
     emit({"address": address, "keystore": keystore.name}, as_json=as_json)
 
 
-def default_journal(book: AddressBook) -> Path:
-    """Return the journal of a book's vault and model under ``build/keeper``."""
-    from vaultkit.keeper.assemble import vault_of
+def default_folder() -> Path:
+    """Return ``build/keeper``."""
     from vaultkit.settings import build_dir
 
+    return build_dir() / "keeper"
+
+
+def journal_name(book: AddressBook, anchor: str) -> str:
+    """Return the file name of the journal of a book's vault and model on the chain that ``anchor`` is a block of."""
+    from vaultkit.keeper.assemble import vault_of
+
     vault = vault_of(book)
-    return build_dir() / "keeper" / f"{vault.vault.lower()[:10]}-{vault.model_id.lower()[:10]}.sqlite"
+    return f"{vault.vault.lower()[:10]}-{vault.model_id.lower()[2:10]}-{anchor.lower()[2:10]}.sqlite"
+
+
+def newest_journal(book: AddressBook) -> Path:
+    """Return the journal of a book's vault that was written last, or the name that the first one would have."""
+    found = sorted(default_folder().glob(journal_name(book, "0x*")), key=lambda path: path.stat().st_mtime)
+    return found[-1] if found else default_folder() / journal_name(book, "0xnone")
 
 
 def summary(fact: Settled, work: Work | None) -> dict[str, Any]:
@@ -202,9 +213,7 @@ def _signer(keystore: Path, passphrase_file: Path | None, redactor: Redactor) ->
 
 
 def _passphrase(file: Path | None, *, confirm: bool = False) -> str:
-    from vaultkit.keeper.keys import read_passphrase
-
-    found = read_passphrase(file, PASSPHRASE_VARIABLE)
+    found = read_passphrase(file)
     if found is not None:
         return found
     return str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True))

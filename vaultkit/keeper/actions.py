@@ -79,13 +79,14 @@ class Observation:
     Parameters
     ----------
     head
-        The newest block. Everything else but ``receipts`` and ``known`` is read at its hash, those after it.
+        The newest block; ``account_nonce`` and ``balance_wei`` are read at its hash.
     hashes
         Canonical block hashes by number, from the head back.
     reorg_to
         Number of the newest block that survived, where blocks seen before are gone.
-    last_epoch, active_model
-        The vault's last accepted epoch and the registry's active model.
+    last_epoch, active_model, settled_nonce
+        The vault's last accepted epoch, the registry's active model and the keeper's mined transactions, all at the
+        head's parent: what they imply is then surely among ``receipts``, which are read last.
     account_nonce
         Transactions mined for the keeper's account.
     balance_wei
@@ -99,6 +100,7 @@ class Observation:
     head: Head
     last_epoch: int
     active_model: str
+    settled_nonce: int
     account_nonce: int
     balance_wei: int
     hashes: Mapping[int, str] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from vaultkit.chain.account import Signer
 from vaultkit.errors import ArtefactMismatch, SettingsError
 from vaultkit.keeper.actions import Config
 from vaultkit.keeper.inputs import WindowReader
+from vaultkit.keeper.journal import Binding
 from vaultkit.keeper.keeper import Parts
 from vaultkit.keeper.observe import Observer, model_pins
 from vaultkit.keeper.proving import ProofRunner
@@ -71,6 +72,28 @@ def check_pins(rpc: Rpc, book: AddressBook, manifest: ArtefactManifest) -> None:
                 where=vault.model_id,
                 next_step="Deploy this artefact, or give the folder of the model that is active",
             )
+
+
+def binding_of(rpc: Rpc, book: AddressBook) -> Binding:
+    """Return what a journal of the book's vault speaks of.
+
+    Raises
+    ------
+    SettingsError
+        When the book's model was never activated on this chain.
+    """
+    vault = vault_of(book)
+    registry = Contract(rpc, vault.registry, load_abi("ModelRegistry"))
+    topics = [registry.event_topic("ModelActivated"), vault.model_id]
+    query = {"address": registry.address, "topics": topics, "fromBlock": hex(vault.from_block)}
+    logs = rpc.call("eth_getLogs", [query])
+    if not logs:
+        raise SettingsError(
+            "the address book's model was never activated on this chain",
+            got=vault.model_id,
+            next_step="Run `vaultkit deploy` again, or point to the chain that the book was written for",
+        )
+    return Binding(book.chain_id, vault.vault, vault.model_id, str(logs[0]["blockHash"]))
 
 
 def config_of(rpc: Rpc, book: AddressBook, **limits: int) -> Config:

@@ -1,7 +1,7 @@
 """The keeper's journal: one SQLite file of facts, each written before the effect that it announces.
 
 Rows form a hash chain, so that a row that was altered, lost or torn is noticed when the journal is opened, and the file
-is bound to one chain id, vault and model. It holds signed transactions, never keys.
+is bound to one chain, vault and model. It holds signed transactions, never keys.
 """
 
 from __future__ import annotations
@@ -34,11 +34,16 @@ CREATE TABLE IF NOT EXISTS facts (
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What a journal speaks of."""
+    """What a journal speaks of.
+
+    ``anchor`` is the hash of the block that activated the model: a local chain that was built anew can give another
+    vault the same address.
+    """
 
     chain_id: int
     vault: str
     model_id: str
+    anchor: str
 
     def rows(self) -> dict[str, str]:
         """Return the binding as it is stored."""
@@ -47,6 +52,7 @@ class Binding:
             "chain_id": str(self.chain_id),
             "vault": self.vault.lower(),
             "model_id": self.model_id.lower(),
+            "anchor": self.anchor.lower(),
         }
 
 
@@ -60,7 +66,7 @@ class Entry:
 
 
 class Journal:
-    """An open journal; ``state`` is the fold of its facts.
+    """An open journal; ``state`` is the fold of its facts, ``chain_time`` the timestamp of the last.
 
     Parameters
     ----------
@@ -78,6 +84,7 @@ class Journal:
     def __init__(self, path: Path, binding: Binding) -> None:
         self.path = path
         self.state = State()
+        self.chain_time = 0
         self._digest = ""
         self._seq = 0
         try:
@@ -104,6 +111,7 @@ class Journal:
         self._bind(binding)
         for entry in self._verified():
             self.state = apply(self.state, entry.fact)
+            self.chain_time = entry.chain_time
 
     def _bind(self, binding: Binding) -> None:
         self._db.execute("BEGIN IMMEDIATE")
@@ -158,7 +166,7 @@ class Journal:
             )
         except sqlite3.Error as error:
             raise self._refusal("cannot be written", error) from error
-        self._seq, self._digest, self.state = self._seq + 1, digest, state
+        self._seq, self._digest, self.state, self.chain_time = self._seq + 1, digest, state, chain_time
         return state
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vaultkit.errors import (
+    JournalError,
     KeeperError,
     ReorgDetected,
     Reverted,
@@ -149,6 +150,14 @@ class Keeper:
         if self._resumed:
             return
         self._resumed = True
+        ahead = self._journal.chain_time - seen.head.timestamp
+        if ahead > self._config.period_seconds:
+            raise JournalError(
+                "the journal is ahead of the chain, so it speaks of another one",
+                got=f"{ahead} s after the newest block",
+                where=self._journal.path.name,
+                next_step="Check the endpoint, or give another file with --journal",
+            )
         if self.state.next_epoch is None:
             self._write(facts.Started(first_epoch(seen, self._config)))
         else:

@@ -16,23 +16,6 @@ from vaultkit.settings import LOCAL_CHAIN_IDS
 LOCAL_FUNDS_WEI: Final = 100 * 10**18
 
 
-def read_passphrase(file: Path | None, variable: str) -> str | None:
-    """Return the first line of a file, or of an environment variable, or None where neither is given.
-
-    Raises
-    ------
-    SettingsError
-        When the file cannot be read.
-    """
-    if file is None:
-        return os.environ.get(variable)
-    try:
-        lines = file.read_text().splitlines()
-    except OSError:
-        raise SettingsError("the passphrase file cannot be read", where=file.name) from None
-    return lines[0] if lines else ""
-
-
 def create_keystore(path: Path, passphrase: str) -> str:
     """Write a new account's encrypted key to ``path`` and return its address.
 

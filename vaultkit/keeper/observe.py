@@ -121,18 +121,20 @@ class Observer:
         """
         head, reorg_to = self._tracker.update()
         pin = {"blockHash": head.block_hash}
+        before = {"blockHash": self._tracker.hashes.get(head.number - 1, head.block_hash)}
         sent = work.sent if work else ()
         calls: list[tuple[str, Sequence[Any]]] = [
             ("eth_chainId", []),
-            ("eth_call", [{"to": self._vault.address, "data": self._vault.encode("lastEpoch")}, pin]),
-            ("eth_call", [{"to": self._registry.address, "data": self._registry.encode("activeModel")}, pin]),
+            ("eth_call", [{"to": self._vault.address, "data": self._vault.encode("lastEpoch")}, before]),
+            ("eth_call", [{"to": self._registry.address, "data": self._registry.encode("activeModel")}, before]),
+            ("eth_getTransactionCount", [self._submitter.address, before]),
             ("eth_getTransactionCount", [self._submitter.address, pin]),
             ("eth_getBalance", [self._submitter.address, pin]),
         ]
         if sent:
             calls += [("eth_getTransactionByHash", [sent[-1].tx_hash])]
             calls += [("eth_getTransactionReceipt", [signed.tx_hash]) for signed in sent]
-        chain_id, last_epoch, model, nonce, balance, *rest = self._rpc.batch(calls)
+        chain_id, last_epoch, model, settled, nonce, balance, *rest = self._rpc.batch(calls)
         if quantity(chain_id, self._rpc) != self._chain_id:
             raise WrongChain(
                 "the endpoint serves another chain", got=chain_id, expected=self._chain_id, where=self._rpc.label
@@ -141,6 +143,7 @@ class Observer:
             head=head,
             last_epoch=int(self._vault.decode_output("lastEpoch", last_epoch)),
             active_model=f"0x{self._registry.decode_output('activeModel', model).hex()}",
+            settled_nonce=quantity(settled, self._rpc),
             account_nonce=quantity(nonce, self._rpc),
             balance_wei=quantity(balance, self._rpc),
             hashes=dict(self._tracker.hashes),

@@ -125,7 +125,7 @@ def _follow(work: Work, seen: Observation, config: Config) -> Action:
     newest = work.sent[-1]
     if seen.receipts:
         return Follow(work.epoch, seen.receipts[0])
-    if seen.account_nonce > newest.nonce:
+    if seen.settled_nonce > newest.nonce:
         if seen.reorg_to is not None:
             return Wait()
         return Halt(f"nonce {newest.nonce} was used by a transaction that is not this keeper's")
@@ -150,7 +150,7 @@ def _confirm(work: Work, seen: Observation, config: Config) -> Action:
     if mined is None:
         return Halt("the journal holds a mined epoch without a receipt")
     canonical = seen.hashes.get(mined.block_number)
-    if mined.block_number > seen.head.number or (canonical is not None and canonical != mined.block_hash):
+    if canonical is not None and canonical != mined.block_hash:
         return Lose(work.epoch, mined.tx_hash)
     if seen.head.number - mined.block_number < config.confirmations:
         return Wait()
