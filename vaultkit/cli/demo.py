@@ -39,10 +39,12 @@ def demo(
     if as_json:
         print(result.model_dump_json())
         return
-    table = Table(*EPOCH_HEAD, title="What happened, rebuilt by the audit")
+    table = Table(title="What happened, rebuilt by the audit", padding=(0, 0, 0, 1))
+    for name in EPOCH_HEAD:
+        table.add_column(name, no_wrap=True)
     for epoch in result.epochs:
         table.add_row(*epoch_row(epoch))
-    stdout.print(table)
+    stdout.print(table, width=max(stdout.width, 112))
     stdout.print(f"[bold]{result.audit}[/]", highlight=False)
     stdout.print(
         f"{result.seconds:.0f} s, {result.peak_memory_mib:,} MiB at most. Open build/report/index.html.",
