@@ -64,7 +64,9 @@ def test_build_says_that_prices_are_simulated(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_running_market_moves_the_clock_and_stops_cleanly(market_folder: Path, number: int) -> None:
+def test_a_running_market_moves_the_clock_and_stops_cleanly(
+    market_folder: Path, number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     command = [sys.executable, "-c", "from vaultkit.cli import main; main()", "market", "run", "--speed", "50000"]
     process = subprocess.Popen([*command, "--folder", str(market_folder)], stdout=subprocess.PIPE, text=True)
     try:
@@ -76,6 +78,10 @@ def test_a_running_market_moves_the_clock_and_stops_cleanly(market_folder: Path,
         while int(rpc.call("eth_blockNumber"), 16) < ready["block_number"] + 5:
             pass
         assert int(rpc.call("eth_getBlockByNumber", ["latest", False])["timestamp"], 16) > ready["timestamp"]
+        assert run_cli("market", "status", "--folder", str(market_folder), "--json") == 0
+        assert json.loads(capsys.readouterr().out)["url"] == ready["url"]
+        assert run_cli("market", "build", "--days", "0.01", "--folder", str(market_folder)) == 3
+        assert "while it runs" in capsys.readouterr().err
         os.kill(process.pid, number)
         stopped = json.loads(process.stdout.readline())
         assert process.wait(30) == 0
@@ -87,3 +93,18 @@ def test_a_running_market_moves_the_clock_and_stops_cleanly(market_folder: Path,
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_market_that_was_killed_is_not_taken_for_running(
+    market_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("state.json", "market.json"):
+        (tmp_path / name).symlink_to(market_folder / name)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    note = {"url": "http://127.0.0.1:1", "pid": gone.pid, "chain_id": 31337, "book": "b", "block_number": 1}
+    (tmp_path / "running.json").write_text(
+        json.dumps({**note, "timestamp": 1, "speed": 1.0, "simulated": True, "prices": "p"})
+    )
+    assert run_cli("market", "status", "--folder", str(tmp_path), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["running"] is False

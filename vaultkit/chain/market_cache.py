@@ -24,6 +24,7 @@ from vaultkit.chain.abi import load_code
 from vaultkit.chain.devnet import Devnet, anvil_path
 from vaultkit.chain.market import Habits, Market
 from vaultkit.chain.prices import FilePrices, PriceSource, SimulatedPrices
+from vaultkit.chain.running import running_market
 from vaultkit.chain.uniswap import Depth, deploy_uniswap
 from vaultkit.errors import CacheError
 from vaultkit.manifest import sha256_of
@@ -183,6 +184,8 @@ def build_market(
     ------
     DataError
         When given prices cannot be used.
+    CacheError
+        When a market runs from the folder and other settings would replace it.
     ToolMissing
         When anvil, Uniswap's packages or the compiled ``StableToken`` are absent.
     """
@@ -193,6 +196,14 @@ def build_market(
             return cache, False
     except CacheError:
         pass
+    running = running_market(folder)
+    if running is not None:
+        raise CacheError(
+            "the local market cannot be replaced while it runs",
+            got=f"process {running.pid}",
+            where=folder.name,
+            next_step="Stop it first, or give another folder",
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated
@@ -48,7 +47,7 @@ def index(
     addresses = AddressBook.load(book or build_dir() / "devnet" / "book.json")
     trusted = Checkpoint(*_checkpoint(checkpoint)) if checkpoint else None
     anchor: Anchor = "checkpoint" if trusted else "quorum" if witness else "single"
-    endpoint = connect(rpc or running_market(), addresses.chain_id)
+    endpoint = connect(rpc or market_url(), addresses.chain_id)
     witnesses = [connect(url, addresses.chain_id) for url in witness or []]
     place = store or project_root() / "data" / "local"
     begun = time.monotonic()
@@ -84,7 +83,7 @@ def index(
     )
 
 
-def running_market() -> str:
+def market_url() -> str:
     """Return the address of the local market that runs.
 
     Raises
@@ -92,16 +91,17 @@ def running_market() -> str:
     SettingsError
         When none does.
     """
+    from vaultkit.chain.running import running_market
     from vaultkit.errors import SettingsError
     from vaultkit.settings import build_dir
 
-    try:
-        return str(json.loads((build_dir() / "devnet" / "running.json").read_text())["url"])
-    except (OSError, ValueError, KeyError) as error:
+    running = running_market(build_dir() / "devnet")
+    if running is None:
         raise SettingsError(
             "no endpoint was given and no local market runs",
             next_step="Start one with `vaultkit market run`, or give --rpc",
-        ) from error
+        )
+    return running.url
 
 
 def _checkpoint(text: str) -> tuple[int, str]:

@@ -95,6 +95,7 @@ def run(
 ) -> None:
     """Load the built market and go on with it until SIGTERM or Ctrl-C. Prints one JSON line when it is ready."""
     from vaultkit.chain.market_cache import MarketCache, open_market
+    from vaultkit.chain.running import Running
     from vaultkit.errors import SettingsError
 
     if not speed > 0:
@@ -105,25 +106,24 @@ def run(
         signal.signal(number, lambda *_: stop.set())
     with open_market(place, port=port) as market:
         cache = MarketCache.load(place, check_state=False)
-        ready = {
-            "event": "ready",
-            "url": market.devnet.url,
-            "pid": os.getpid(),
-            "chain_id": market.devnet.chain_id,
-            "book": str(place / "book.json"),
-            "block_number": market.devnet.block_number(),
-            "timestamp": market.devnet.timestamp(),
-            "speed": speed,
-            "simulated": cache.simulated,
-            "prices": cache.prices_label,
-        }
-        running = place / "running.json"
-        running.write_text(json.dumps(ready) + "\n")
+        devnet = market.devnet
+        running = Running(
+            url=devnet.url,
+            pid=os.getpid(),
+            chain_id=devnet.chain_id,
+            book=str(place / "book.json"),
+            block_number=devnet.block_number(),
+            timestamp=devnet.timestamp(),
+            speed=speed,
+            simulated=cache.simulated,
+            prices=cache.prices_label,
+        )
+        running.announce(place)
         try:
-            print(json.dumps(ready), flush=True)
+            print(json.dumps({"event": "ready", **running.model_dump()}), flush=True)
             blocks = _go_on(market, speed, stop)
         finally:
-            running.unlink(missing_ok=True)
+            running.withdraw(place)
         print(json.dumps({"event": "stopped", "blocks": blocks, "timestamp": market.devnet.timestamp()}), flush=True)
 
 
@@ -142,6 +142,7 @@ def status(folder: FolderOption = None, as_json: JsonFlag = False) -> None:
     """Say what is built and whether it runs."""
     from vaultkit.chain.market_cache import MarketCache
     from vaultkit.chain.rpc import HttpRpc
+    from vaultkit.chain.running import running_market
     from vaultkit.errors import RpcUnavailable
 
     place = _folder(folder)
@@ -154,17 +155,19 @@ def status(folder: FolderOption = None, as_json: JsonFlag = False) -> None:
         "pool": cache.book.pool.pool,
         "running": False,
     }
-    try:
-        ready = json.loads((place / "running.json").read_text())
-        head = HttpRpc(ready["url"], timeout=2).call("eth_getBlockByNumber", ["latest", False])
-        found |= {
-            "running": True,
-            "url": ready["url"],
-            "block_number": int(head["number"], 16),
-            "timestamp": int(head["timestamp"], 16),
-        }
-    except (OSError, ValueError, KeyError, RpcUnavailable):
-        pass
+    running = running_market(place)
+    if running is not None:
+        try:
+            head = HttpRpc(running.url, timeout=2).call("eth_getBlockByNumber", ["latest", False])
+        except RpcUnavailable:
+            head = None
+        if head is not None:
+            found |= {
+                "running": True,
+                "url": running.url,
+                "block_number": int(head["number"], 16),
+                "timestamp": int(head["timestamp"], 16),
+            }
     emit(found, as_json=as_json, title="Local market")
 
 
