@@ -12,7 +12,9 @@ import pytest
 from eth_account import Account
 
 from tests.fixtures.vault import VaultSetup
+from vaultkit.book import AddressBook
 from vaultkit.chain.abi import Contract, load_abi
+from vaultkit.cli import main
 from vaultkit.errors import ArtefactMismatch, DeployFailed, SettingsError, UnsafeSrs
 from vaultkit.manifest import ArtefactManifest
 from vaultkit.vault.deploy import check_code_size, deploy_vault
@@ -115,3 +117,26 @@ def test_deploy_refuses_code_that_no_chain_takes(tmp_path, monkeypatch):
     monkeypatch.setattr("vaultkit.vault.deploy.load_artifact", lambda name: {"deployedBytecode": "0x" + "00" * 24_577})
     with pytest.raises(DeployFailed, match="24577 bytes"):
         check_code_size("Verifier")
+
+
+def test_deploy_verb_adds_the_vault_to_the_book(vault: VaultSetup, circuit, tmp_path, capsys):
+    place = tmp_path / "book.json"
+    vault.book.save(place)
+    words = ["deploy", str(circuit.folder), "--rpc", vault.devnet.url, "--book", str(place), "--json"]
+    with mining(vault.devnet), pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 0
+    printed = json.loads(capsys.readouterr().out)
+    found = AddressBook.load(place).vault
+    assert found is not None
+    assert printed["vault"] == found.vault
+    assert printed["model_id"] == found.model_id
+
+
+def test_deploy_verb_without_a_chain_is_one_sentence(vault: VaultSetup, circuit, tmp_path, capsys):
+    place = tmp_path / "book.json"
+    vault.book.save(place)
+    with pytest.raises(SystemExit) as stopped:
+        main(["deploy", str(circuit.folder), "--rpc", "http://127.0.0.1:9", "--book", str(place)])
+    assert stopped.value.code == 4
+    assert capsys.readouterr().err.count("RpcUnavailable") == 1
