@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 def audit_command(
     rpc: Annotated[str, typer.Option("--rpc", help="Endpoint.")],
-    book: Annotated[Path, typer.Option(help="Address book.")] = Path("build/devnet/book.json"),
+    book: Annotated[Path | None, typer.Option(help="Address book; build/devnet/book.json by default.")] = None,
     artefact: Annotated[
         Path | None, typer.Option(help="Artefact folder: proofs are verified by ezkl too, not by the chain alone.")
     ] = None,
@@ -37,9 +37,10 @@ def audit_command(
 
     from vaultkit.book import AddressBook
     from vaultkit.chain.rpc import connect
+    from vaultkit.settings import build_dir
     from vaultkit.vault.audit import audit
 
-    addresses = AddressBook.load(book)
+    addresses = AddressBook.load(book or build_dir() / "devnet" / "book.json")
     endpoint = connect(rpc, addresses.chain_id)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=stderr, transient=True, disable=as_json) as progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from vaultkit.keeper.facts import Settled
     from vaultkit.keeper.redact import Redactor
     from vaultkit.keeper.state import Work
+    from vaultkit.protocols import Proof, Prover
 
 RpcOption = Annotated[str, typer.Option("--rpc", help="Endpoint.")]
-BookOption = Annotated[Path, typer.Option(help="Address book.")]
+BookOption = Annotated[Path | None, typer.Option(help="Address book; build/devnet/book.json by default.")]
 ArtefactOption = Annotated[Path | None, typer.Option(help="Artefact folder; the book's where left out.")]
 KeystoreOption = Annotated[Path, typer.Option(help="Encrypted key file of the keeper's account.")]
 PassphraseOption = Annotated[
@@ -27,7 +29,6 @@ PassphraseOption = Annotated[
 ]
 BeneficiaryOption = Annotated[str | None, typer.Option(help="Address bound into proofs; the keeper's where left out.")]
 JournalOption = Annotated[Path | None, typer.Option(help="Journal; one for the vault under build/keeper by default.")]
-BOOK = Path("build/devnet/book.json")
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +44,7 @@ def register(app: typer.Typer) -> None:
 def run(
     rpc: RpcOption,
     keystore: KeystoreOption,
-    book: BookOption = BOOK,
+    book: BookOption = None,
     artefact: ArtefactOption = None,
     passphrase_file: PassphraseOption = None,
     beneficiary: BeneficiaryOption = None,
@@ -56,10 +57,7 @@ def run(
     import signal
     import threading
 
-    from vaultkit.book import AddressBook
     from vaultkit.chain.rpc import connect
-    from vaultkit.circuits.prover import LocalProver
-    from vaultkit.circuits.verify import verify_proof
     from vaultkit.keeper.assemble import assemble, binding_of, config_of, vault_of
     from vaultkit.keeper.journal import Journal
     from vaultkit.keeper.keeper import Keeper
@@ -71,22 +69,17 @@ def run(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     redactor = Redactor()
-    addresses = AddressBook.load(book)
+    addresses = _book(book)
     vault = vault_of(addresses)
-    signer = _signer(keystore, passphrase_file, redactor)
     endpoint = connect(rpc, addresses.chain_id)
     binding = binding_of(endpoint, addresses)
     path = journal or default_folder() / journal_name(addresses, binding.anchor)
-    folder = artefact or Path(vault.artefact)
     with KeeperLock(path.with_name(f"{vault.vault.lower()[:10]}.lock")):
+        signer = _signer(keystore, passphrase_file, redactor)
+        folder = artefact or Path(vault.artefact)
+        prover, verify = _local_proving(folder, addresses.chain_id)
         parts = assemble(
-            endpoint,
-            addresses,
-            folder,
-            signer,
-            beneficiary or signer.address,
-            prover=lambda: LocalProver(chain_id=addresses.chain_id),
-            verify=lambda proof: verify_proof(folder, proof),
+            endpoint, addresses, folder, signer, beneficiary or signer.address, prover=prover, verify=verify
         )
         with Journal(path, binding) as facts, path.with_suffix(".log").open("a", buffering=1) as stream:
             metrics = Metrics(metrics_port)
@@ -104,7 +97,7 @@ def run(
 def once(
     rpc: RpcOption,
     keystore: KeystoreOption,
-    book: BookOption = BOOK,
+    book: BookOption = None,
     artefact: ArtefactOption = None,
     passphrase_file: PassphraseOption = None,
     beneficiary: BeneficiaryOption = None,
@@ -116,18 +109,17 @@ def once(
 
 
 def status(
-    book: BookOption = BOOK,
+    book: BookOption = None,
     journal: JournalOption = None,
     last: Annotated[int, typer.Option(help="Epochs shown.")] = 20,
     as_json: JsonFlag = False,
 ) -> None:
     """Show what the journal says: epochs accepted and missed with their reasons, and the epoch at hand."""
-    from vaultkit.book import AddressBook
     from vaultkit.keeper.facts import Settled
     from vaultkit.keeper.journal import read_journal
     from vaultkit.keeper.state import fold
 
-    path = journal or newest_journal(AddressBook.load(book))
+    path = journal or newest_journal(_book(book))
     binding, entries = read_journal(path)
     state = fold(entry.fact for entry in entries)
     settled = [entry for entry in entries if isinstance(entry.fact, Settled)]
@@ -202,6 +194,21 @@ def summary(fact: Settled, work: Work | None) -> dict[str, Any]:
 def vars_of(fact: Settled) -> dict[str, Any]:
     """Return the fields of a settled epoch."""
     return {"epoch": fact.epoch, "accepted": fact.accepted, "reason": fact.reason, "detail": fact.detail}
+
+
+def _book(path: Path | None) -> AddressBook:
+    from vaultkit.book import AddressBook
+    from vaultkit.settings import build_dir
+
+    return AddressBook.load(path or build_dir() / "devnet" / "book.json")
+
+
+def _local_proving(folder: Path, chain_id: int) -> tuple[Callable[[], Prover], Callable[[Proof], None]]:
+    """Return what makes proofs and what checks them; it is imported late because it loads torch."""
+    from vaultkit.circuits.prover import LocalProver
+    from vaultkit.circuits.verify import verify_proof
+
+    return (lambda: LocalProver(chain_id=chain_id)), (lambda proof: verify_proof(folder, proof))
 
 
 def _signer(keystore: Path, passphrase_file: Path | None, redactor: Redactor) -> Signer:
