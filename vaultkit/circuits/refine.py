@@ -43,7 +43,8 @@ def refine_last_layer(
     hidden = _activations(first, windows, shape)  # (rows, hidden)
     one = 1 << shape.scale
     columns = np.concatenate([hidden, np.full((len(hidden), 1), one)], axis=1).astype(np.float64)
-    weights = round_half_away(np.concatenate([_array(last.weight)[0], _array(last.bias)]) * float(unit)).astype(np.float64)
+    real = np.concatenate([_array(last.weight)[0], _array(last.bias)])
+    weights = round_half_away(real * float(unit)).astype(np.float64)
     residual = target * one * unit - columns @ weights
     lengths = (columns**2).sum(axis=0)
     for _ in range(_SWEEPS):

@@ -46,6 +46,12 @@ class CircuitShape:
     decomp_legs: int = 2
     num_inner_cols: int = 1
 
+    def __post_init__(self) -> None:
+        if self.param_scale < self.input_scale:  # ezkl rebases such products elsewhere; the emulator does not follow
+            raise CircuitError(
+                "weights are coarser than inputs", got=self.param_scale, expected=f">= {self.input_scale}"
+            )
+
     @property
     def scale(self) -> int:
         """Bits after the point to which products are brought back."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.base import clone
 
 from vaultkit.book import PoolBook
 from vaultkit.coprocessor.bars import TickSeries
-from vaultkit.errors import DataError
+from vaultkit.errors import DataError, StrategyError
 from vaultkit.models.metrics import Accuracy, directional_accuracy
 from vaultkit.models.split import PurgedWalkForward
 from vaultkit.strategy.backtest import Backtest, Costs, PoolPath, backtest
@@ -136,15 +137,36 @@ def fit_strategy(
         When the history is too short, or holds NaN.
     """
     study = study or Study()
-    spec = strategy.window.spec(pool.pool, 1 if pool.risk_is_token0 else -1)
+    spec = _spec(strategy, pool)
     progress("read bars")
     ticks, samples = _read(strategy, frame, spec, study)
     path = PoolPath.from_swaps(frame)
     research = _study(strategy, frame, pool, spec, study, ticks, samples, path, progress) if evaluate else None
     progress("fit on the whole history")
     model = _fit(strategy, samples, np.arange(len(samples.times)), study)
-    valid = samples.windows[-max(1, len(samples.times) // 4) :]
-    return Fitted(strategy, model, research, samples, valid, ticks, path, pool, spec, study.costs)
+    return Fitted(strategy, model, research, samples, _valid(samples), ticks, path, pool, spec, study.costs)
+
+
+def read_fitted(strategy: Strategy, frame: Any, pool: PoolBook, weights: Path, study: Study | None = None) -> Fitted:
+    """Return what `fit_strategy` returns, without a study, for weights that were kept.
+
+    Raises
+    ------
+    StrategyError
+        When the strategy is for another pool, or its model keeps no weights.
+    DataError
+        When the weights do not fit, or the history is too short or holds NaN.
+    """
+    study = study or Study()
+    if not hasattr(strategy.model, "load"):
+        raise StrategyError("a model keeps no weights", got=type(strategy.model).__name__, where=strategy.name())
+    spec = _spec(strategy, pool)
+    ticks, samples = _read(strategy, frame, spec, study)
+    model = clone(strategy.model).load(weights)
+    if model.n_features_in_ != spec.count:
+        raise DataError("weights are for another window", got=model.n_features_in_, expected=spec.count)
+    path = PoolPath.from_swaps(frame)
+    return Fitted(strategy, model, None, samples, _valid(samples), ticks, path, pool, spec, study.costs)
 
 
 def epoch_ends_between(first: int, last: int, period_seconds: int) -> list[int]:
@@ -156,6 +178,22 @@ def epoch_ends_between(first: int, last: int, period_seconds: int) -> list[int]:
     [10, 20, 30]
     """
     return list(range(-(-first // period_seconds) * period_seconds, last + 1, period_seconds))
+
+
+def _spec(strategy: Strategy, pool: PoolBook) -> WindowSpec:
+    pair = f"{pool.risk_symbol}/{pool.asset_symbol}"
+    if (strategy.pair, strategy.window.fee_pips) != (pair, pool.fee_pips):
+        raise StrategyError(
+            "a strategy is for another pool",
+            got=f"{strategy.pair} at {strategy.window.fee_pips} pips",
+            expected=f"{pair} at {pool.fee_pips} pips",
+            where=strategy.name(),
+        )
+    return strategy.window.spec(pool.pool, 1 if pool.risk_is_token0 else -1)
+
+
+def _valid(samples: Samples) -> Integers:
+    return samples.windows[-max(1, len(samples.times) // 4) :]
 
 
 def _read(strategy: Strategy, frame: Any, spec: WindowSpec, study: Study) -> tuple[Ticks, Samples]:
