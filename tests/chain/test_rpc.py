@@ -115,6 +115,13 @@ def test_too_many_requests_is_retryable_and_names_the_wait(serve: Callable[[Answ
     assert caught.value.retryable
 
 
+def test_a_request_that_is_too_large_is_refused_for_good(serve: Callable[[Answer], str]) -> None:
+    with pytest.raises(RpcRefused) as caught:
+        HttpRpc(serve(raw(b"too large", 413))).call("eth_getLogs")
+    assert caught.value.code == 413
+    assert not caught.value.retryable
+
+
 def test_a_huge_answer_is_cut_off(serve: Callable[[Answer], str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rpc_module, "MAX_BODY_BYTES", 1_000)
     with pytest.raises(RpcUnavailable, match="larger than"):

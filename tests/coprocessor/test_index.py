@@ -272,6 +272,54 @@ def test_a_shrinking_log_range_is_split(tmp_path: Path, chain: Devnet, pool: Poo
     assert limited.calls["eth_getLogs"] > 8
 
 
+class SmallBatches(FaultyRpc):
+    """Refuses batches of more than seven calls."""
+
+    def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        if len(calls) > 7:
+            raise RpcRefused("batch too large", code=-32600)
+        return super().batch(calls)
+
+
+def test_a_limit_on_batches_is_split(store: Path, tmp_path: Path, chain: Devnet, pool: PoolBook) -> None:
+    index_pool(SmallBatches(chain.rpc), pool, tmp_path / "local", last=LAST)
+    for table in TABLES:
+        assert scan(tmp_path / "local", table).collect().equals(scan(store, table).collect())
+
+
+def test_a_method_that_a_node_lacks_is_a_refusal(tmp_path: Path, chain: Devnet, pool: PoolBook) -> None:
+    def lacks(answer: Any, params: Sequence[Any]) -> Any:
+        raise RpcRefused("method not found", code=-32601)
+
+    old = FaultyRpc(chain.rpc)
+    old.alter("eth_getBlockReceipts", lacks)
+    with pytest.raises(RpcRefused, match="method not found"):
+        index_pool(old, pool, tmp_path / "local", last=LAST)
+
+
+def test_a_run_that_dies_between_files_and_manifest_is_taken_up_again(
+    store: Path, tmp_path: Path, chain: Devnet, pool: PoolBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "local"
+    saves = iter([DatasetManifest.save, DatasetManifest.save])
+
+    def dies(manifest: DatasetManifest, where: Path) -> None:
+        save = next(saves, None)
+        if save is None:
+            raise KeyboardInterrupt
+        save(manifest, where)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(DatasetManifest, "save", dies)
+        index_pool(chain.rpc, pool, folder, last=LAST, chunk_blocks=100)
+    assert DatasetManifest.load(folder).last_block == pool.from_block + 199
+    counting = FaultyRpc(chain.rpc)
+    index_pool(counting, pool, folder, last=LAST, chunk_blocks=100)
+    assert counting.calls["eth_getBlockByNumber"] < LAST - pool.from_block - 180
+    for table in TABLES:
+        assert scan(folder, table).collect().equals(scan(store, table).collect())
+
+
 def test_files_of_a_branch_that_the_chain_left_are_dropped(
     tmp_path: Path, chain: Devnet, pool: PoolBook, market: Market, snapshot: None
 ) -> None:
@@ -319,6 +367,10 @@ def test_a_node_that_lags_drops_nothing(tmp_path: Path, chain: Devnet, pool: Poo
     assert index_pool(lagging, pool, folder) == held
     with pytest.raises(RangeMissing):
         index_pool(lagging, pool, folder, last=210)
+    lagging.alter("eth_blockNumber", lambda answer, params: "0x0")
+    with pytest.raises(RpcUnavailable, match="behind"):
+        index_pool(lagging, pool, folder)
+    assert DatasetManifest.load(folder) == held
 
 
 def test_a_checkpoint_anchors_the_store(tmp_path: Path, chain: Devnet, pool: PoolBook) -> None:

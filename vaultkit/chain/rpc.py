@@ -144,6 +144,8 @@ class HttpRpc:
             answer = None
         if isinstance(answer, (dict, list)):
             return answer
+        if response.status == 413:
+            raise RpcRefused("the RPC endpoint refused a request of this size", code=413, where=self._label)
         if response.status != 200:
             wait = response.headers.get("Retry-After")
             raise RpcUnavailable(

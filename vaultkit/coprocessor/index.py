@@ -24,7 +24,15 @@ from vaultkit.coprocessor.compare import compare_with_get_logs
 from vaultkit.coprocessor.rollback import agreeing_manifest
 from vaultkit.coprocessor.store import load_manifest, write_tables
 from vaultkit.coprocessor.swaps import TOPICS, decode_swaps
-from vaultkit.errors import HeaderMismatch, RangeMissing, ReorgDetected, StoreError, UsageError, VaultkitError
+from vaultkit.errors import (
+    HeaderMismatch,
+    RangeMissing,
+    ReorgDetected,
+    RpcRefused,
+    StoreError,
+    UsageError,
+    VaultkitError,
+)
 from vaultkit.manifest import Anchor, DatasetFile, DatasetManifest
 from vaultkit.protocols import Rpc
 from vaultkit.schema import BLOCKS
@@ -37,6 +45,7 @@ _RECEIPTS_A_BATCH: Final = 50
 _WORKERS: Final = 4
 
 T = TypeVar("T")
+R = TypeVar("R")
 Progress = Callable[[int, int], None]
 
 
@@ -184,13 +193,15 @@ def _index_chunk(
     target = _Target.of(pool)
     numbers = range(start, end + 1)
     with ThreadPoolExecutor(_WORKERS) as workers:
-        parts = workers.map(lambda part: _retrying(lambda: fetch_headers(rpc, part)), _parts(numbers, _HEADERS_A_BATCH))
+        parts = workers.map(
+            lambda part: _splitting(lambda some: fetch_headers(rpc, some), part), _parts(numbers, _HEADERS_A_BATCH)
+        )
         headers = [header for part in parts for header in part]
         link_headers(headers, (before.last_block, bytes.fromhex(before.last_hash[2:])) if before else None)
         positive = [target.may_be_in(header) for header in headers]
         wanted = [header for header, maybe in zip(headers, positive, strict=True) if maybe]
         found = workers.map(
-            lambda part: _retrying(lambda: fetch_logs(rpc, part, target.address, TOPICS)),
+            lambda part: _splitting(lambda some: fetch_logs(rpc, some, target.address, TOPICS), part),
             _parts(wanted, _RECEIPTS_A_BATCH),
         )
         logs: list[Log] = [log for part in found for log in part]
@@ -274,6 +285,17 @@ def _blocks(headers: Sequence[Header], positive: Sequence[bool]) -> pl.DataFrame
 
 def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _splitting(fetch: Callable[[Sequence[T]], list[R]], part: Sequence[T]) -> list[R]:
+    """Return what is fetched for a part, in halves where the node refuses its size."""
+    try:
+        return _retrying(lambda: fetch(part))
+    except RpcRefused:
+        if len(part) <= 1:
+            raise
+    middle = len(part) // 2
+    return _splitting(fetch, part[:middle]) + _splitting(fetch, part[middle:])
 
 
 def _may_try_again(error: BaseException) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from vaultkit.chain.header import fetch_headers
-from vaultkit.errors import HeaderMismatch
+from vaultkit.errors import HeaderMismatch, RpcUnavailable
 from vaultkit.manifest import MANIFEST_NAME, DatasetFile, DatasetManifest
 from vaultkit.protocols import Rpc
 
@@ -25,11 +25,21 @@ def agreeing_manifest(rpc: Rpc, store: Path, held: DatasetManifest, head: int) -
 
     Raises
     ------
+    RpcUnavailable
+        When the endpoint does not even have the store's first block.
     HeaderMismatch
         When the store is anchored by a checkpoint and the endpoint contradicts it.
     """
+    if head < held.first_block:
+        raise RpcUnavailable(
+            "the node is behind everything that the store holds",
+            got=f"newest block {head}",
+            expected=f"at least {held.first_block}",
+            where=rpc.label,
+            next_step="Wait until it has synchronized, or use another endpoint",
+        )
     probe = min(head, held.last_block)
-    if probe >= held.first_block and _stored_hash(store, held, probe) == fetch_headers(rpc, [probe])[0].hash:
+    if _stored_hash(store, held, probe) == fetch_headers(rpc, [probe])[0].hash:
         return held
     if held.anchor == "checkpoint":
         raise HeaderMismatch(
