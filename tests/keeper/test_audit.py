@@ -83,7 +83,8 @@ def test_an_honest_history_passes_every_check(past: Past) -> None:
 def test_checks_cover_inputs_proof_commitments_weight_trade_amounts_and_prices(past: Past) -> None:
     names = {check.name for check in past.audit().epochs[0].checks}
     assert names >= {
-        "calldata", "time", "single use", "inputs", "statement", "commitments", "verifier code", "proof", "weight",
+        "calldata", "time", "single use", "active model",
+        "inputs", "statement", "commitments", "verifier code", "proof", "weight",
         "mean price", "spot price", "trade", "amounts", "least output",
     }  # fmt: skip
 

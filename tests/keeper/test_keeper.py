@@ -20,6 +20,7 @@ def test_an_epoch_is_kept_from_its_close_to_its_confirmation(bench: KeeperBench)
     epoch = bench.close_epoch()
     settled = bench.settle(keeper)
     assert (settled.epoch, settled.accepted) == (epoch, True)
+    assert settled.detail.startswith("traded, weight 0.0000 to 0.")
     assert bench.trades() == [epoch]
     kinds = [type(fact).__name__ for fact in bench.facts]
     assert kinds == [

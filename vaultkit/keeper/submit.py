@@ -13,6 +13,8 @@ from vaultkit.chain.account import Signer
 from vaultkit.errors import Reverted, RpcRefused, SubmissionFailed
 from vaultkit.keeper.actions import Head, Receipt
 from vaultkit.protocols import Rpc
+from vaultkit.trade import Reason
+from vaultkit.units import WAD
 
 GAS_MARGIN: Final = (5, 4)
 """The gas limit is the estimate times this ratio: the state may differ a little in the block that includes it."""
@@ -132,13 +134,23 @@ class Submitter:
         return Answer.SENT, ""
 
     def receipt(self, fields: dict[str, Any]) -> Receipt:
-        """Return the keeper's view of a JSON-RPC receipt; a revert is named by repeating the call before its block."""
+        """Return the keeper's view of a JSON-RPC receipt.
+
+        A success says what the vault did; a revert is named by repeating the call on its block.
+        """
         number = int(fields["blockNumber"], 16)
         succeeded = int(fields["status"], 16) == 1
-        detail = "" if succeeded else self._revert_name(fields["transactionHash"], number)
+        detail = self._outcome(fields["logs"]) if succeeded else self._revert_name(fields["transactionHash"], number)
         return Receipt(
             fields["transactionHash"], number, fields["blockHash"], int(fields["gasUsed"], 16), succeeded, detail
         )
+
+    def _outcome(self, logs: list[dict[str, Any]]) -> str:
+        for event in map(self._vault.decode_log, logs):
+            if event is not None and event.name == "Rebalanced":
+                before, target = (event.args[name] / WAD for name in ("weightBeforeWad", "weightTargetWad"))
+                return f"{Reason(event.args['reason']).name.lower()}, weight {before:.4f} to {target:.4f}"
+        return ""
 
     def _revert_name(self, tx_hash: str, block_number: int) -> str:
         sent = self._rpc.call("eth_getTransactionByHash", [tx_hash])

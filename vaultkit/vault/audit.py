@@ -62,8 +62,8 @@ def audit(
     if last < deployed:
         raise SettingsError("the range ends before the vault was deployed", got=last, expected=f"at least {deployed}")
     vault = read_constants(rpc, book)
-    me, pool = bytes.fromhex(book.vault.vault[2:]), bytes.fromhex(book.pool.pool[2:])
-    reader = HistoryReader(rpc, (me, bytes(12) + me, pool), progress)
+    me, pool, registry = (bytes.fromhex(one[2:]) for one in (book.vault.vault, book.pool.pool, book.vault.registry))
+    reader = HistoryReader(rpc, (me, bytes(12) + me, pool, registry), progress)
     history = reader.read(deployed, last)
     records = [(log, event) for log, event in events_of(history, vault.contract, "Rebalanced")]
     ticks = _ticks(reader, history, book, vault, records)

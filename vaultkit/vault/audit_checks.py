@@ -111,6 +111,7 @@ class Auditor:
         checks = [
             *self._calldata_checks(args, call),
             *self._time_checks(log, args["epoch"]),
+            self._active_check(log, args["modelId"]),
             *self._statement_checks(args, model),
             *self._proof_checks(args, call, model),
             *self._price_checks(log, args),
@@ -182,6 +183,17 @@ class Auditor:
             Check("time", on_time, f"{age} s after the end", f"0 to {self._vault.max_age} s"),
             Check("single use", epoch > self._previous, str(epoch), f"above {self._previous}"),
         ]
+
+    def _active_check(self, log: Log, model_id: bytes) -> Check:
+        """Compare the event's model with the one that the registry's verified logs left active."""
+        active = bytes(32)
+        for other in self._history.logs:
+            if (other.block_number, other.log_index) > (log.block_number, log.log_index):
+                break
+            event = self._registry.decode_log(other.fields)
+            if event is not None and event.name in ("ModelActivated", "ModelRetired"):
+                active = event.args["modelId"] if event.name == "ModelActivated" else bytes(32)
+        return _same("active model", model_id.hex(), active.hex())
 
     def _statement_checks(self, args: dict[str, Any], model: dict[str, Any]) -> list[Check]:
         spec = source_spec(self._rpc, self._book, model["source"])
