@@ -1,4 +1,4 @@
-"""Gas of every entry point, with real proofs, on the real pool: at most what gas.json says, and no less than 90 % of it."""
+"""Gas of every entry point with real proofs on the real pool: at most what gas.json says, at least 90 % of it."""
 
 from __future__ import annotations
 
