@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,19 @@ def test_a_dumped_chain_loads_with_its_blocks_and_receipts_and_goes_on_at_its_ow
         assert devnet.rpc.batch(questions) == before
         devnet.mine(GENESIS + 36)
         assert (devnet.block_number(), devnet.timestamp()) == (3, GENESIS + 36)
+
+
+def test_a_chain_that_was_killed_while_it_had_to_write_its_state_is_reported(tmp_path: Path) -> None:
+    devnet = Devnet(dump_state=tmp_path / "absent" / "state.json")
+    devnet.start()
+    pid = devnet.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    timer = threading.Timer(0.3, os.kill, (pid, signal.SIGKILL))
+    timer.start()
+    with pytest.raises(SetupError, match="could not be written"):
+        devnet.stop()
+    timer.join()
 
 
 def test_revert_takes_the_clock_back_too() -> None:

@@ -432,6 +432,12 @@ def test_an_anchor_without_its_evidence_is_refused(
         index_pool(chain.rpc, pool, tmp_path / "local", **wrong)
 
 
+def test_a_checkpoint_inside_the_store_does_not_anchor_what_follows(store: Path, chain: Devnet, pool: PoolBook) -> None:
+    trusted = Checkpoint(60, chain.rpc.call("eth_getBlockByNumber", [hex(60), False])["hash"])
+    with pytest.raises(UsageError, match=f"up to {LAST}"):
+        index_pool(chain.rpc, pool, store, anchor="checkpoint", checkpoint=trusted)
+
+
 def test_a_store_of_another_pool_or_with_a_gap_is_refused(store: Path, chain: Devnet, pool: PoolBook) -> None:
     with pytest.raises(StoreError, match="another pool"):
         index_pool(chain.rpc, pool.model_copy(update={"pool": pool.router}), store)

@@ -21,6 +21,7 @@ from vaultkit.settings import DEFAULT_CHAIN_ID, contracts_dir
 HARDFORK: Final = "prague"
 LOOPBACK: Final = "127.0.0.1"
 STOP_SECONDS: Final = 30.0
+DUMP_SECONDS: Final = 300.0
 
 
 def anvil_path() -> Path:
@@ -109,7 +110,7 @@ class Devnet:
             require_free(port)
         self.port = port if port is not None else free_port()
         self.chain_id = chain_id
-        self._automine, self._load_state = automine, load_state
+        self._load_state, self._dump_state = load_state, dump_state
         arguments = ["--port", str(self.port), "--host", LOOPBACK, "--chain-id", str(chain_id), "--hardfork", hardfork]
         arguments += ["--quiet", "--order", "fees"]
         arguments += [] if automine else ["--no-mining"]
@@ -181,19 +182,29 @@ class Devnet:
             self.rpc.call("anvil_setTime", [self.timestamp()])
 
     def stop(self) -> None:
-        """Stop the process, writing its state where that was asked for."""
+        """Stop the process, writing its state where that was asked for.
+
+        Raises
+        ------
+        SetupError
+            When the state could not be written whole.
+        """
         process, self._process = self._process, None
+        torn = False
         if process is not None and process.poll() is None:
             process.terminate()
             try:
-                process.wait(STOP_SECONDS)
+                process.wait(STOP_SECONDS if self._dump_state is None else DUMP_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            torn = self._dump_state is not None and process.returncode != 0
         self.rpc.close()
         if self._log is not None:
             self._log.close()
             self._log = None
+        if torn:
+            raise SetupError("the state of the local chain could not be written", where=str(self._dump_state))
 
     def alive(self) -> bool:
         """Return whether the process runs."""

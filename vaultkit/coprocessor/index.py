@@ -133,9 +133,11 @@ def index_pool(
     if last is None:
         last = checkpoint.number if checkpoint is not None else max(head, held.last_block if held else 0)
     begin = _first_missing(held, pool, first, last)
-    if checkpoint is not None and last != checkpoint.number:
+    if checkpoint is not None and (last, max(begin - 1, last)) != (checkpoint.number, checkpoint.number):
         raise UsageError(
-            "a checkpoint anchors the range that ends with it", got=f"last {last}", expected=checkpoint.number
+            "a checkpoint anchors the range that ends with it",
+            got=f"a range up to {max(begin - 1, last)}",
+            expected=checkpoint.number,
         )
     if last > head and begin <= last:
         raise RangeMissing("the chain does not reach the last block yet", got=f"newest {head}", expected=last)
