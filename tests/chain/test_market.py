@@ -91,6 +91,13 @@ def test_the_market_mines_what_others_left_in_the_mempool(chain: Devnet, market:
     assert chain.timestamp() == now
 
 
+def test_the_market_goes_on_after_a_block_of_somebody_else(chain: Devnet, market: Market, snapshot: None) -> None:
+    passed = market.next_timestamp + 1_000
+    chain.mine(passed)
+    assert market.step() > passed
+    assert chain.timestamp() > passed
+
+
 def test_two_builds_give_the_same_chain(tiny: Path, tmp_path: Path) -> None:
     cache, built = build_market(tmp_path / "again", TINY)
     assert built

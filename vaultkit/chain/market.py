@@ -144,15 +144,18 @@ class Market:
     def step(self) -> int:
         """Let the agents act, mine the next block and return its timestamp.
 
+        Moments that somebody else's block has passed by are left out, unless the market is exclusive.
+
         Raises
         ------
         DataError
             When a price file has ended; nothing is mined then.
         """
+        if not self.exclusive:
+            self._next = self._after(self.devnet.timestamp(), self._next)
+            self._sqrt_price = self.read_sqrt_price()
         moment, timestamp = self._next, self.next_timestamp
         reference = self.prices.price(moment.second)
-        if not self.exclusive:
-            self._sqrt_price = self.read_sqrt_price()
         orders = self._orders(moment, reference)
         if len(orders) == 1:
             self.devnet.rpc.call(*orders[0])
