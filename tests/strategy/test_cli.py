@@ -1,0 +1,98 @@
+"""``vaultkit train`` and ``vaultkit compile`` on a small store, in this process."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.fixtures.circuit import made_pool, made_swaps
+from vaultkit.book import AddressBook
+from vaultkit.cli import main
+from vaultkit.manifest import ArtefactManifest, DatasetManifest
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A folder with an address book and a store of one made-up pool."""
+    from vaultkit.coprocessor.store import write_tables
+
+    folder = tmp_path_factory.mktemp("project")
+    AddressBook(chain_id=31337, pool=made_pool()).save(folder / "book.json")
+    frame = made_swaps(0, days=10, momentum=300)
+    files = write_tables(folder / "store", 1, frame.height, {"uniswap_v3_swaps": frame})
+    DatasetManifest(
+        network="store",
+        chain_id=31337,
+        anchor="single",
+        address=made_pool().pool,
+        first_block=1,
+        last_block=frame.height,
+        last_hash="0x" + "00" * 32,
+        blocks_positive=frame.height,
+        files=files,
+    ).save(folder / "store")
+    return folder
+
+
+def call(project, capsys, *words):
+    places = ["--store", str(project / "store"), "--book", str(project / "book.json")]
+    weights = ["--model", str(project / "models" / "momentum.safetensors")]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, *places, *weights, "--json"])
+    return ended.value.code, json.loads(capsys.readouterr().out)
+
+
+@pytest.fixture(scope="module")
+def trained(project):
+    out = ["--store", str(project / "store"), "--book", str(project / "book.json"), "--controls", "1"]
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "momentum", *out, "--model", str(project / "models" / "momentum.safetensors"), "--json"])
+    assert ended.value.code == 0
+    return json.loads((project / "models" / "momentum.json").read_text())
+
+
+def test_train_keeps_weights_and_figures(project, trained):
+    assert (project / "models" / "momentum.safetensors").is_file()
+    assert trained["directional_accuracy"] > 0.5
+    assert {"control_accuracy", "hold_return", "return_after_gas"} <= set(trained)
+
+
+def test_compile_twice_keeps_the_verifier(project, trained, capsys):
+    out = project / "artefacts" / "momentum"
+    code, figures = call(project, capsys, "compile", "momentum", "--out", str(out))
+    assert (code, figures["logrows"], figures["srs"]) == (0, 11, "unsafe-local")
+    first = ArtefactManifest.load(out)
+    assert call(project, capsys, "compile", "momentum", "--out", str(out))[0] == 0
+    assert ArtefactManifest.load(out).files["vk.key"] == first.files["vk.key"]
+    assert sorted(path.name for path in out.parent.iterdir()) == ["momentum"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "error"),
+    [
+        (("train", "momentun"), 2, "StrategyError"),
+        (("compile", "hold"), 2, "StrategyError"),
+        (("compile", "momentum", "--max-disagreement", "-1"), 7, "FidelityTooLow"),
+    ],
+    ids=["unknown", "no-model", "fidelity"],
+)
+def test_bad_request_is_one_sentence_and_its_exit_code(project, trained, capsys, words, code, error):
+    out = ("--out", str(project / "artefacts" / "bad")) if words[0] == "compile" else ()
+    found, answer = call(project, capsys, *words, *out)
+    assert (found, answer["error"]) == (code, error)
+    assert not (project / "artefacts" / "bad").exists()
+
+
+def test_untrained_strategy_is_not_compiled(project, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["compile", "momentum", "--model", str(project / "none.safetensors"), "--json"])
+    assert ended.value.code == 2
+    assert "vaultkit train" in json.loads(capsys.readouterr().out)["message"]
+
+
+def test_empty_store_is_refused(project, capsys, tmp_path):
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "momentum", "--store", str(tmp_path), "--book", str(project / "book.json"), "--json"])
+    assert ended.value.code == 6
+    assert json.loads(capsys.readouterr().out)["error"] == "StoreError"
