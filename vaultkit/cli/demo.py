@@ -25,26 +25,29 @@ def demo(
     as_json: JsonFlag = False,
 ) -> None:
     """Go from a pool's history to proven trades on a local chain, and write a report."""
+    console = stderr if as_json else stdout
+    with console.status("Loading torch, ezkl and the rest"):
+        from vaultkit.demo.run import run_demo
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     from vaultkit.chain.market_cache import MarketSettings
     from vaultkit.demo.report import EPOCH_HEAD, epoch_row
-    from vaultkit.demo.run import run_demo
     from vaultkit.demo.settings import DemoSettings, Folders
     from vaultkit.settings import build_dir, project_root
 
     settings = DemoSettings(strategy, epochs, speed, MarketSettings(days=days, seed=seed, prices=prices))
     folders = Folders(build_dir(), project_root() / "data" / "local")
-    result = run_demo(settings, folders, stderr if as_json else stdout)
+    result = run_demo(settings, folders, console)
     if as_json:
         print(result.model_dump_json())
         return
-    table = Table(title="What happened, rebuilt by the audit", padding=(0, 0, 0, 1))
+    table = Table(title="What happened, rebuilt by the audit", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in EPOCH_HEAD:
         table.add_column(name, no_wrap=True)
     for epoch in result.epochs:
         table.add_row(*epoch_row(epoch))
-    stdout.print(table, width=max(stdout.width, 112))
+    stdout.print(table)
     stdout.print(f"[bold]{result.audit}[/]", highlight=False)
     stdout.print(
         f"{result.seconds:.0f} s, {result.peak_memory_mib:,} MiB at most. Open build/report/index.html.",

@@ -139,12 +139,13 @@ def _epoch(one: EpochAudit, kept: dict[str, Any], rpc: Rpc, book: AddressBook) -
         price_vs_twap=one.price_against_twap,
         gas_used=one.gas_used,
         proof_seconds=float(kept.get("proof_seconds", 0.0)),
-        verdict="the model's" if one.passed else "not shown",
+        verdict="✓" if one.passed else "✗",
     )
 
 
 def _amount(amount: int, symbol: str, decimals: int) -> str:
-    return f"{float(from_units(amount, decimals)):,.6g} {symbol}" if amount else "-"
+    value = float(from_units(amount, decimals))
+    return f"{value:,.{0 if value >= 1_000 else 2}f} {symbol}" if amount else "-"
 
 
 def series_of(client: VaultClient, first: int, last: int) -> Series:

@@ -120,14 +120,14 @@ def epoch_row(epoch: Epoch) -> tuple[str, ...]:
         str(epoch.epoch),
         f"{epoch.weight_before:.1%} → {epoch.weight_target:.1%}",
         f"{epoch.amount_in} → {epoch.amount_out}" if traded else epoch.reason,
-        f"{1e4 * epoch.price_vs_twap:+.1f} bp" if epoch.price_vs_twap is not None else "-",
+        f"{1e4 * epoch.price_vs_twap:+.0f} bp" if epoch.price_vs_twap is not None else "-",
         f"{epoch.gas_used:,}",
         f"{epoch.proof_seconds:.2f} s",
         epoch.verdict,
     )
 
 
-EPOCH_HEAD = ("epoch", "weight → target", "sold → bought", "vs TWAP", "gas", "proof", "audit")
+EPOCH_HEAD = ("epoch", "to target", "sold → bought", "vs TWAP", "gas", "proof", "audit")
 
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#1f2933;max-width:1000px;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.6rem;margin-bottom:0}h2{font-size:1.15rem;margin-top:2rem}img{width:100%}
