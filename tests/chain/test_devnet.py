@@ -22,6 +22,16 @@ def test_a_port_that_is_taken_is_refused() -> None:
             Devnet(port=taken.getsockname()[1])
 
 
+def test_a_free_port_that_is_taken_meanwhile_is_given_up_for_another() -> None:
+    devnet = Devnet()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", devnet.port))
+        before = devnet.port
+        with devnet:
+            assert devnet.port != before
+            assert devnet.rpc.call("eth_chainId") == "0x7a69"
+
+
 def test_missing_node_parts_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "contracts").mkdir()
     (tmp_path / "contracts" / "package.json").write_text("{}")

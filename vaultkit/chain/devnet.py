@@ -108,10 +108,11 @@ class Devnet:
         self._binary = anvil_path()
         if port is not None:
             require_free(port)
+        self._port_was_chosen = port is not None
         self.port = port if port is not None else free_port()
         self.chain_id = chain_id
         self._load_state, self._dump_state = load_state, dump_state
-        arguments = ["--port", str(self.port), "--host", LOOPBACK, "--chain-id", str(chain_id), "--hardfork", hardfork]
+        arguments = ["--host", LOOPBACK, "--chain-id", str(chain_id), "--hardfork", hardfork]
         arguments += ["--quiet", "--order", "fees"]
         arguments += [] if automine else ["--no-mining"]
         arguments += ["--timestamp", str(timestamp)] if timestamp is not None and load_state is None else []
@@ -152,23 +153,18 @@ class Devnet:
         SetupError
             When it ends or does not answer in time.
         """
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process that writes to it
-        environment = {**os.environ, "NO_COLOR": "1"}
-        self._process = subprocess.Popen(
-            [str(self._binary), *self._arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            env=environment,
-            start_new_session=True,
-        )
         deadline = time.monotonic() + timeout_seconds
+        self._spawn()
         while True:
-            if self._process.poll() is not None:
-                self._log.seek(0)
-                said = self._log.read()[-300:].decode(errors="replace").strip()
-                self.stop()
-                raise SetupError("anvil ended at once", got=said or "no message")
+            if self._process is not None and self._process.poll() is not None:
+                said = self._last_words()
+                self._release()
+                if "in use" not in said or self._port_was_chosen or time.monotonic() > deadline:
+                    raise SetupError("anvil ended at once", got=said or "no message")
+                # Somebody took the free port between finding it and listening on it.
+                self.port = free_port()
+                self.rpc = HttpRpc(self.url)
+                self._spawn()
             try:
                 self.rpc.call("eth_chainId")
                 break
@@ -199,12 +195,31 @@ class Devnet:
                 process.kill()
                 process.wait()
             torn = self._dump_state is not None and process.returncode != 0
+        self._release()
+        if torn:
+            raise SetupError("the state of the local chain could not be written", where=str(self._dump_state))
+
+    def _spawn(self) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process that writes to it
+        self._process = subprocess.Popen(
+            [str(self._binary), "--port", str(self.port), *self._arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            env={**os.environ, "NO_COLOR": "1"},
+            start_new_session=True,
+        )
+
+    def _last_words(self) -> str:
+        self._log.seek(0)
+        return str(self._log.read()[-300:].decode(errors="replace").strip())
+
+    def _release(self) -> None:
+        self._process = None
         self.rpc.close()
         if self._log is not None:
             self._log.close()
             self._log = None
-        if torn:
-            raise SetupError("the state of the local chain could not be written", where=str(self._dump_state))
 
     def alive(self) -> bool:
         """Return whether the process runs."""
