@@ -58,6 +58,26 @@ def test_deposit_gives_what_was_previewed_and_redeem_at_least_that(which, reques
     assert floor > 39_000 * DOLLAR
 
 
+@pytest.mark.parametrize("buy_risk", [True, False])
+def test_previews_take_whichever_price_is_worse_for_the_caller(vault: VaultSetup, buy_risk):
+    half_invested(vault)
+    vault.trade(buy_risk=buy_risk, amount=3_000_000 * DOLLAR if buy_risk else 1_000 * 10**18)
+    spot, mean = vault.venue.call("spotX128"), vault.venue.call("twapX128")
+    assert (spot > mean) is buy_risk
+    idle, held, _ = balances(vault, vault.vault.address)
+    supply = vault.vault.call("totalSupply") + 10**6
+    fee, slippage = vault.book.pool.fee_pips, vault.terms.policy.slippage_pips
+
+    shares = 10**17
+    sold = risk_value(held * shares // supply, min(spot, mean)) * (10**6 - fee - slippage) // 10**6
+    assert vault.vault.call("previewRedeem", shares) == idle * shares // supply + sold
+
+    value = risk_value(held, max(spot, mean))
+    spread = -(-value * 10**18 // (idle + value)) * fee
+    net = 10**10 + (-(10**10) * spread // 10**24)
+    assert vault.vault.call("previewDeposit", 10**10) == net * supply // (idle + value + 1)
+
+
 def test_mint_takes_what_was_previewed_and_gives_no_more_than_a_deposit(vault: VaultSetup):
     half_invested(vault)
     bob = vault.actors.bob
