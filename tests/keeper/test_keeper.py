@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.fixtures.keeper import HangingProver, KeeperBench, ScriptedProver
-from vaultkit.errors import ProverFailed, ProverTimeout
+from vaultkit.errors import ProofInvalid, ProverFailed, ProverTimeout
 from vaultkit.keeper import actions, facts
 from vaultkit.keeper.facts import Miss
 from vaultkit.protocols import Proof, ProofJob
@@ -180,6 +180,17 @@ def test_a_wrong_proof_is_caught_before_it_is_simulated(bench: KeeperBench, faul
     assert bench.settle(keeper).reason == Miss.PROOF_WRONG
     assert bench.count(facts.Simulated) == 0
     assert bench.count(facts.Signed) == 0
+
+
+def test_a_proof_that_does_not_verify_locally_is_never_simulated(bench: KeeperBench) -> None:
+    def refuse(proof: Proof) -> None:
+        raise ProofInvalid("a proof does not verify")
+
+    keeper = bench.keeper(verify=refuse)
+    bench.ticks(keeper)
+    bench.close_epoch()
+    assert bench.settle(keeper).reason == Miss.PROOF_WRONG
+    assert bench.count(facts.Simulated) == 0
 
 
 def test_a_proof_that_the_verifier_refuses_is_never_signed(bench: KeeperBench) -> None:

@@ -195,6 +195,14 @@ def test_a_signed_transaction_without_a_purpose_is_cancelled_at_its_nonce(now: a
     assert action == actions.Cancel(EPOCH, SIGNED.nonce, 33 * 10**8, 11 * 10**8)
 
 
+def test_a_cancellation_is_signed_once_and_raised_only_when_it_is_stuck() -> None:
+    cancel = replace(SIGNED, tx_hash="0x02", cancel=True, block_number=NUMBER + 1)
+    state = after(*SENT, cancel)
+    assert step(state, seen(MAX_AGE, number=NUMBER + 1), CONFIG) == actions.Wait()
+    stuck = seen(MAX_AGE, number=NUMBER + 1 + CONFIG.bump_blocks)
+    assert isinstance(step(state, stuck, CONFIG), actions.Cancel)
+
+
 def test_a_signed_transaction_whose_simulation_now_fails_is_cancelled() -> None:
     state = after(*SENT, facts.SimulationFailed(EPOCH, "StatementRefused", NUMBER + 9))
     assert isinstance(step(state, seen(number=NUMBER + 9), CONFIG), actions.Cancel)
@@ -246,6 +254,11 @@ def test_a_restart_reads_again_before_a_signature_and_follows_after_one() -> Non
     assert step(kept, seen(), CONFIG) == actions.Simulate(EPOCH)
     signed = apply(after(*SENT), facts.Restarted())
     assert step(signed, seen(known=False), CONFIG) == actions.Rebroadcast(EPOCH, SIGNED.tx_hash, SIGNED.raw)
+
+
+def test_a_restart_after_the_receipt_goes_on_confirming() -> None:
+    state = apply(after(*SENT, MINED), facts.Restarted())
+    assert step(state, seen(number=NUMBER + 4), CONFIG) == actions.Record(EPOCH, True, "accepted")
 
 
 def test_a_halted_keeper_stays_halted_until_it_is_started_again() -> None:

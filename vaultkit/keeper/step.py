@@ -78,7 +78,7 @@ def _between(state: State, seen: Observation, config: Config) -> Action:
         return Wait()
     if seen.last_epoch == epoch:
         return Record(epoch, False, Miss.KEPT_BY_ANOTHER)
-    if epoch < latest or expired(epoch, seen.head.timestamp, config):
+    if expired(epoch, seen.head.timestamp, config):
         return Record(epoch, False, Miss.NOT_RUNNING)
     if seen.active_model != config.model_id:
         return Halt("the registry's active model is not this artefact's")
