@@ -94,8 +94,7 @@ def main() -> None:
     fidelity = Table("bits of weights", "mean weight error", "max", "decisions changed", title="Rounding, same rows")
     for bits in (7, 9, 12):
         shape = CircuitShape(param_scale=bits)
-        past = fitted.samples.windows[: -len(fitted.valid)]
-        circuit = quantize(strategy, fitted.model, past, strategy.window.shape(), shape=shape)
+        circuit = quantize(strategy, fitted.model, fitted.samples.windows, strategy.window.shape(), shape=shape)
         scale = circuit.emulator.output_scale + circuit.gain_bits
         found = measure_fidelity(fitted, circuit.emulator, scale)
         expected = strategy.weights(fitted.model.predict(fitted.valid / 128))

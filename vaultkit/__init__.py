@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from vaultkit.strategy.base import Strategy
-    from vaultkit.strategy.window import Bars
-
-__all__ = ["Bars", "Strategy"]
+from typing import Any
 
 _HOMES = {"Bars": "vaultkit.strategy.window", "Strategy": "vaultkit.strategy.base"}
+
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -103,9 +103,7 @@ def measure_fidelity(fitted: Fitted, emulator: Emulator, output_scale: int) -> F
 
 
 def _money(fitted: Fitted, emulator: Emulator, output_scale: int) -> float:
-    times = fitted.samples.times
-    first, last = int(times[-len(fitted.valid)]), int(times[-1])
-    ends = epoch_ends_between(first, last, fitted.strategy.period_seconds())
+    ends = epoch_ends_between(*fitted.valid_span, fitted.strategy.period_seconds())
     if not ends:
         return 0.0
     windows = np.asarray(fitted.ticks.windows(fitted.spec, np.array(ends)), dtype=np.int64)

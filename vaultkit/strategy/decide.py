@@ -13,14 +13,15 @@ from vaultkit.circuits.emulator import Emulator
 from vaultkit.circuits.quantize import quantized
 from vaultkit.circuits.refine import refine_last_layer
 from vaultkit.circuits.settings import DEFAULT_SHAPE, CircuitShape, Settings
+from vaultkit.errors import EnvelopeExceeded
 from vaultkit.manifest import WindowShape
 from vaultkit.statement import weight_wad
 from vaultkit.strategy.base import Strategy
-from vaultkit.strategy.fold import fold
+from vaultkit.strategy.fold import MAX_INTEGER, fold
 from vaultkit.strategy.samples import Floats, Integers
 from vaultkit.units import WAD
 
-HIDDEN_LIMITS: Final = (2**11, 2**12, 2**13, 2**14, 2**15, 2**16, 2**17)
+HIDDEN_LIMITS: Final = (2**11, 2**12, 2**13, 2**14, 2**15, 2**16, 2**17, MAX_INTEGER)
 """Candidates for the largest activation: a low one rounds activations, a high one rounds the last layer's weights."""
 
 
@@ -78,15 +79,22 @@ def quantize(
     """
     expected = float_weights(strategy, model, windows, window.input_scale)
     best: Quantized | None = None
+    refused: EnvelopeExceeded | None = None
     for limit in HIDDEN_LIMITS:
         folded = fold(strategy, model, window, hidden_limit=limit, scale=shape.scale)
         module = folded.module
         if isinstance(module, nn.Sequential):
             module = refine_last_layer(module, windows, expected * 2.0**folded.gain_bits, shape=shape)
-        emulator, settings = quantized(module, window, shape=shape, settings=settings)
+        try:
+            emulator, settings = quantized(module, window, shape=shape, settings=settings)
+        except EnvelopeExceeded as exceeded:  # rounding a few large weights can reach past the range
+            refused = exceeded
+            continue
         scale = emulator.output_scale + folded.gain_bits
         error = float(np.abs(emulator.outputs(windows)[:, 0] / 2.0**scale - expected).mean())
         if best is None or error < best.mean_error:
             best = Quantized(module, folded.gain_bits, emulator, settings, error)
-    assert best is not None
+    if best is None:
+        assert refused is not None
+        raise refused
     return best

@@ -23,8 +23,8 @@ from vaultkit.manifest import WindowShape
 from vaultkit.strategy.base import Strategy
 
 MAX_GAIN_BITS: Final = 8
-MAX_INTEGER: Final = 2**17
-"""Largest integer that the net may reach over all windows: half of what two base-512 legs hold."""
+MAX_INTEGER: Final = 2**18 - 2**15
+"""Largest integer that the net may reach over all windows: what two base-512 legs hold, less a margin for rounding."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ from vaultkit.window import WindowSpec
 
 Progress = Callable[[str], None]
 
+_VALID_SECONDS = 60
+
 
 @dataclass(frozen=True, slots=True)
 class Study:
@@ -96,7 +98,8 @@ class Research:
 class Fitted:
     """A strategy with a model fitted on the whole history, and what compilation and reports need of it.
 
-    ``valid`` are the windows on which the circuit is compared with the float model: the last quarter of the samples.
+    ``valid`` are the windows on which the circuit is compared with the float model, one a minute of ``valid_span``, the
+    last quarter of the history: many more than the samples, so that a share of half a percent can be told from zero.
     """
 
     strategy: Strategy
@@ -104,6 +107,7 @@ class Fitted:
     research: Research | None
     samples: Samples
     valid: Integers
+    valid_span: tuple[int, int]
     ticks: Ticks
     path: PoolPath
     pool: PoolBook
@@ -144,7 +148,8 @@ def fit_strategy(
     research = _study(strategy, frame, pool, spec, study, ticks, samples, path, progress) if evaluate else None
     progress("fit on the whole history")
     model = _fit(strategy, samples, np.arange(len(samples.times)), study)
-    return Fitted(strategy, model, research, samples, _valid(samples), ticks, path, pool, spec, study.costs)
+    valid, span = _valid(ticks, spec, samples)
+    return Fitted(strategy, model, research, samples, valid, span, ticks, path, pool, spec, study.costs)
 
 
 def read_fitted(strategy: Strategy, frame: Any, pool: PoolBook, weights: Path, study: Study | None = None) -> Fitted:
@@ -166,7 +171,8 @@ def read_fitted(strategy: Strategy, frame: Any, pool: PoolBook, weights: Path, s
     if model.n_features_in_ != spec.count:
         raise DataError("weights are for another window", got=model.n_features_in_, expected=spec.count)
     path = PoolPath.from_swaps(frame)
-    return Fitted(strategy, model, None, samples, _valid(samples), ticks, path, pool, spec, study.costs)
+    valid, span = _valid(ticks, spec, samples)
+    return Fitted(strategy, model, None, samples, valid, span, ticks, path, pool, spec, study.costs)
 
 
 def epoch_ends_between(first: int, last: int, period_seconds: int) -> list[int]:
@@ -192,8 +198,10 @@ def _spec(strategy: Strategy, pool: PoolBook) -> WindowSpec:
     return strategy.window.spec(pool.pool, 1 if pool.risk_is_token0 else -1)
 
 
-def _valid(samples: Samples) -> Integers:
-    return samples.windows[-max(1, len(samples.times) // 4) :]
+def _valid(ticks: Ticks, spec: WindowSpec, samples: Samples) -> tuple[Integers, tuple[int, int]]:
+    first, last = int(samples.times[-max(1, len(samples.times) // 4)]), int(samples.times[-1])
+    windows = ticks.windows(spec, np.arange(first, last + 1, _VALID_SECONDS))
+    return np.asarray(windows, dtype=np.int64), (first, last)
 
 
 def _read(strategy: Strategy, frame: Any, spec: WindowSpec, study: Study) -> tuple[Ticks, Samples]:
