@@ -35,13 +35,7 @@ def build_app() -> typer.Typer:
     """Return the application with every verb registered."""
     if not app.registered_commands and not app.registered_groups:
         for verb in VERBS:
-            try:
-                module = importlib.import_module(f"vaultkit.cli.{verb}")
-            except ModuleNotFoundError as error:
-                if error.name != f"vaultkit.cli.{verb}":
-                    raise
-                continue
-            module.register(app)
+            importlib.import_module(f"vaultkit.cli.{verb}").register(app)
     return app
 
 
