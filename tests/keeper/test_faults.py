@@ -6,6 +6,7 @@ import io
 import json
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,15 @@ from tests.fixtures.keeper import KeeperBench, ScriptedProver, model
 from tests.fixtures.vault import PROOF
 from vaultkit.chain.account import Signer
 from vaultkit.chain.rpc import HttpRpc
-from vaultkit.errors import JournalError, KeeperError, ProverFailed, Reverted, RpcUnavailable, SettingsError
+from vaultkit.errors import (
+    JournalError,
+    KeeperError,
+    ProverFailed,
+    Reverted,
+    RpcUnavailable,
+    SettingsError,
+    WindowError,
+)
 from vaultkit.keeper import actions, facts
 from vaultkit.keeper.keys import create_keystore
 from vaultkit.keeper.redact import HIDDEN, Redactor, json_logger
@@ -90,6 +99,34 @@ def test_a_keeper_waits_out_an_endpoint_that_refuses_and_then_keeps_the_epoch(be
     assert bench.trades() == [epoch]
     events = [json.loads(line)["event"] for line in bench.logs.getvalue().splitlines()]
     assert "degraded" in events and "recovered" in events
+
+
+def test_a_window_that_cannot_be_read_is_waited_for_and_not_asked_for_without_pause(bench: KeeperBench) -> None:
+    class CountingStop(threading.Event):
+        rounds = waits = 0
+
+        def is_set(self) -> bool:
+            self.rounds += 1
+            return self.rounds > 30
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.waits += 1
+            return False
+
+    class ForgetfulReader:
+        def read(self, epoch_end: int, head: actions.Head) -> Any:
+            raise WindowError("the pool does not reach back far enough")
+
+    keeper = bench.keeper()
+    bench.ticks(keeper)
+    bench.close_epoch()
+    keeper._parts = replace(keeper._parts, window=ForgetfulReader())  # type: ignore[arg-type]
+    stop = CountingStop()
+    keeper.run(1, stop)
+    assert stop.waits >= 27
+    assert bench.count(facts.Trouble) == 1
+    bench.mine(1, bench.config.max_age_seconds)
+    assert bench.settle(keeper).reason == facts.Miss.WINDOW_UNAVAILABLE
 
 
 def test_an_endpoint_that_changes_its_chain_halts_the_keeper(bench: KeeperBench) -> None:

@@ -123,10 +123,11 @@ def test_a_failed_proof_is_started_once_more_and_then_given_up_under_its_own_rea
     assert step(twice, seen(), CONFIG) == actions.Record(EPOCH, False, Miss.PROVER_TIMEOUT, "killed")
 
 
-def test_a_simulation_that_keeps_failing_ends_the_epoch() -> None:
+def test_a_failed_simulation_is_tried_again_in_the_next_block_and_then_given_up() -> None:
     failed = facts.SimulationFailed(EPOCH, "HintRejected", NUMBER)
     state = after(*READY, failed)
-    assert step(state, seen(), CONFIG) == actions.Simulate(EPOCH)
+    assert step(state, seen(), CONFIG) == actions.Wait()
+    assert step(state, seen(number=NUMBER + 1), CONFIG) == actions.Simulate(EPOCH)
     state = apply(apply(state, failed), failed)
     assert step(state, seen(), CONFIG) == actions.Record(EPOCH, False, Miss.SIMULATION_REVERTED, "HintRejected")
 

@@ -75,11 +75,13 @@ def _offline(artefact: Path) -> VerifyProof:
 
 
 def _print(report: AuditReport) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title=f"Audit of {report.vault}, blocks {report.first_block} to {report.last_block}")
-    for name in ("epoch", "inputs", "proof", "commitments", "weight", "trade", "amounts", "price / TWAP", "verdict"):
-        table.add_column(name)
+    title = f"Audit of {report.vault}, blocks {report.first_block} to {report.last_block}"
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("epoch", "inputs", "proof", "commitments", "weight", "amounts", "price/TWAP", ""):
+        table.add_column(name, no_wrap=True)
     for epoch in report.epochs:
         table.add_row(*_row(epoch))
     stdout.print(table)
@@ -93,20 +95,17 @@ def _print(report: AuditReport) -> None:
 
 
 def _row(epoch: EpochAudit) -> tuple[str, ...]:
-    def of(*names: str) -> str:
-        return "equal" if all(check.passed for check in epoch.checks if check.name in names) else "DIFFERS"
+    def of(good: str, *names: str) -> str:
+        return good if all(check.passed for check in epoch.checks if check.name in names) else "DIFFERS"
 
-    weight = f"{epoch.weight_before_wad / 1e18:.4f} → {epoch.weight_target_wad / 1e18:.4f}"
-    price = "" if epoch.price_against_twap is None else f"{epoch.price_against_twap * 1e4:+.1f} bp"
-    proof = "verified" if of("proof", "proof by ezkl", "verifier code") == "equal" else "REFUSED"
+    weight = f"{epoch.weight_before_wad / 1e18:.3f}→{epoch.weight_target_wad / 1e18:.3f}"
     return (
         str(epoch.epoch),
-        of("inputs", "window definition", "statement"),
-        proof,
-        of("commitments", "commitment count"),
-        f"{weight} {of('weight', 'mean price', 'spot price')}",
-        f"{epoch.reason} {of('reason', 'trade', 'least output')}",
-        of("amounts"),
-        price,
-        "the model's" if epoch.passed else "NOT SHOWN",
+        of("equal", "inputs", "window definition", "statement", "calldata"),
+        of("verified", "proof", "proof by ezkl", "verifier code"),
+        of("pinned", "commitments", "commitment count", "active model"),
+        of(weight, "weight", "mean price", "spot price"),
+        of(epoch.reason, "reason", "trade", "least output", "amounts"),
+        "" if epoch.price_against_twap is None else f"{epoch.price_against_twap * 1e4:+.1f} bp",
+        "✓" if epoch.passed else "✗",
     )

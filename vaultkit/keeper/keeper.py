@@ -101,6 +101,7 @@ class Keeper:
         failures = 0
         try:
             while not stop.is_set() and (wanted is None or self.state.accepted < wanted):
+                before = self.state
                 try:
                     action = self.tick()
                 except (RpcUnavailable, ReorgDetected, RpcRefused) as error:
@@ -114,7 +115,7 @@ class Keeper:
                     failures = 0
                 if isinstance(action, actions.Halt):
                     raise KeeperError("the keeper halted", got=action.reason, next_step="See `vaultkit keeper status`")
-                if isinstance(action, actions.Wait | actions.Hold):
+                if self.state is before:
                     stop.wait(POLL_SECONDS)
         finally:
             self._parts.proofs.close()

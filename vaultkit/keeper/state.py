@@ -57,6 +57,7 @@ class Work:
     proofs_started: int = 0
     simulation: Simulated | None = None
     simulations_failed: int = 0
+    failed_block: int = -1
     doomed: bool = False
     sent: tuple[Signed, ...] = ()
     broadcast_block: int = -1
@@ -159,9 +160,14 @@ def _worked(work: Work, fact: Fact) -> Work:
             trouble = Trouble(work.epoch, Miss.SIMULATION_REVERTED, fact.detail)
             stage = Stage.SIGNED if work.sent else Stage.PROVEN
             failed = work.simulations_failed + 1
-            doomed = bool(work.sent)
             return replace(
-                work, stage=stage, trouble=trouble, simulation=None, simulations_failed=failed, doomed=doomed
+                work,
+                stage=stage,
+                trouble=trouble,
+                simulation=None,
+                simulations_failed=failed,
+                failed_block=fact.block_number,
+                doomed=bool(work.sent),
             )
         case Signed():
             return replace(work, stage=Stage.SIGNED, sent=(*work.sent, fact))

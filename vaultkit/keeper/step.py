@@ -106,7 +106,7 @@ def _prepare(work: Work, seen: Observation, config: Config) -> Action:
     if work.simulations_failed >= config.simulations:
         return _missed(work, Miss.SIMULATION_REVERTED)
     if not _fresh(work, seen, config):
-        return Simulate(epoch)
+        return Simulate(epoch) if seen.head.number > work.failed_block else Wait()
     return _submit(work, seen, config)
 
 
