@@ -25,11 +25,15 @@ TERMS = VaultTerms(delay_seconds=3_600)
 
 @contextmanager
 def mining(devnet, seconds: int = 120) -> Iterator[None]:
-    """A clock of the chain's own, as the market is: blocks come whether somebody waits for them or not."""
+    """A clock of the chain's own, as the market is: blocks come by themselves, each with somebody who tips more."""
     stop = threading.Event()
+    busy = devnet.accounts()[6]
+    transfer = {"from": busy, "to": busy, "gas": hex(100_000), "maxFeePerGas": hex(10**13)}
+    transfer["maxPriorityFeePerGas"] = hex(10**12)
 
     def run() -> None:
         while not stop.wait(0.02):
+            devnet.rpc.call("eth_sendTransaction", [transfer])
             devnet.mine(devnet.timestamp() + seconds)
 
     thread = threading.Thread(target=run)

@@ -15,7 +15,13 @@ from vaultkit.vault.compile import load_artifact
 
 
 class ApeSession:
-    """One account on one attached chain; made by `attached`."""
+    """One account on one attached chain; made by `attached`.
+
+    Notes
+    -----
+    Gas limits are estimated. Ape's default on a local chain is the whole block, and such a transaction is in no block
+    that holds anybody else's.
+    """
 
     def __init__(self, account: Any) -> None:
         self._account = account
@@ -42,12 +48,21 @@ class ApeSession:
             }
         )
         with _named_reverts(f"deployment of {name}"):
-            return self._account.deploy(ContractContainer(kind), *arguments)
+            container = ContractContainer(kind)
+            creation = container(*arguments)
+            creation.sender = self.address
+            gas = self._account.provider.estimate_gas_cost(creation)
+            return self._account.deploy(container, *arguments, gas=_with_reserve(gas))
 
     def send(self, method: Any, *arguments: Any) -> Any:
         """Return the receipt of a transaction through a contract instance's method."""
         with _named_reverts(str(getattr(method, "name", "a transaction"))):
-            return method(*arguments, sender=self._account)
+            gas = method.estimate_gas_cost(*arguments, sender=self._account)
+            return method(*arguments, sender=self._account, gas=_with_reserve(gas))
+
+
+def _with_reserve(gas: int) -> int:
+    return gas * 5 // 4
 
 
 @contextmanager
