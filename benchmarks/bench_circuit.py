@@ -94,7 +94,8 @@ def main() -> None:
     fidelity = Table("bits of weights", "mean weight error", "max", "decisions changed", title="Rounding, same rows")
     for bits in (7, 9, 12):
         shape = CircuitShape(param_scale=bits)
-        circuit = quantize(strategy, fitted.model, fitted.samples.windows, strategy.window.shape(), shape=shape)
+        past = fitted.samples.windows[fitted.samples.times < fitted.valid_span[0]]
+        circuit = quantize(strategy, fitted.model, past, strategy.window.shape(), shape=shape)
         scale = circuit.emulator.output_scale + circuit.gain_bits
         found = measure_fidelity(fitted, circuit.emulator, scale)
         expected = strategy.weights(fitted.model.predict(fitted.valid / 128))

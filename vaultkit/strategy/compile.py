@@ -54,7 +54,9 @@ def compile_strategy(
     """
     strategy, shape = fitted.strategy, fitted.strategy.window.shape()
     progress("choose scales")
-    chosen = quantize(strategy, fitted.model, fitted.samples.windows, shape)
+    # Rounding is fitted to windows before those on which it is judged.
+    earlier = fitted.samples.windows[fitted.samples.times < fitted.valid_span[0]]
+    chosen = quantize(strategy, fitted.model, earlier if len(earlier) else fitted.valid, shape)
 
     def faithful(emulator: Emulator) -> Fidelity:
         found = measure_fidelity(fitted, emulator, emulator.output_scale + chosen.gain_bits)
