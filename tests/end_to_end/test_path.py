@@ -173,6 +173,8 @@ def test_an_audit_for_people_prints_a_table_and_one_verdict(place: Place, kept: 
     done = place.run("audit", "--book", str(place.book_path))
     assert done.returncode == 0, done.stderr
     assert f"All of {EPOCHS} accepted epochs were the model's" in " ".join(done.stdout.split())
+    rows = [line.split() for line in done.stdout.splitlines() if line.split()[:1] == [str(accepted(kept)[0]["epoch"])]]
+    assert rows[0][1:4] == ["equal", "verified", "pinned"] and rows[0][-1] == "✓"
 
 
 def rebalance_of(place: Place, kept: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any], int]:
