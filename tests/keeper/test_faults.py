@@ -101,6 +101,30 @@ def test_a_keeper_waits_out_an_endpoint_that_refuses_and_then_keeps_the_epoch(be
     assert "degraded" in events and "recovered" in events
 
 
+def test_an_epoch_that_passes_while_the_endpoint_refuses_is_missed_for_that_reason(bench: KeeperBench) -> None:
+    class BriefStop(threading.Event):
+        rounds = 0
+
+        def is_set(self) -> bool:
+            self.rounds += 1
+            if self.rounds == 3:
+                rpc.refusing = False
+            return self.rounds > 6
+
+        def wait(self, timeout: float | None = None) -> bool:
+            return False
+
+    rpc = FaultyRpc(bench.setup.rpc)
+    keeper = bench.keeper(rpc=rpc)
+    bench.ticks(keeper)
+    epoch = bench.close_epoch()
+    bench.mine(1, bench.config.max_age_seconds)
+    rpc.refusing = True
+    keeper.run(1, BriefStop())
+    (settled,) = (fact for fact in bench.facts if isinstance(fact, facts.Settled))
+    assert (settled.epoch, settled.reason) == (epoch, facts.Miss.RPC_UNAVAILABLE)
+
+
 def test_a_window_that_cannot_be_read_is_waited_for_and_not_asked_for_without_pause(bench: KeeperBench) -> None:
     class CountingStop(threading.Event):
         rounds = waits = 0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.fixtures.keeper import HangingProver, KeeperBench, ScriptedProver
-from vaultkit.errors import ProofInvalid, ProverFailed, ProverTimeout
+from vaultkit.errors import EnvelopeExceeded, ProofInvalid, ProverFailed, ProverTimeout
 from vaultkit.keeper import actions, facts
 from vaultkit.keeper.facts import Miss
 from vaultkit.protocols import Proof, ProofJob
@@ -159,6 +160,20 @@ def test_a_prover_that_times_out_is_named_so(bench: KeeperBench) -> None:
     bench.ticks(keeper)
     bench.close_epoch()
     assert bench.settle(keeper).reason == Miss.PROVER_TIMEOUT
+
+
+def test_a_window_outside_the_models_envelope_is_named_so(bench: KeeperBench) -> None:
+    def refuse(inputs: tuple[int, ...]) -> tuple[int, ...]:
+        raise EnvelopeExceeded("an input is outside the clip bound")
+
+    keeper = bench.keeper()
+    keeper._parts = replace(keeper._parts, outputs=refuse)
+    bench.ticks(keeper)
+    bench.close_epoch()
+    keeper.tick()
+    keeper.tick()
+    bench.mine(1, bench.config.max_age_seconds)
+    assert bench.settle(keeper).reason == Miss.ENVELOPE_EXCEEDED
 
 
 @pytest.mark.parametrize("fault", ["outputs", "inputs", "beneficiary"])

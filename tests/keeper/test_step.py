@@ -94,6 +94,12 @@ def test_an_epoch_that_expires_before_the_signature_is_missed(so_far: tuple[fact
     assert step(after(*so_far), seen(MAX_AGE), CONFIG) == actions.Record(EPOCH, False, Miss.TOO_LATE)
 
 
+def test_an_epoch_that_passes_in_an_outage_is_blamed_on_the_endpoint() -> None:
+    expected = actions.Record(EPOCH, False, Miss.RPC_UNAVAILABLE, "no answer")
+    for state in (State(next_epoch=EPOCH), after(), after(READ, facts.Proving(EPOCH))):
+        assert step(state, seen(MAX_AGE, outage="no answer"), CONFIG) == expected
+
+
 def test_the_path_of_one_epoch() -> None:
     state = after()
     path: list[tuple[type, facts.Fact]] = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,9 +76,14 @@ def run(
     with KeeperLock(path.with_name(f"{vault.vault.lower()[:10]}.lock")):
         signer = _signer(keystore, passphrase_file, redactor)
         folder = artefact or Path(vault.artefact)
-        prover, verify = _local_proving(folder, addresses.chain_id)
         parts = assemble(
-            endpoint, addresses, folder, signer, beneficiary or signer.address, prover=prover, verify=verify
+            endpoint,
+            addresses,
+            folder,
+            signer,
+            beneficiary or signer.address,
+            prover=lambda: _local_prover(addresses.chain_id),
+            verify=lambda proof: _verify(folder, proof),
         )
         with Journal(path, binding) as facts, path.with_suffix(".log").open("a", buffering=1) as stream:
             metrics = Metrics(metrics_port)
@@ -203,12 +207,16 @@ def _book(path: Path | None) -> AddressBook:
     return AddressBook.load(path or build_dir() / "devnet" / "book.json")
 
 
-def _local_proving(folder: Path, chain_id: int) -> tuple[Callable[[], Prover], Callable[[Proof], None]]:
-    """Return what makes proofs and what checks them; it is imported late because it loads torch."""
+def _local_prover(chain_id: int) -> Prover:
     from vaultkit.circuits.prover import LocalProver
+
+    return LocalProver(chain_id=chain_id)
+
+
+def _verify(folder: Path, proof: Proof) -> None:
     from vaultkit.circuits.verify import verify_proof
 
-    return (lambda: LocalProver(chain_id=chain_id)), (lambda proof: verify_proof(folder, proof))
+    verify_proof(folder, proof)
 
 
 def _signer(keystore: Path, passphrase_file: Path | None, redactor: Redactor) -> Signer:

@@ -95,6 +95,8 @@ class Observation:
         Receipts of the epoch's own transactions.
     known
         Whether the node knows the newest signed transaction.
+    outage
+        Why the chain could not be read at some time since the last epoch was settled, or empty.
     """
 
     head: Head
@@ -107,6 +109,7 @@ class Observation:
     reorg_to: int | None = None
     receipts: tuple[Receipt, ...] = ()
     known: bool = True
+    outage: str = ""
 
 
 @dataclass(frozen=True, slots=True)

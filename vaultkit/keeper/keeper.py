@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from vaultkit.errors import (
+    EnvelopeExceeded,
     JournalError,
     KeeperError,
     ReorgDetected,
@@ -83,6 +84,7 @@ class Keeper:
         self._reading: tuple[int, Reading] | None = None
         self._time = 0
         self._resumed = False
+        self._outage = ""
 
     @property
     def state(self) -> State:
@@ -106,6 +108,7 @@ class Keeper:
                     action = self.tick()
                 except (RpcUnavailable, ReorgDetected, RpcRefused) as error:
                     failures += 1
+                    self._outage = str(error)
                     self._log.warning("degraded", error=str(error), failures=failures)
                     low, high = BACKOFF_SECONDS
                     stop.wait(min(high, low * 2 ** min(failures, 10)) * random.uniform(0.5, 1.0))
@@ -136,6 +139,7 @@ class Keeper:
         except WrongChain as error:
             self._write(facts.Halted(str(error)))
             return actions.Halt(str(error))
+        seen = replace(seen, outage=self._outage)
         self._time = seen.head.timestamp
         self._resume(seen)
         self._collect()
@@ -226,6 +230,9 @@ class Keeper:
         except (WindowError, VerificationError) as error:
             self._trouble(epoch, facts.Miss.WINDOW_UNAVAILABLE, str(error))
             return
+        except EnvelopeExceeded as error:
+            self._trouble(epoch, facts.Miss.ENVELOPE_EXCEEDED, str(error))
+            return
         self._reading = epoch, reading
         self._write(facts.InputsRead(epoch, reading.inputs, outputs, head.number, head.block_hash))
 
@@ -285,5 +292,6 @@ class Keeper:
         work = self.state.work
         fact = facts.Settled(action.epoch, action.accepted, action.reason, action.detail)
         self._write(fact)
+        self._outage = ""
         if self._on_settled is not None:
             self._on_settled(fact, work)

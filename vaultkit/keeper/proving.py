@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from vaultkit.errors import ProofInvalid, ProverFailed, ProverTimeout, VaultkitError
+from vaultkit.errors import EnvelopeExceeded, ProofInvalid, ProverTimeout
 from vaultkit.keeper.facts import Miss
 from vaultkit.protocols import Proof, ProofJob, Prover
 
@@ -91,6 +91,6 @@ def reason_of(error: Exception) -> Miss:
         return Miss.PROVER_TIMEOUT
     if isinstance(error, ProofInvalid):
         return Miss.PROOF_WRONG
-    if isinstance(error, VaultkitError) and not isinstance(error, ProverFailed):
-        return Miss.ENVELOPE_EXCEEDED if type(error).__name__ == "EnvelopeExceeded" else Miss.PROVER_FAILED
+    if isinstance(error, EnvelopeExceeded):
+        return Miss.ENVELOPE_EXCEEDED
     return Miss.PROVER_FAILED

@@ -79,7 +79,7 @@ def _between(state: State, seen: Observation, config: Config) -> Action:
     if seen.last_epoch == epoch:
         return Record(epoch, False, Miss.KEPT_BY_ANOTHER)
     if expired(epoch, seen.head.timestamp, config):
-        return Record(epoch, False, Miss.NOT_RUNNING)
+        return _unseen(epoch, seen, Miss.NOT_RUNNING)
     if seen.active_model != config.model_id:
         return Halt("the registry's active model is not this artefact's")
     return Begin(epoch)
@@ -92,7 +92,7 @@ def _prepare(work: Work, seen: Observation, config: Config) -> Action:
     if seen.active_model != work.model_id:
         return Record(epoch, False, Miss.MODEL_ROTATED)
     if _over(epoch, seen, config):
-        return _missed(work, Miss.TOO_LATE)
+        return _missed(work, Miss.TOO_LATE) if work.trouble else _unseen(epoch, seen, Miss.TOO_LATE)
     if work.read is None or work.stage is Stage.SEEN:
         return Read(epoch)
     if seen.reorg_to is not None and seen.reorg_to < work.read.block_number:
@@ -183,6 +183,12 @@ def _raised(signed: Signed) -> tuple[int, int]:
 def _hold(work: Work, reason: Miss, detail: str) -> Action:
     known = work.trouble is not None and work.trouble.reason == reason
     return Wait() if known else Hold(work.epoch, reason, detail)
+
+
+def _unseen(epoch: int, seen: Observation, default: Miss) -> Record:
+    if seen.outage:
+        return Record(epoch, False, Miss.RPC_UNAVAILABLE, seen.outage)
+    return Record(epoch, False, default)
 
 
 def _missed(work: Work, default: Miss) -> Record:
