@@ -11,6 +11,7 @@ The structured reference string lies in a cache outside it and is named by its h
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -83,10 +84,18 @@ def _check_files(folder: Path, files: dict[str, str], error_class: type[Vaultkit
             )
 
 
+def _format_of(text: str) -> str | None:
+    try:
+        return f"format {json.loads(text)['format']}"
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 class SrsInfo(BaseModel):
     """The structured reference string a circuit was set up with.
 
-    ``kind`` is ``unsafe-local`` where this machine generated it and could know its secret, ``ceremony`` otherwise.
+    ``kind`` is ``unsafe-local`` where this machine generated it and could know its secret, ``ceremony`` otherwise;
+    ``ceremony`` is then the blake2b-512 of the powers-of-tau file that it was converted from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -94,6 +103,7 @@ class SrsInfo(BaseModel):
     kind: Literal["unsafe-local", "ceremony"]
     logrows: int
     sha256: str
+    ceremony: str | None = None
 
 
 class WindowShape(BaseModel):
@@ -194,7 +204,10 @@ class ArtefactManifest(_Manifest):
 
 
 class DatasetFile(BaseModel):
-    """One Parquet file and the inclusive block range that it is complete over."""
+    """One Parquet file and the inclusive block range that it is complete over.
+
+    ``row_groups`` are the sha256 of its row groups' bytes, the leaves of the file's Merkle tree.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -203,6 +216,7 @@ class DatasetFile(BaseModel):
     last_block: int
     rows: int
     sha256: str
+    row_groups: tuple[str, ...] = ()
 
 
 class DatasetManifest(_Manifest):
@@ -217,10 +231,18 @@ class DatasetManifest(_Manifest):
     blocks_positive
         Blocks whose bloom matched, so that their receipts were fetched and ``receiptsRoot`` rebuilt.
     address
-        Contract whose logs the tables hold.
+        Contract whose logs the tables hold; empty where they are of several or of any.
+    addresses, tables
+        Contracts and tables of the store; as of the kit's first stores where empty.
+    transaction_hashes
+        Whether transaction hashes were shown by ``transactionsRoot`` or are one node's word.
+    blooms
+        Whether blooms were used; without them all receipts of the range were fetched.
+    commitment
+        Root of the Merkle tree over the files and their row groups; empty in the kit's first stores.
     """
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 1
     network: str
     chain_id: int
     anchor: Anchor
@@ -230,6 +252,11 @@ class DatasetManifest(_Manifest):
     last_hash: str
     blocks_positive: int
     files: dict[str, DatasetFile]
+    addresses: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    transaction_hashes: Literal["verified", "node"] = "node"
+    blooms: bool = True
+    commitment: str = ""
 
     @classmethod
     def load(cls, folder: Path) -> DatasetManifest:
@@ -247,7 +274,13 @@ class DatasetManifest(_Manifest):
         try:
             manifest = cls.model_validate_json(text)
         except ValidationError as error:
-            raise StoreError("a dataset manifest cannot be read", where=folder.name, next_step=next_step) from error
+            raise StoreError(
+                "a dataset manifest cannot be read",
+                got=_format_of(text),
+                expected="format 1 or 2",
+                where=folder.name,
+                next_step="It was written by another version of the kit: " + next_step[0].lower() + next_step[1:],
+            ) from error
         digests = {name: file.sha256 for name, file in manifest.files.items()}
         _check_files(folder, digests, ManifestMismatch, next_step)
         return manifest

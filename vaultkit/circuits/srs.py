@@ -6,14 +6,54 @@ Who generates a string knows, or could have kept, a secret with which proofs can
 
 from __future__ import annotations
 
+import hashlib
 import os
-import shutil
 from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vaultkit.circuits.ezkl_calls import Step, run_steps
 from vaultkit.errors import ArtefactMismatch, UnsafeSrs
 from vaultkit.manifest import SrsInfo, sha256_of
 from vaultkit.settings import LOCAL_CHAIN_IDS, build_dir
+
+
+class CeremonyRecord(BaseModel):
+    """What lies beside a converted string: where it comes from.
+
+    Parameters
+    ----------
+    ceremony
+        blake2b-512 of the powers-of-tau file, hex, as the ceremony publishes it.
+    sha256
+        Of the string in ezkl's layout.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    logrows: int
+    sha256: str
+    ceremony: str
+    name: str
+    contributions: int
+
+
+_HERMEZ: Final = (
+    "47c282116b892e5ac92ca238578006e31a47e7c7e70f0baa8b687f0a5203e28e"
+    "a07bbbec765a98dcd654bad618475d4661bfaec3bd9ad2ed12e7abc251d94d33"
+)
+_CONVERTED: Final = {
+    8: "4b67ff25b9c00ffc5557f907d0c22cbfe6f4a75a41e5a16cffe199fb50105664",
+    9: "087dc7af12c499b2eb04e24ab4099ea8ff44fe4b6c7b79de2001664a204dd101",
+    10: "df9e8639a28bcf0f266b21530a7046192e783994c26dffcbc875eae527c4d175",
+    11: "c8edbefe1562c50ea105f79d9d49989bcfbf1e6a335b3858d44260e71972b8ee",
+}
+_KNOWN: Final = {
+    digest: CeremonyRecord(logrows=k, sha256=digest, ceremony=_HERMEZ, name="Hermez, 2^11", contributions=55)
+    for k, digest in _CONVERTED.items()
+}
+"""Strings that `import_ceremony` makes of the published file of 2^11 powers; the conversion is deterministic."""
 
 
 def local_srs(folder: Path, logrows: int) -> tuple[Path, SrsInfo]:
@@ -28,33 +68,93 @@ def local_srs(folder: Path, logrows: int) -> tuple[Path, SrsInfo]:
     return path, SrsInfo(kind="unsafe-local", logrows=logrows, sha256=sha256_of(path))
 
 
-def ceremony_srs(source: Path, folder: Path, logrows: int) -> tuple[Path, SrsInfo]:
-    """Return a ceremony's string in ezkl's layout, copied to ``folder`` under its hash, kind ``ceremony``.
+def import_ceremony(source: Path, folder: Path, logrows: int, *, expected_blake2b: str | None = None) -> CeremonyRecord:
+    """Convert a powers-of-tau file to a string in ``folder``, check it by pairings, and return what was recorded.
 
-    Notes
-    -----
-    That the file comes from the ceremony it claims is not shown here: compare the recorded hash with the published one.
+    Parameters
+    ----------
+    expected_blake2b
+        Hash that the ceremony published, for a file whose hash the kit does not list.
 
     Raises
     ------
     UnsafeSrs
-        When the file is absent or made for another number of rows.
+        When the file's hash is not a published one, the file is damaged or too small, or a check fails.
     """
+    from vaultkit.circuits.ceremony import check_string, convert, read_ceremony
+
+    ceremony = read_ceremony(source)
+    expected = (expected_blake2b or "").lower().removeprefix("0x")
+    if (expected and expected != ceremony.blake2b) or not (expected or ceremony.published_as):
+        raise UnsafeSrs(
+            "a ceremony file is not the published one",
+            got=f"blake2b {ceremony.blake2b[:16]}…",
+            expected=f"{expected[:16]}…" if expected else "a hash that the kit lists",
+            where=source.name,
+            next_step="Give the hash that the ceremony published with --expect, or download the file again",
+        )
+    raw = convert(ceremony, logrows)
+    check_string(raw)
+    record = CeremonyRecord(
+        logrows=logrows,
+        sha256=hashlib.sha256(raw).hexdigest(),
+        ceremony=ceremony.blake2b,
+        name=ceremony.published_as or "hash given by the user",
+        contributions=ceremony.contributions,
+    )
+    _store(raw, record, folder)
+    return record
+
+
+def ceremony_srs(source: Path, folder: Path, logrows: int) -> tuple[Path, SrsInfo]:
+    """Return a ceremony's string for ``2**logrows`` rows, copied to ``folder`` under its hash, kind ``ceremony``.
+
+    Parameters
+    ----------
+    source
+        A powers-of-tau file, which is converted, or a string in ezkl's layout that was converted from one.
+
+    Raises
+    ------
+    UnsafeSrs
+        When the file is absent, made for another number of rows, or not known to come from a ceremony.
+    """
+    if source.suffix == ".ptau":
+        record = import_ceremony(source, folder, logrows)
+        return folder / _ceremony_name(logrows, record.sha256), _info(record)
     try:
         with source.open("rb") as file:
             found = int.from_bytes(file.read(4), "little")
+        digest = sha256_of(source)
     except OSError as error:
         raise UnsafeSrs("a ceremony file cannot be read", where=source.name) from error
     if found != logrows:
         raise UnsafeSrs("a ceremony file is for another number of rows", got=f"2**{found}", expected=f"2**{logrows}")
-    digest = sha256_of(source)
-    folder.mkdir(parents=True, exist_ok=True)
+    known = _record_beside(source, digest) or _KNOWN.get(digest)
+    if known is None:
+        raise UnsafeSrs(
+            "a reference string is not known to come from a ceremony",
+            got=f"sha256 {digest[:16]}…",
+            where=source.name,
+            next_step="Run `vaultkit srs import FILE.ptau` and compile with the powers-of-tau file",
+        )
     path = folder / _ceremony_name(logrows, digest)
-    if not path.is_file():
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        shutil.copyfile(source, partial)
-        os.replace(partial, path)
-    return path, SrsInfo(kind="ceremony", logrows=logrows, sha256=digest)
+    if not path.is_file() or sha256_of(path) != digest:
+        _store(source.read_bytes(), known, folder)
+    return path, _info(known)
+
+
+def stored_strings(folder: Path) -> list[tuple[Path, SrsInfo]]:
+    """Return every string in ``folder`` with what is recorded of it, smallest first."""
+    found = []
+    for path in sorted(folder.glob("kzg*.srs")):
+        digest = sha256_of(path)
+        record = _record_beside(path, digest)
+        with path.open("rb") as file:
+            logrows = int.from_bytes(file.read(4), "little")
+        info = _info(record) if record else SrsInfo(kind="unsafe-local", logrows=logrows, sha256=digest)
+        found.append((path, info))
+    return sorted(found, key=lambda entry: (entry[1].logrows, entry[1].kind))
 
 
 def find_srs(artefact: Path, info: SrsInfo) -> Path:
@@ -93,9 +193,70 @@ def require_safe_srs(info: SrsInfo, chain_id: int) -> None:
             "a locally generated SRS lets its maker forge proofs",
             got=f"chain id {chain_id}",
             expected=f"a local chain ({', '.join(map(str, sorted(LOCAL_CHAIN_IDS)))})",
-            next_step="Compile the strategy with a ceremony file: `vaultkit compile --srs FILE`",
+            next_step="Compile the strategy with a ceremony file: `vaultkit compile --srs FILE.ptau`",
         )
 
 
 def _ceremony_name(logrows: int, digest: str) -> str:
     return f"kzg{logrows}-{digest[:16]}.srs"
+
+
+def _info(record: CeremonyRecord) -> SrsInfo:
+    return SrsInfo(kind="ceremony", logrows=record.logrows, sha256=record.sha256, ceremony=record.ceremony)
+
+
+def _record_beside(path: Path, digest: str) -> CeremonyRecord | None:
+    """Return the record of an imported string whose bytes are still those that were checked."""
+    try:
+        record = CeremonyRecord.model_validate_json(path.with_suffix(".json").read_text())
+    except (OSError, ValidationError):
+        return None
+    return record if record.sha256 == digest else None
+
+
+def _store(raw: bytes, record: CeremonyRecord, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / _ceremony_name(record.logrows, record.sha256)
+    for target, content in ((path, raw), (path.with_suffix(".json"), record.model_dump_json(indent=1).encode())):
+        partial = target.with_suffix(f".{os.getpid()}.partial")
+        try:
+            partial.write_bytes(content)
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def inspect_string(path: Path) -> dict[str, str | int]:
+    """Return what a string or a powers-of-tau file is, after checking all of its points.
+
+    Raises
+    ------
+    UnsafeSrs
+        When it cannot be read, is cut short or a check fails.
+    """
+    from vaultkit.circuits.ceremony import check_string, convert, read_ceremony
+
+    if path.suffix == ".ptau":
+        ceremony = read_ceremony(path)
+        check_string(convert(ceremony, ceremony.power))
+        return {
+            "file": path.name,
+            "logrows": ceremony.power,
+            "kind": "ceremony" if ceremony.published_as else "unknown",
+            "ceremony": ceremony.published_as or "its hash is not one that the kit lists",
+            "contributions": ceremony.contributions,
+            "blake2b": ceremony.blake2b,
+        }
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise UnsafeSrs("a reference string cannot be read", where=path.name) from error
+    logrows, digest = check_string(raw), hashlib.sha256(raw).hexdigest()
+    record = _record_beside(path, digest) or _KNOWN.get(digest)
+    return {
+        "file": path.name,
+        "logrows": logrows,
+        "kind": "ceremony" if record else "unsafe-local",
+        "ceremony": record.name if record else "none recorded: whoever made it can forge proofs",
+        "sha256": digest,
+    }

@@ -16,7 +16,7 @@ from rich.markup import escape
 
 from vaultkit.errors import VaultkitError
 
-VERBS = ("market", "index", "data", "train", "compile", "deploy", "deposit", "status", "keeper", "audit", "demo")
+VERBS = ("market", "index", "data", "train", "compile", "srs", "deploy", "deposit", "status", "keeper", "audit", "demo")
 
 app = typer.Typer(
     help="Vault strategies that trade only with verified inference proofs.",
