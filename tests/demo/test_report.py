@@ -56,7 +56,7 @@ def test_report_shows_every_epoch_and_escapes_text(tmp_path):
         assert f"<td>{epoch.epoch}</td>" in text
         assert f"{epoch.weight_before:.1%} → {epoch.weight_target:.1%}" in text
     assert "ok &lt;model&gt;" in text and "<model>" not in text
-    assert "712,345" in text and "+7 bp" in text and "2,345 MiB" in text
+    assert "712k" in text and "+7 bp" in text and "2,345 MiB" in text
     assert (tmp_path / "demo.png").read_bytes().startswith(b"\x89PNG")
 
 

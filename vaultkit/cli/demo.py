@@ -42,7 +42,7 @@ def demo(
     if as_json:
         print(result.model_dump_json())
         return
-    table = Table(title="What happened, rebuilt by the audit", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title="What happened, rebuilt by the audit", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for name in EPOCH_HEAD:
         table.add_column(name, no_wrap=True)
     for epoch in result.epochs:

@@ -53,7 +53,7 @@ def draw(result: DemoResult, path: Path) -> None:
     figure, (price, weight, nav) = plt.subplots(3, 1, figsize=(10, 8.4), sharex=True, layout="constrained")
 
     price.plot(times, series.price, color=INK, linewidth=1.1)
-    _dress(price, f"WETH in the pool ({result.price_path})", "USDC per WETH")
+    _dress(price, f"WETH in the pool: {result.price_path}", "USDC per WETH")
 
     weight.step(times, [100 * w for w in series.weight], where="post", color=ACCENT, linewidth=1.6, label="held")
     weight.plot(
@@ -121,7 +121,7 @@ def epoch_row(epoch: Epoch) -> tuple[str, ...]:
         f"{epoch.weight_before:.1%} → {epoch.weight_target:.1%}",
         f"{epoch.amount_in} → {epoch.amount_out}" if traded else epoch.reason,
         f"{1e4 * epoch.price_vs_twap:+.0f} bp" if epoch.price_vs_twap is not None else "-",
-        f"{epoch.gas_used:,}",
+        f"{epoch.gas_used / 1_000:,.0f}k",
         f"{epoch.proof_seconds:.2f} s",
         epoch.verdict,
     )
