@@ -39,6 +39,11 @@ def _dress(axes: Axes, title: str, unit: str) -> None:
     axes.tick_params(colors=INK, labelsize=9)
 
 
+def _legend(axes: Axes) -> None:
+    """Put the names beside the title, where no line can run through them."""
+    axes.legend(frameon=False, fontsize=9, loc="lower right", bbox_to_anchor=(1.0, 0.99), ncols=3, borderaxespad=0.2)
+
+
 def draw(result: DemoResult, path: Path) -> None:
     """Write the picture: price, weight, and NAV of a share against holding either token."""
     import matplotlib
@@ -65,7 +70,7 @@ def draw(result: DemoResult, path: Path) -> None:
         label="proven target",
     )
     weight.set_ylim(-4, 104)
-    weight.legend(frameon=False, fontsize=9, loc="upper right", ncols=2)
+    _legend(weight)
     _dress(weight, "Share of the vault held in WETH", "% of NAV")
 
     first_nav, first_price = series.nav_per_share[0], series.price[0]
@@ -81,7 +86,7 @@ def draw(result: DemoResult, path: Path) -> None:
         linestyle="--",
         label="hold half and half",
     )
-    nav.legend(frameon=False, fontsize=9, loc="upper left", ncols=3)
+    _legend(nav)
     _dress(nav, "NAV of a share against holding", "first block = 100")
     nav.set_xlabel("chain time (UTC)", color=INK)
     nav.xaxis.set_major_formatter(mdates.ConciseDateFormatter(nav.xaxis.get_major_locator()))

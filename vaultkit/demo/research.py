@@ -116,12 +116,14 @@ def train(strategy: Strategy, cache: MarketCache, folders: Folders, stage: Stage
     frame = scan(folders.store, "uniswap_v3_swaps").collect()
     fitted = fit_strategy(strategy, frame, cache.book.pool, progress=stage.say)
     assert fitted.research is not None
-    figures = fitted.research.summary()
+    figures: Figures = fitted.research.summary()
+    low, high = fitted.research.accuracy.low, fitted.research.accuracy.high
+    figures["verdict"] = "no evidence of skill" if low <= 0.5 <= high else "differs from chance"
     stage.outcome = (
         f"direction right {figures['directional_accuracy']:.1%} "
         f"({figures['accuracy_low']:.1%} to {figures['accuracy_high']:.1%}), "
         f"random walk {figures['control_accuracy']:.1%} "
-        f"({figures['control_low']:.1%} to {figures['control_high']:.1%})"
+        f"({figures['control_low']:.1%} to {figures['control_high']:.1%}): {figures['verdict']}"
     )
     return fitted, figures
 

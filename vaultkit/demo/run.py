@@ -60,7 +60,11 @@ def run_demo(settings: DemoSettings, folders: Folders, console: Console) -> Demo
             result = DemoResult(
                 strategy=strategy.name(),
                 price_path=cache.prices_label,
-                market={"days": settings.market.days, "blocks": cache.block_number, "speed": settings.speed},
+                market={
+                    "days": settings.market.days,
+                    "blocks": cache.block_number,
+                    "chain_seconds_a_second": settings.speed,
+                },
                 index=history,
                 research=research,
                 circuit=circuit,
