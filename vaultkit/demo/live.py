@@ -73,7 +73,7 @@ def deposit(client: VaultClient, stage: Stage) -> int:
     return quantity(client.rpc.call("eth_blockNumber"), client.rpc)
 
 
-def keep(rpc_url: str, settings: DemoSettings, folders: Folders, stage: Stage) -> dict[int, dict[str, Any]]:
+def keep(rpc: Rpc, rpc_url: str, settings: DemoSettings, folders: Folders, stage: Stage) -> dict[int, dict[str, Any]]:
     """Run the keeper until it has had its epochs accepted; return what it printed for each, by epoch."""
     passphrase, keystore = folders.run / "passphrase", folders.run / "keeper.json"
     if not keystore.is_file() or not passphrase.is_file():
@@ -84,7 +84,9 @@ def keep(rpc_url: str, settings: DemoSettings, folders: Folders, stage: Stage) -
     keeper = Signer.from_keystore(keystore, passphrase.read_text())
     fund_locally(rpc_url, keeper.address)
     words = ["keeper", "run", "--rpc", rpc_url, "--keystore", str(keystore), "--passphrase-file", str(passphrase)]
-    words += ["--book", str(folders.book), "--epochs", str(settings.epochs)]
+    head = rpc.call("eth_getBlockByNumber", ["latest", False])["hash"]
+    journal = folders.run / f"journal-{head[2:10]}.sqlite"  # of this run: a rebuilt chain repeats its addresses
+    words += ["--book", str(folders.book), "--epochs", str(settings.epochs), "--journal", str(journal)]
     kept: dict[int, dict[str, Any]] = {}
     stage.say("waiting for the first epoch to close")
     with Verb(words, folders.run / "keeper.log") as process:

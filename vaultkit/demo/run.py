@@ -53,7 +53,7 @@ def run_demo(settings: DemoSettings, folders: Folders, console: Console) -> Demo
         client = VaultClient(rpc, book)
         with stages.stage(f"Deposit; a keeper process keeps {settings.epochs} epochs") as stage:
             deposited = deposit(client, stage)
-            kept = keep(rpc_url, settings, folders, stage)
+            kept = keep(rpc, rpc_url, settings, folders, stage)
         with stages.stage("Audit from chain data alone") as stage:
             report = check_all(rpc, book, artefact, stage)
         with stages.stage("Report with plots") as stage:
