@@ -250,7 +250,7 @@ def test_a_revert_is_a_missed_epoch_and_several_halt_the_keeper() -> None:
     state = after(*SENT, replace(MINED, succeeded=False, detail="EpochUsed"))
     record = step(state, seen(number=NUMBER + 4), CONFIG)
     assert record == actions.Record(EPOCH, False, Miss.REVERTED, "EpochUsed")
-    worn = State(next_epoch=EPOCH, reverts=CONFIG.reverts)
+    worn = State(next_epoch=EPOCH, reverted=(EPOCH - 1,) * CONFIG.reverts)
     assert isinstance(step(worn, seen(), CONFIG), actions.Halt)
 
 

@@ -33,7 +33,15 @@ class Config:
     tip_wei, fee_cap_wei
         Priority fee, and the most that a unit of gas may cost.
     reverts
-        Reverted transactions before the keeper halts.
+        Reverted transactions within a day of chain time before the keeper halts.
+    gas_budget_wei
+        Most that a day of chain time may cost in gas, pending transactions at their caps; zero for no limit.
+    private
+        Whether trades go to private endpoints only.
+    relay_blocks, public_fallback
+        Blocks after which a private trade that is not mined counts as dropped, and whether it is then made public.
+    low_balance
+        Transactions that the balance must still pay for; an alarm is raised below.
     """
 
     model_id: str
@@ -48,6 +56,16 @@ class Config:
     tip_wei: int = 10**9
     fee_cap_wei: int = 200 * 10**9
     reverts: int = 3
+    gas_budget_wei: int = 0
+    private: bool = False
+    relay_blocks: int = 6
+    public_fallback: bool = False
+    low_balance: int = 20
+
+    @property
+    def epochs_a_day(self) -> int:
+        """Epochs that end within a day of chain time, at least one."""
+        return max(1, 86_400 // self.period_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +80,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The fate of one transaction of the keeper; ``detail`` names the revert."""
+    """The fate of one transaction of the keeper; ``detail`` names the revert, ``cost_wei`` is what its gas cost."""
 
     tx_hash: str
     block_number: int
@@ -70,6 +88,7 @@ class Receipt:
     gas_used: int
     succeeded: bool
     detail: str = ""
+    cost_wei: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +116,8 @@ class Observation:
         Whether the node knows the newest signed transaction.
     outage
         Why the chain could not be read at some time since the last epoch was settled, or empty.
+    frozen
+        Whether no new block has come for longer than three block times.
     """
 
     head: Head
@@ -110,6 +131,7 @@ class Observation:
     receipts: tuple[Receipt, ...] = ()
     known: bool = True
     outage: str = ""
+    frozen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +209,12 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Rebroadcast:
-    """Send the newest signed bytes again, unchanged."""
+    """Send the newest signed bytes again, unchanged; to everybody where ``public``."""
 
     epoch: int
     tx_hash: str
     raw: str
+    public: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def binding_of(rpc: Rpc, book: AddressBook) -> Binding:
     return Binding(book.chain_id, vault.vault, vault.model_id, str(logs[0]["blockHash"]))
 
 
-def config_of(rpc: Rpc, book: AddressBook, **limits: int) -> Config:
+def config_of(rpc: Rpc, book: AddressBook, **limits: Any) -> Config:
     """Return the keeper's limits; period and age are the vault's own, the rest may be given by name."""
     vault = vault_of(book)
     contract = Contract(rpc, vault.vault, load_abi("InferenceVault"))

@@ -6,7 +6,7 @@ starts.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any, Final
 
@@ -29,6 +29,9 @@ class Miss(StrEnum):
     NOT_MINED = "not_mined"
     REVERTED = "reverted"
     MODEL_ROTATED = "model_rotated"
+    GAS_BUDGET_SPENT = "gas_budget_spent"
+    HEAD_FROZEN = "head_frozen"
+    RELAY_DROPPED = "relay_dropped"
     KEPT_BY_ANOTHER = "kept_by_another"
     RPC_UNAVAILABLE = "rpc_unavailable"
 
@@ -133,6 +136,7 @@ class Broadcast:
     tx_hash: str
     answer: str
     block_number: int
+    public: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,7 @@ class Mined:
     gas_used: int
     succeeded: bool
     detail: str = ""
+    cost_wei: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +213,9 @@ def from_row(kind: str, payload: dict[str, Any]) -> Fact:
         When the kind or its fields are not the ones of this version.
     """
     known = FACTS.get(kind)
-    if known is None or set(payload) != {field.name for field in fields(known)}:
+    names = {field.name for field in fields(known)} if known else set()
+    required = {field.name for field in fields(known) if field.default is MISSING} if known else set()
+    if known is None or not required <= set(payload) <= names:
         raise JournalError("a journal row is not one of this version's", got=kind, expected=", ".join(FACTS))
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in payload.items()}
     fact: Fact = known(**values)

@@ -15,6 +15,8 @@ from types import TracebackType
 from typing import Any, Final
 
 from vaultkit.errors import JournalError
+from vaultkit.keeper.actions import Action, Config, Observation
+from vaultkit.keeper.decision import to_text, trimmed
 from vaultkit.keeper.facts import Fact, from_row, to_row
 from vaultkit.keeper.state import State, apply
 
@@ -28,6 +30,12 @@ CREATE TABLE IF NOT EXISTS facts (
     payload TEXT NOT NULL,
     chain_time INTEGER NOT NULL,
     digest TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS decisions (
+    seq INTEGER PRIMARY KEY,
+    action TEXT NOT NULL,
+    observation TEXT NOT NULL,
+    config TEXT NOT NULL
 ) STRICT;
 """
 
@@ -168,6 +176,20 @@ class Journal:
             raise self._refusal("cannot be written", error) from error
         self._seq, self._digest, self.state, self.chain_time = self._seq + 1, digest, state, chain_time
         return state
+
+    def decided(self, action: Action, seen: Observation, config: Config) -> None:
+        """Store what was decided and everything that decided it besides the facts so far, for `replay`.
+
+        Raises
+        ------
+        JournalError
+            When the file cannot be written.
+        """
+        row = (self._seq, to_text(action), to_text(trimmed(seen, self.state.work)), to_text(config))
+        try:
+            self._db.execute("INSERT OR REPLACE INTO decisions VALUES (?, ?, ?, ?)", row)
+        except sqlite3.Error as error:
+            raise self._refusal("cannot be written", error) from error
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""

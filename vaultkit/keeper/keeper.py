@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,21 +19,26 @@ from vaultkit.errors import (
     RpcRefused,
     RpcUnavailable,
     SubmissionFailed,
+    VaultkitError,
     VerificationError,
     WindowError,
     WrongChain,
 )
 from vaultkit.keeper import actions, facts
+from vaultkit.keeper.breaker import Breaker
 from vaultkit.keeper.inputs import Reading, WindowReader
 from vaultkit.keeper.journal import Journal
+from vaultkit.keeper.monitor import Monitor
 from vaultkit.keeper.observe import Observer
-from vaultkit.keeper.proving import ProofRunner, reason_of
+from vaultkit.keeper.proving import ProofLane, reason_of
 from vaultkit.keeper.state import Stage, State, Work
 from vaultkit.keeper.step import first_epoch, step
 from vaultkit.keeper.submit import Fees, Submitter, revert_text
 from vaultkit.protocols import Proof, ProofJob
 
-POLL_SECONDS: Final = 0.05
+FROZEN_BLOCKS: Final = 3
+"""Block times without a new block after which the head counts as frozen."""
+
 BACKOFF_SECONDS: Final = (0.1, 5.0)
 
 
@@ -41,17 +47,21 @@ class Parts:
     """What the loop works with; each can be another implementation.
 
     ``outputs`` is the circuit's emulator, ``artefact`` the folder that proofs are made from, ``deadline_seconds`` the
-    wall-clock limit of one proof.
+    wall-clock limit of one proof. On the host's clock ``block_seconds`` is the usual time between blocks and
+    ``poll_seconds`` that between two looks. ``nonces`` gives the next nonce where several keepers share an account.
     """
 
     observer: Observer
     window: WindowReader
     submitter: Submitter
-    proofs: ProofRunner
+    proofs: ProofLane
     outputs: Callable[[tuple[int, ...]], tuple[int, ...]]
     artefact: Path
     beneficiary: str
     deadline_seconds: float = 120.0
+    block_seconds: float = 12.0
+    poll_seconds: float = 0.05
+    nonces: Callable[[int], int] = int
 
 
 class Keeper:
@@ -69,6 +79,8 @@ class Keeper:
         structlog logger; every line is redacted.
     on_settled
         Called with the epoch's last facts when it is accepted or missed.
+    monitor
+        Told how the keeper fares.
     """
 
     def __init__(
@@ -78,9 +90,14 @@ class Keeper:
         journal: Journal,
         log: Any,
         on_settled: Callable[[facts.Settled, Work | None], None] | None = None,
+        monitor: Monitor | None = None,
     ) -> None:
         self._parts, self._config, self._journal, self._log = parts, config, journal, log
         self._on_settled = on_settled
+        self.monitor = monitor or Monitor()
+        self._breaker = Breaker()
+        self._failures = 0
+        self._head = ("", 0.0)
         self._reading: tuple[int, Reading] | None = None
         self._time = 0
         self._resumed = False
@@ -100,29 +117,57 @@ class Keeper:
             When the keeper halted, with the reason.
         """
         wanted = None if epochs is None else self.state.accepted + epochs
-        failures = 0
         try:
             while not stop.is_set() and (wanted is None or self.state.accepted < wanted):
-                before = self.state
-                try:
-                    action = self.tick()
-                except (RpcUnavailable, ReorgDetected, RpcRefused) as error:
-                    failures += 1
-                    self._outage = str(error)
-                    self._log.warning("degraded", error=str(error), failures=failures)
-                    low, high = BACKOFF_SECONDS
-                    stop.wait(min(high, low * 2 ** min(failures, 10)) * random.uniform(0.5, 1.0))
-                    continue
-                if failures:
-                    self._log.info("recovered", failures=failures)
-                    failures = 0
-                if isinstance(action, actions.Halt):
-                    raise KeeperError("the keeper halted", got=action.reason, next_step="See `vaultkit keeper status`")
-                if self.state is before:
-                    stop.wait(POLL_SECONDS)
+                pause = self.turn()
+                if pause:
+                    stop.wait(pause)
+            self.monitor.stopped()
+        except Exception as error:
+            self.monitor.halted(str(error))
+            raise
         finally:
             self._parts.proofs.close()
         return self.state
+
+    def turn(self) -> float:
+        """Take one step as far as the endpoints allow, and return the seconds until the next one is worth taking.
+
+        Raises
+        ------
+        KeeperError
+            When the keeper halted.
+        """
+        before = self.state
+        try:
+            action = self.tick()
+        except (RpcUnavailable, ReorgDetected, RpcRefused) as error:
+            return self._fail(error)
+        except VaultkitError:
+            raise
+        except Exception as error:
+            self._log.exception("unexpected", kind=type(error).__name__)
+            if self._breaker.trip():
+                reason = f"unexpected errors used up their budget, the last one: {type(error).__name__}: {error}"
+                self._write(facts.Halted(reason))
+                raise KeeperError("the keeper halted", got=reason, next_step="See its log") from error
+            return self._fail(error)
+        if self._failures:
+            self._log.info("recovered", failures=self._failures)
+            self._failures = 0
+        if isinstance(action, actions.Halt):
+            raise KeeperError("the keeper halted", got=action.reason, next_step="See `vaultkit keeper status`")
+        return 0.0 if self.state is not before else self._parts.poll_seconds
+
+    def _fail(self, error: Exception) -> float:
+        """Note an outage and return how long to leave the endpoint alone: never less than what it asked for."""
+        self._failures += 1
+        self._outage = str(error)
+        self.monitor.degraded(str(error))
+        self._log.warning("degraded", error=str(error), failures=self._failures)
+        low, high = BACKOFF_SECONDS
+        asked: float | None = getattr(error, "retry_after", None)
+        return float(max(asked or 0.0, min(high, low * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1.0)))
 
     def tick(self) -> actions.Action:
         """Take one step and return what was done.
@@ -139,17 +184,28 @@ class Keeper:
         except WrongChain as error:
             self._write(facts.Halted(str(error)))
             return actions.Halt(str(error))
-        seen = replace(seen, outage=self._outage)
+        nonce = self._parts.nonces(seen.account_nonce)
+        seen = replace(seen, outage=self._outage, frozen=self._frozen(seen.head), account_nonce=nonce)
         self._time = seen.head.timestamp
         self._resume(seen)
         self._collect()
+        self.monitor.saw(self.state, seen, self._config)
         action = step(self.state, seen, self._config)
+        if not isinstance(action, actions.Wait):
+            self._journal.decided(action, seen, self._config)
         self._do(action, seen)
         work = self.state.work
         if self._parts.proofs.running and (work is None or work.stage is not Stage.PROVING):
             self._log.info("proof_dropped", epoch=work.epoch if work else None)
             self._parts.proofs.kill()
         return action
+
+    def _frozen(self, head: actions.Head) -> bool:
+        now, (newest, since) = time.monotonic(), self._head
+        if head.block_hash != newest:
+            self._head = head.block_hash, now
+            return False
+        return now - since > FROZEN_BLOCKS * self._parts.block_seconds
 
     def _resume(self, seen: actions.Observation) -> None:
         if self._resumed:
@@ -199,7 +255,7 @@ class Keeper:
             case actions.Submit() | actions.Bump() | actions.Cancel():
                 self._sign(action, seen.head)
             case actions.Rebroadcast():
-                self._broadcast(action.epoch, action.tx_hash, action.raw, seen.head)
+                self._broadcast(action.epoch, action.tx_hash, action.raw, seen.head, public=action.public)
             case actions.Follow():
                 receipt = action.receipt
                 self._write(
@@ -211,6 +267,7 @@ class Keeper:
                         receipt.gas_used,
                         receipt.succeeded,
                         receipt.detail,
+                        receipt.cost_wei,
                     )
                 )
             case actions.Lose():
@@ -242,7 +299,8 @@ class Keeper:
             raise KeeperError("a proof was asked for without inputs", got=action.epoch)
         self._write(facts.Proving(action.epoch))
         job = ProofJob(self._parts.artefact, action.inputs, self._parts.beneficiary, self._parts.deadline_seconds)
-        self._parts.proofs.start(job, work.read.outputs)
+        due = action.epoch * self._config.period_seconds + self._config.max_age_seconds
+        self._parts.proofs.start(job, work.read.outputs, due)
 
     def _simulate(self, epoch: int, head: actions.Head) -> None:
         work = self.state.work
@@ -277,11 +335,15 @@ class Keeper:
                 action.epoch, action.nonce, tx_hash, raw, fees.max_fee_wei, fees.tip_wei, head.number, cancel=cancel
             )
         )
-        self._broadcast(action.epoch, tx_hash, raw, head)
+        public = cancel or (work is not None and work.public)
+        self._broadcast(action.epoch, tx_hash, raw, head, public=public)
 
-    def _broadcast(self, epoch: int, tx_hash: str, raw: str, head: actions.Head) -> None:
-        answer, words = self._parts.submitter.broadcast(raw)
-        self._write(facts.Broadcast(epoch, tx_hash, f"{answer}: {words}" if words else str(answer), head.number))
+    def _broadcast(self, epoch: int, tx_hash: str, raw: str, head: actions.Head, *, public: bool) -> None:
+        """Send signed bytes; a cancellation, which reveals nothing, is always public."""
+        public = public or not self._parts.submitter.private
+        answer, words = self._parts.submitter.broadcast(raw, public=public)
+        said = f"{answer}: {words}" if words else str(answer)
+        self._write(facts.Broadcast(epoch, tx_hash, said, head.number, public))
 
     def _trouble(self, epoch: int, reason: facts.Miss, detail: str) -> None:
         work = self.state.work
@@ -293,5 +355,6 @@ class Keeper:
         fact = facts.Settled(action.epoch, action.accepted, action.reason, action.detail)
         self._write(fact)
         self._outage = ""
+        self.monitor.settled(fact, work)
         if self._on_settled is not None:
             self._on_settled(fact, work)

@@ -4,10 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
 
 from vaultkit.errors import EnvelopeExceeded, ProofInvalid, ProverTimeout
 from vaultkit.keeper.facts import Miss
 from vaultkit.protocols import Proof, ProofJob, Prover
+
+
+class ProofLane(Protocol):
+    """One keeper's view of whatever makes its proofs: at most one runs, and nothing unverified comes out."""
+
+    @property
+    def running(self) -> bool:
+        """Whether a proof was started and not taken."""
+
+    def start(self, job: ProofJob, expected: tuple[int, ...], due: int = 0) -> None:
+        """Start a proof; ``due`` is the chain time after which it is of no use."""
+
+    def take(self) -> Proof | Exception | None:
+        """Return the finished proof or its error, once; None while it runs."""
+
+    def kill(self) -> None:
+        """Give up the proof that is running."""
+
+    def close(self) -> None:
+        """Give up everything."""
 
 
 class ProofRunner:
@@ -32,8 +53,11 @@ class ProofRunner:
         """Whether a proof was started and not taken."""
         return self._future is not None
 
-    def start(self, job: ProofJob, expected: tuple[int, ...]) -> None:
-        """Start a proof whose outputs must be ``expected``, the emulator's; one that is running is killed first."""
+    def start(self, job: ProofJob, expected: tuple[int, ...], due: int = 0) -> None:
+        """Start a proof whose outputs must be ``expected``, the emulator's; one that is running is killed first.
+
+        ``due``, the chain time after which it is of no use, does not matter to one proof at a time.
+        """
         self.kill()
         prover = self._prover = self._prover or self._factory()
         self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="proof")
@@ -41,14 +65,7 @@ class ProofRunner:
 
     def _prove(self, prover: Prover, job: ProofJob, expected: tuple[int, ...]) -> Proof:
         proof = prover.prove(job)
-        if (proof.inputs, proof.outputs) != (job.inputs, expected) or int(proof.beneficiary, 16) != int(
-            job.beneficiary, 16
-        ):
-            raise ProofInvalid(
-                "a proof speaks of another statement",
-                got=(proof.inputs, proof.outputs, proof.beneficiary),
-                expected=(job.inputs, expected, job.beneficiary),
-            )
+        check_statement(proof, job, expected)
         self._verify(proof)
         return proof
 
@@ -83,6 +100,23 @@ class ProofRunner:
             prover.close()
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def check_statement(proof: Proof, job: ProofJob, expected: tuple[int, ...]) -> None:
+    """Compare a proof with what was asked for.
+
+    Raises
+    ------
+    ProofInvalid
+        When it speaks of other inputs, outputs or another beneficiary.
+    """
+    same = int(proof.beneficiary, 16) == int(job.beneficiary, 16)
+    if (proof.inputs, proof.outputs) != (job.inputs, expected) or not same:
+        raise ProofInvalid(
+            "a proof speaks of another statement",
+            got=(proof.inputs, proof.outputs, proof.beneficiary),
+            expected=(job.inputs, expected, job.beneficiary),
+        )
 
 
 def reason_of(error: Exception) -> Miss:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import reduce
+from typing import Final
 
 from vaultkit.errors import JournalError
 from vaultkit.keeper.facts import (
@@ -30,6 +31,9 @@ from vaultkit.keeper.facts import (
     Trouble,
     Unmined,
 )
+
+RECENT: Final = 1_440
+"""Epochs whose costs and reverts are remembered: a day of the shortest epochs, one minute."""
 
 
 class Stage(StrEnum):
@@ -63,6 +67,7 @@ class Work:
     broadcast_block: int = -1
     mined: Mined | None = None
     trouble: Trouble | None = None
+    public: bool = False
 
     @property
     def nonce(self) -> int | None:
@@ -77,7 +82,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Everything that decides the next action besides the chain."""
+    """Everything that decides the next action besides the chain.
+
+    ``spent`` and ``reverted`` hold what transactions of recent epochs cost in wei, and which epochs reverted.
+    """
 
     next_epoch: int | None = None
     work: Work | None = None
@@ -85,6 +93,16 @@ class State:
     missed: int = 0
     reverts: int = 0
     halted: str = ""
+    spent: tuple[tuple[int, int], ...] = ()
+    reverted: tuple[int, ...] = ()
+
+    def spent_since(self, epoch: int) -> int:
+        """Return what transactions of ``epoch`` and later ones cost, in wei."""
+        return sum(cost for spent_in, cost in self.spent if spent_in >= epoch)
+
+    def reverts_since(self, epoch: int) -> int:
+        """Return how many of ``epoch`` and later ones ended in a reverted transaction."""
+        return sum(reverted >= epoch for reverted in self.reverted)
 
 
 def apply(state: State, fact: Fact) -> State:
@@ -129,13 +147,17 @@ def _interrupted(work: Work | None) -> Work | None:
 
 
 def _settled(state: State, fact: Settled) -> State:
+    cost = state.work.mined.cost_wei if state.work and state.work.mined else 0
+    reverted = fact.reason == Miss.REVERTED
     return replace(
         state,
+        spent=(*state.spent, (fact.epoch, cost))[-RECENT:] if cost else state.spent,
+        reverted=(*state.reverted, fact.epoch)[-RECENT:] if reverted else state.reverted,
         work=None,
         next_epoch=fact.epoch + 1,
         accepted=state.accepted + fact.accepted,
         missed=state.missed + (not fact.accepted),
-        reverts=state.reverts + (fact.reason == Miss.REVERTED),
+        reverts=state.reverts + reverted,
     )
 
 
@@ -172,7 +194,7 @@ def _worked(work: Work, fact: Fact) -> Work:
         case Signed():
             return replace(work, stage=Stage.SIGNED, sent=(*work.sent, fact))
         case Broadcast():
-            return replace(work, broadcast_block=fact.block_number)
+            return replace(work, broadcast_block=fact.block_number, public=work.public or fact.public)
         case Mined():
             return replace(work, stage=Stage.MINED, mined=fact)
         case Unmined():

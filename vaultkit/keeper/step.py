@@ -62,9 +62,10 @@ def step(state: State, seen: Observation, config: Config) -> Action:
         return _between(state, seen, config)
     if work.stage is Stage.MINED:
         return _confirm(work, seen, config)
-    if work.sent:
-        return _follow(work, seen, config)
-    return _prepare(work, seen, config)
+    action = _follow(state, work, seen, config) if work.sent else _prepare(state, work, seen, config)
+    if seen.frozen and isinstance(action, Prove | Simulate | Submit | Bump):
+        return _hold(work, Miss.HEAD_FROZEN, f"no block after {seen.head.number}")
+    return action
 
 
 def _between(state: State, seen: Observation, config: Config) -> Action:
@@ -72,8 +73,9 @@ def _between(state: State, seen: Observation, config: Config) -> Action:
     latest = latest_closed_epoch(seen.head.timestamp, config.period_seconds)
     if epoch is None:
         return Halt("the journal has no first epoch")
-    if state.reverts >= config.reverts:
-        return Halt(f"{state.reverts} transactions reverted after a successful simulation")
+    reverts = state.reverts_since(latest - config.epochs_a_day)
+    if reverts >= config.reverts:
+        return Halt(f"{reverts} transactions of a day reverted after a successful simulation")
     if epoch > latest:
         return Wait()
     if seen.last_epoch == epoch:
@@ -85,7 +87,7 @@ def _between(state: State, seen: Observation, config: Config) -> Action:
     return Begin(epoch)
 
 
-def _prepare(work: Work, seen: Observation, config: Config) -> Action:
+def _prepare(state: State, work: Work, seen: Observation, config: Config) -> Action:
     epoch = work.epoch
     if seen.last_epoch >= epoch:
         return Record(epoch, False, Miss.KEPT_BY_ANOTHER)
@@ -107,21 +109,30 @@ def _prepare(work: Work, seen: Observation, config: Config) -> Action:
         return _missed(work, Miss.SIMULATION_REVERTED)
     if not _fresh(work, seen, config):
         return Simulate(epoch) if seen.head.number > work.failed_block else Wait()
-    return _submit(work, seen, config)
+    return _submit(state, work, seen, config)
 
 
-def _submit(work: Work, seen: Observation, config: Config) -> Action:
+def _submit(state: State, work: Work, seen: Observation, config: Config) -> Action:
     if work.simulation is None:
         return Simulate(work.epoch)
     max_fee = 2 * seen.head.base_fee_wei + config.tip_wei
     if max_fee > config.fee_cap_wei:
         return _hold(work, Miss.GAS_ABOVE_BUDGET, f"{max_fee} wei a gas, at most {config.fee_cap_wei}")
+    if not _affordable(state, work, max_fee, config):
+        return _hold(work, Miss.GAS_BUDGET_SPENT, f"at most {config.gas_budget_wei} wei a day")
     if seen.balance_wei < work.simulation.gas * max_fee:
         return _hold(work, Miss.LOW_BALANCE, f"{seen.balance_wei} wei, needs {work.simulation.gas * max_fee}")
     return Submit(work.epoch, seen.account_nonce, max_fee, config.tip_wei)
 
 
-def _follow(work: Work, seen: Observation, config: Config) -> Action:
+def _affordable(state: State, work: Work, max_fee: int, config: Config) -> bool:
+    if not config.gas_budget_wei or work.simulation is None:
+        return True
+    spent = state.spent_since(work.epoch - config.epochs_a_day)
+    return spent + work.simulation.gas * max_fee <= config.gas_budget_wei
+
+
+def _follow(state: State, work: Work, seen: Observation, config: Config) -> Action:
     newest = work.sent[-1]
     if seen.receipts:
         return Follow(work.epoch, seen.receipts[0])
@@ -133,14 +144,22 @@ def _follow(work: Work, seen: Observation, config: Config) -> Action:
     stuck = seen.head.number - newest.block_number >= config.bump_blocks and len(work.sent) <= config.bumps
     if not work.cancelling and (lost or _over(work.epoch, seen, config)):
         return Cancel(work.epoch, newest.nonce, *_raised(newest))
-    if not seen.known and seen.head.number > work.broadcast_block:
-        return Rebroadcast(work.epoch, newest.tx_hash, newest.raw)
+    if config.private and not work.public and not work.cancelling:
+        if seen.head.number - work.sent[0].block_number >= config.relay_blocks:
+            if config.public_fallback:
+                return Rebroadcast(work.epoch, newest.tx_hash, newest.raw, public=True)
+            if work.trouble is None or work.trouble.reason != Miss.RELAY_DROPPED:
+                return Hold(work.epoch, Miss.RELAY_DROPPED, f"not mined within {config.relay_blocks} blocks")
+    elif not seen.known and seen.head.number > work.broadcast_block:
+        return Rebroadcast(work.epoch, newest.tx_hash, newest.raw, public=config.private)
     if not stuck:
         return Wait()
     if work.cancelling:
         return Cancel(work.epoch, newest.nonce, *_raised(newest))
     max_fee, tip = _raised(newest)
     if max_fee > config.fee_cap_wei or len(work.sent) >= config.bumps:
+        return Wait()
+    if not _affordable(state, work, max_fee, config):
         return Wait()
     return Bump(work.epoch, newest.nonce, max_fee, tip) if _fresh(work, seen, config) else Simulate(work.epoch)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -9,9 +10,9 @@ from typing import Any, Final
 from eth_utils.address import to_checksum_address
 
 from vaultkit.chain.abi import Abi, Contract, as_reverted
-from vaultkit.chain.account import Signer
-from vaultkit.errors import Reverted, RpcRefused, SubmissionFailed
+from vaultkit.errors import Reverted, RpcRefused, RpcUnavailable, SubmissionFailed
 from vaultkit.keeper.actions import Head, Receipt
+from vaultkit.keeper.signing import AccountSigner
 from vaultkit.protocols import Rpc
 from vaultkit.trade import Reason
 from vaultkit.units import WAD
@@ -62,10 +63,15 @@ class Submitter:
         The keeper's account.
     chain_id
         Bound into every signature.
+    relays
+        Private endpoints; where there are any, trades go to them alone unless they are made public on purpose.
     """
 
-    def __init__(self, rpc: Rpc, vault: Contract, signer: Signer, chain_id: int) -> None:
+    def __init__(
+        self, rpc: Rpc, vault: Contract, signer: AccountSigner, chain_id: int, relays: Sequence[Rpc] = ()
+    ) -> None:
         self._rpc, self._vault, self._signer, self._chain_id = rpc, vault, signer, chain_id
+        self._relays = tuple(relays)
 
     @property
     def address(self) -> str:
@@ -115,16 +121,41 @@ class Submitter:
             }
         )
 
-    def broadcast(self, raw: str) -> tuple[Answer, str]:
-        """Return the node's answer to signed bytes, and its words where it did not take them.
+    @property
+    def private(self) -> bool:
+        """Whether trades go to private endpoints."""
+        return bool(self._relays)
+
+    def broadcast(self, raw: str, *, public: bool = True) -> tuple[Answer, str]:
+        """Return the answer to signed bytes, and the node's words where it did not take them.
+
+        Parameters
+        ----------
+        raw
+            The signed transaction.
+        public
+            Whether the public endpoint gets it too; without private endpoints it always does.
 
         Raises
         ------
         RpcUnavailable
-            When there was no answer: the node may or may not have the transaction.
+            When nobody answered: somebody may or may not have the transaction.
         """
+        asked = (*self._relays, self._rpc) if public or not self._relays else self._relays
+        answers: list[tuple[Answer, str]] = []
+        silent: RpcUnavailable | None = None
+        for rpc in asked:
+            try:
+                answers.append(self._send(rpc, raw))
+            except RpcUnavailable as error:
+                silent = error
+        if silent is not None and not answers:
+            raise silent
+        return min(answers, key=lambda answer: list(Answer).index(answer[0]))
+
+    def _send(self, rpc: Rpc, raw: str) -> tuple[Answer, str]:
         try:
-            self._rpc.call("eth_sendRawTransaction", [raw])
+            rpc.call("eth_sendRawTransaction", [raw])
         except RpcRefused as refusal:
             words = str(refusal)
             for pattern, answer in _ANSWERS:
@@ -142,7 +173,13 @@ class Submitter:
         succeeded = int(fields["status"], 16) == 1
         detail = self._outcome(fields["logs"]) if succeeded else self._revert_name(fields["transactionHash"], number)
         return Receipt(
-            fields["transactionHash"], number, fields["blockHash"], int(fields["gasUsed"], 16), succeeded, detail
+            fields["transactionHash"],
+            number,
+            fields["blockHash"],
+            int(fields["gasUsed"], 16),
+            succeeded,
+            detail,
+            int(fields["gasUsed"], 16) * int(fields.get("effectiveGasPrice", "0x0"), 16),
         )
 
     def _outcome(self, logs: list[dict[str, Any]]) -> str:
