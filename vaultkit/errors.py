@@ -149,9 +149,17 @@ class ChainError(VaultkitError):
 
 
 class RpcUnavailable(ChainError):
-    """The endpoint gave no answer or refused the connection."""
+    """The endpoint gave no answer or refused the connection.
+
+    ``retry_after`` is what the endpoint asked to wait, in seconds; ``too_much`` says that asking for less may help, as
+    after a time-out or an answer that was cut off.
+    """
 
     retryable = True
+
+    def __init__(self, what: str, *, retry_after: float | None = None, too_much: bool = False, **kwargs: Any) -> None:
+        self.retry_after, self.too_much = retry_after, too_much
+        super().__init__(what, **kwargs)
 
 
 class RpcRefused(ChainError):

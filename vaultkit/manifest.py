@@ -3,6 +3,7 @@
 An artefact folder holds one compiled strategy::
 
     manifest.json  model.onnx  weights.safetensors  settings.json  circuit.ezkl  vk.key  pk.key  Verifier.sol
+    verifier.json  fidelity.json  emulator.json  MODEL_CARD.md
 
 The structured reference string lies in a cache outside it and is named by its hash. A dataset folder holds
 ``manifest.json`` beside its Parquet files.
@@ -29,6 +30,9 @@ ARTEFACT_FILES = (
     "pk.key",
     "Verifier.sol",
 )
+DOCUMENT_FILES = ("verifier.json", "fidelity.json", "emulator.json", "MODEL_CARD.md")
+"""Made from the other files and for people and tools: the verifier's bytecode, reports and the emulator's rules."""
+
 MANIFEST_NAME = "manifest.json"
 
 Anchor = Literal["single", "quorum", "checkpoint"]
@@ -122,6 +126,20 @@ class Fidelity(BaseModel):
 
     ``disagreement`` is the share of rows where the two decide differently: another sign of the change from the
     half-way weight, or trading where the other stays within the deadband.
+
+    Parameters
+    ----------
+    flipped
+        Rows decided differently.
+    epochs
+        Decisions of the two backtests that give the money.
+    turnover_float, turnover_circuit
+        Sum of absolute changes of the vault's weight over those epochs.
+    return_float, return_circuit
+        Change of value over those epochs, as a share of the start.
+    margins
+        Quantiles of the float weight's distance to the nearest threshold, by name, and under ``rounding`` the largest
+        weight error: where the margin is below it, a decision may flip.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -130,6 +148,13 @@ class Fidelity(BaseModel):
     disagreement: float
     max_weight_error: float
     pnl_difference: float
+    flipped: int = 0
+    epochs: int = 0
+    turnover_float: float = 0.0
+    turnover_circuit: float = 0.0
+    return_float: float = 0.0
+    return_circuit: float = 0.0
+    margins: dict[str, float] = Field(default_factory=dict)
 
 
 class ArtefactManifest(_Manifest):
@@ -141,8 +166,14 @@ class ArtefactManifest(_Manifest):
         KZG commitments to the weight columns as they stand at the head of every proof, 64 bytes each, hex with 0x.
     output_bound
         Largest magnitude of an output that the circuit can give, as a signed integer at ``output_scale``.
-    rows, logrows, pk_bytes, proof_seconds
+    rows, logrows, pk_bytes, proof_seconds, verifier_bytes, stage_seconds
         Measured when it was built.
+    verify_gas
+        Of one transaction that verifies a proof on a local chain; None where it was not measured.
+    verifier_code_hash
+        ``extcodehash`` of the deployed verifier, as the registry pins it.
+    shape, tuning
+        Of the circuit, and how it was chosen among which candidates.
     """
 
     format: Literal[1] = 1
@@ -162,6 +193,14 @@ class ArtefactManifest(_Manifest):
     pk_bytes: int
     proof_seconds: float
     fidelity: Fidelity
+    gain_bits: int = 0
+    shape: dict[str, int] = Field(default_factory=dict)
+    tuning: dict[str, Any] = Field(default_factory=dict)
+    verifier_bytes: int = 0
+    verifier_code_hash: str | None = None
+    verify_gas: int | None = None
+    stage_seconds: dict[str, float] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
 
     def bundle_hash(self) -> bytes:
         """Return the sha256 of what determines the model: settings, ONNX, weights, verifier, commitments and scales."""
@@ -191,7 +230,7 @@ class ArtefactManifest(_Manifest):
                 where=folder.name,
                 next_step=next_step,
             ) from error
-        if set(manifest.files) != set(ARTEFACT_FILES):
+        if set(manifest.files) - set(DOCUMENT_FILES) != set(ARTEFACT_FILES):
             raise ArtefactMismatch(
                 "an artefact manifest names other files than an artefact has",
                 got=sorted(manifest.files),

@@ -28,6 +28,7 @@ UNISWAP_V3_SWAPS: Final[Schema] = {
     "transaction_index": "UInt32",
     "log_index": "UInt32",
     "transaction_hash": "Binary",
+    "address": "Binary",
     "sender": "Binary",
     "recipient": "Binary",
     "amount0": "Binary",
@@ -41,3 +42,4 @@ UNISWAP_V3_SWAPS: Final[Schema] = {
 """``Swap`` events, and the pool's ``Initialize`` as a row with zero amounts, which carries the first tick."""
 
 TABLES: Final[dict[str, Schema]] = {"blocks": BLOCKS, "uniswap_v3_swaps": UNISWAP_V3_SWAPS}
+"""What a store of one pool holds; `vaultkit.coprocessor.tables.SCHEMAS` has every table."""

@@ -88,7 +88,9 @@ def _alter_log(field: str) -> Any:
         lambda receipts: receipts[0].update(cumulativeGasUsed="0x5"),
         lambda receipts: receipts[0].update(logsBloom="0x" + "00" * 256),
         lambda receipts: receipts[0].update(logs=None),
-        lambda receipts: receipts[0].pop("logsBloom"),
+        lambda receipts: receipts[0].update(logsBloom="0x00"),
+        lambda receipts: receipts[0]["logs"][0].update(data=receipts[0]["logs"][0]["data"] + "  "),
+        lambda receipts: receipts[0]["logs"][0]["topics"].extend(["0x" + "00" * 32] * 5),
         _alter_log("address"),
         _alter_log("topics"),
         _alter_log("data"),
@@ -167,3 +169,33 @@ def test_a_verified_header_is_what_receipts_are_held_against(chain: Devnet) -> N
     fields = chain.rpc.call("eth_getBlockByNumber", ["0x20", False])
     with pytest.raises(ReceiptsMismatch):
         verify_receipts(verify_header(fields), chain.rpc.call("eth_getBlockReceipts", ["0x21"]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(0, 2**40),
+    st.lists(
+        st.tuples(
+            st.binary(min_size=20, max_size=20),
+            st.lists(st.binary(min_size=32, max_size=32), max_size=4),
+            st.one_of(st.binary(max_size=2), st.binary(max_size=300)),
+        ),
+        max_size=5,
+    ),
+    st.one_of(st.sampled_from(["0x0", "0x1"]), st.none()),
+    st.integers(0, 4),
+)
+def test_a_receipt_is_written_as_the_rlp_package_writes_it(
+    gas: int, entries: list[tuple[bytes, list[bytes], bytes]], status: str | None, kind: int
+) -> None:
+    logs = [
+        {"address": f"0x{a.hex()}", "topics": [f"0x{t.hex()}" for t in topics], "data": f"0x{data.hex()}"}
+        for a, topics, data in entries
+    ]
+    bloom = f"0x{logs_bloom(logs):0512x}"
+    receipt = {"type": hex(kind), "status": status, "root": "0x" + "7f" * 32, "cumulativeGasUsed": hex(gas)}
+    outcome = bytes.fromhex("7f" * 32) if status is None else int(status, 16)
+    expected = rlp.encode([outcome, gas, bytes.fromhex(bloom[2:]), [list(entry) for entry in entries]])
+    encoded = encode_receipt({**receipt, "logs": logs, "logsBloom": bloom})
+    assert encoded == (bytes([kind]) if kind else b"") + expected
+    assert encode_receipt({**receipt, "logs": logs}) == encoded, "a bloom that is not delivered is made"

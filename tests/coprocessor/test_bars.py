@@ -13,7 +13,7 @@ from vaultkit.chain.pool_reader import block_timestamp, read_cumulatives, read_h
 from vaultkit.coprocessor.bars import TickSeries
 from vaultkit.coprocessor.index import index_pool
 from vaultkit.coprocessor.store import scan
-from vaultkit.coprocessor.swaps import signed_to_float
+from vaultkit.coprocessor.tables.event import signed_float
 from vaultkit.errors import DataError, RangeMissing, WindowError
 from vaultkit.window import WindowSpec
 
@@ -214,5 +214,6 @@ def test_signed_words_become_the_nearest_floats() -> None:
     generator = random.Random(5)
     values = [0, 1, -1, 2**255 - 1, -(2**255), 2**64, -(2**64), 2**128 - 1, -(2**128) + 1]
     values += [generator.randrange(-(2**bits), 2**bits) for bits in range(1, 255) for _ in range(4)]
-    words = np.frombuffer(b"".join(value.to_bytes(32, "big", signed=True) for value in values), dtype=np.uint8)
-    assert signed_to_float(words.reshape(-1, 32)) == pytest.approx([float(value) for value in values], rel=4e-16)
+    words = pl.DataFrame({"word": [value.to_bytes(32, "big", signed=True) for value in values]})
+    floats = words.select(signed_float(pl.col("word"))).to_series().to_list()
+    assert floats == pytest.approx([float(value) for value in values], rel=4e-16)

@@ -12,10 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from eth_utils.crypto import keccak
-from rlp.codec import encode_raw
-
-from vaultkit.chain.trie import minimal_bytes
+from vaultkit.chain.hashing import encode_list, encode_string, keccak, minimal_bytes
 from vaultkit.errors import HeaderMismatch, RpcUnavailable
 from vaultkit.protocols import Rpc
 
@@ -67,6 +64,8 @@ class Header:
     gas_used: int
     receipts_root: bytes
     logs_bloom: int
+    transactions_root: bytes
+    state_root: bytes
 
 
 def encode_header(fields: Mapping[str, Any]) -> bytes:
@@ -87,7 +86,7 @@ def encode_header(fields: Mapping[str, Any]) -> bytes:
             where=f"block {fields.get('number')}",
         )
     items += [_item(fields, name, size) for name, size in _LATER_FIELDS[:count]]
-    return bytes(encode_raw(items))
+    return encode_list(encode_string(item) for item in items)
 
 
 def verify_header(fields: Mapping[str, Any]) -> Header:
@@ -116,6 +115,8 @@ def verify_header(fields: Mapping[str, Any]) -> Header:
         gas_used=int(fields["gasUsed"], 16),
         receipts_root=_item(fields, "receiptsRoot", 32),
         logs_bloom=int(fields["logsBloom"], 16),
+        transactions_root=_item(fields, "transactionsRoot", 32),
+        state_root=_item(fields, "stateRoot", 32),
     )
 
 

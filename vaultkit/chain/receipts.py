@@ -1,8 +1,8 @@
 """Receipts: encoded as the chain hashed them, so that a node cannot add, drop or change a log.
 
 What ``receiptsRoot`` binds is status, cumulative gas, bloom and logs of every receipt, and their order. A log's index
-and its transaction's index follow from the order; the transaction's hash is not part of a receipt and remains the
-node's word.
+and its transaction's index follow from the order. The transaction's hash is not part of a receipt: it is shown by
+``transactionsRoot`` (`vaultkit.chain.transaction.verify_transactions`).
 
 References
 ----------
@@ -12,35 +12,22 @@ EIP-2718 (typed receipts), EIP-658 (status), EIP-2930, EIP-1559, EIP-4844 and EI
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from eth_bloom import BloomFilter
-from rlp.codec import encode_raw
 
+from vaultkit.chain.hashing import encode_number, list_head, string_head
 from vaultkit.chain.header import Header
-from vaultkit.chain.trie import minimal_bytes, ordered_root
+from vaultkit.chain.trie import ordered_root
 from vaultkit.errors import ReceiptsMismatch, RpcUnavailable
-from vaultkit.protocols import Rpc
 
 TYPES: Final = range(5)
 
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """A log in a block whose receipts hash to its header's ``receiptsRoot``.
-
-    ``transaction_hash`` alone is the node's word.
-    """
-
-    block_number: int
-    timestamp: int
-    transaction_index: int
-    log_index: int
-    transaction_hash: str
-    address: bytes
-    topics: tuple[bytes, ...]
-    data: bytes
+_MAX_TOPICS: Final = 4
+# a list of n topics of 32 bytes each: its head, and its size with it
+_TOPIC_HEADS: Final = tuple(list_head(33 * count).hex() for count in range(_MAX_TOPICS + 1))
+_TOPIC_SIZES: Final = tuple(len(list_head(33 * count)) + 33 * count for count in range(_MAX_TOPICS + 1))
+_ADDRESS_SIZE: Final = 21
 
 
 def bloom_mask(*items: bytes) -> int:
@@ -55,7 +42,7 @@ def logs_bloom(logs: Iterable[Mapping[str, Any]]) -> int:
 
 
 def encode_receipt(receipt: Mapping[str, Any]) -> bytes:
-    """Return a receipt of type 0 to 4 as the trie holds it.
+    """Return a receipt of type 0 to 4 as the trie holds it; a bloom that was not delivered is made from the logs.
 
     Raises
     ------
@@ -66,28 +53,11 @@ def encode_receipt(receipt: Mapping[str, Any]) -> bytes:
         kind = int(receipt.get("type") or "0x0", 16)
         if kind not in TYPES:
             raise ReceiptsMismatch("a receipt's type is unknown", got=kind, expected="0 to 4")
-        status = receipt.get("status")
-        outcome = bytes.fromhex(receipt["root"][2:]) if status is None else minimal_bytes(int(status, 16))
-        logs = [
-            [
-                bytes.fromhex(log["address"][2:]),
-                [bytes.fromhex(topic[2:]) for topic in log["topics"]],
-                bytes.fromhex(log["data"][2:]),
-            ]
-            for log in receipt["logs"]
-        ]
-        fields = [
-            outcome,
-            minimal_bytes(int(receipt["cumulativeGasUsed"], 16)),
-            bytes.fromhex(receipt["logsBloom"][2:]),
-            logs,
-        ]
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        return _encoded(kind, receipt)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, IndexError) as error:
         raise ReceiptsMismatch(
             "a receipt cannot be read", got=f"{type(error).__name__}: {error}", next_step="Use another endpoint"
         ) from error
-    body = bytes(encode_raw(fields))
-    return bytes([kind]) + body if kind else body
 
 
 def receipts_root(receipts: Sequence[Mapping[str, Any]]) -> bytes:
@@ -119,33 +89,46 @@ def verify_receipts(header: Header, receipts: Any) -> list[Mapping[str, Any]]:
     return receipts
 
 
-def fetch_logs(rpc: Rpc, headers: Sequence[Header], address: bytes, topic0s: frozenset[bytes]) -> list[Log]:
-    """Return the verified logs of one contract with one of some first topics, over whole blocks, in chain order.
+def _encoded(kind: int, receipt: Mapping[str, Any]) -> bytes:
+    """Return the encoding, joined as hexadecimal text and turned into bytes once."""
+    parts: list[str] = []
+    size = 0
+    for log in receipt["logs"]:
+        size += _append_log(parts, log)
+    status: Any = receipt.get("status")
+    outcome = receipt["root"][2:] if status is None else None
+    head = encode_number(int(status, 16)).hex() if outcome is None else string_head(32).hex() + outcome
+    head += encode_number(int(receipt["cumulativeGasUsed"], 16)).hex()
+    bloom = receipt.get("logsBloom")
+    bloom = f"{logs_bloom(receipt['logs']):0512x}" if bloom is None else bloom[2:]
+    if len(bloom) != 512 or (outcome is not None and len(outcome) != 64):
+        raise ValueError("a bloom or state root of another length")
+    head += string_head(256).hex() + bloom + list_head(size).hex()
+    body = len(head) // 2 + size
+    text = "".join((f"{kind:02x}" if kind else "", list_head(body).hex(), head, *parts))
+    encoded = bytes.fromhex(text)
+    # fromhex skips blanks, which would let a field borrow bytes from its neighbour.
+    if len(encoded) * 2 != len(text):
+        raise ValueError("blanks in hexadecimal text")
+    return encoded
 
-    Raises
-    ------
-    RpcUnavailable, ReceiptsMismatch
-        As `verify_receipts`.
-    """
-    answers = rpc.batch([("eth_getBlockReceipts", [hex(header.number)]) for header in headers])
-    found = []
-    for header, answer in zip(headers, answers, strict=True):
-        log_index = 0
-        for transaction_index, receipt in enumerate(verify_receipts(header, answer)):
-            for log in receipt["logs"]:
-                topics = log["topics"]
-                if bytes.fromhex(log["address"][2:]) == address and topics and bytes.fromhex(topics[0][2:]) in topic0s:
-                    found.append(
-                        Log(
-                            header.number,
-                            header.timestamp,
-                            transaction_index,
-                            log_index,
-                            str(receipt.get("transactionHash", "")),
-                            address,
-                            tuple(bytes.fromhex(topic[2:]) for topic in topics),
-                            bytes.fromhex(log["data"][2:]),
-                        )
-                    )
-                log_index += 1
-    return found
+
+def _append_log(parts: list[str], log: Mapping[str, Any]) -> int:
+    """Append a log's encoding as text and return its size in bytes."""
+    address, topics, data = log["address"], log["topics"], log["data"]
+    count = len(topics)
+    if len(address) != 42 or any(len(topic) != 66 for topic in topics) or len(data) % 2:
+        raise ValueError("an address, topic or data of another length")
+    length = len(data) // 2 - 1
+    if length == 1 and int(data[2:], 16) < 0x80:
+        data_head, data_size = "", 1
+    else:
+        prefix = string_head(length)
+        data_head, data_size = prefix.hex(), len(prefix) + length
+    size = _ADDRESS_SIZE + _TOPIC_SIZES[count] + data_size
+    prefix = list_head(size)
+    parts += (prefix.hex(), "94", address[2:], _TOPIC_HEADS[count])
+    for topic in topics:
+        parts += ("a0", topic[2:])
+    parts += (data_head, data[2:])
+    return len(prefix) + size

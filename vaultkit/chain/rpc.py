@@ -6,11 +6,12 @@ Every other endpoint (quorum, fault injection) implements `vaultkit.protocols.Rp
 from __future__ import annotations
 
 import itertools
-import json
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+import orjson
 import urllib3
 
 from vaultkit.errors import RpcRefused, RpcUnavailable, SettingsError, WrongChain
@@ -20,6 +21,13 @@ MAX_BODY_BYTES: Final = 256 * 2**20
 """Largest answer that is read, so that a hostile endpoint cannot exhaust memory."""
 
 DEFAULT_TIMEOUT_SECONDS: Final = 30.0
+
+MAX_ANSWER_SECONDS: Final = 120.0
+"""Longest that one answer may take in all, however steadily it trickles."""
+
+_PIECE: Final = 2**20
+_BUSY: Final = (429, 503)
+_GATEWAY_TIMEOUT: Final = 504
 
 
 class HttpRpc:
@@ -107,7 +115,7 @@ class HttpRpc:
         by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
         missing = [request for request in requests if request["id"] not in by_id]
         if missing:
-            raise self._garbage(f"{len(missing)} of {len(requests)} calls of a batch were not answered")
+            raise self._garbage(f"{len(missing)} of {len(requests)} calls of a batch were not answered", too_much=True)
         return [self._result(by_id[request["id"]], request) for request in requests]
 
     def close(self) -> None:
@@ -118,13 +126,17 @@ class HttpRpc:
         return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
 
     def _post(self, payload: Any) -> Any:
-        body = json.dumps(payload).encode()
         try:
             response = self._pool.urlopen(
-                "POST", self._target, body=body, headers=self._headers, retries=False, preload_content=False
+                "POST",
+                self._target,
+                body=orjson.dumps(payload),
+                headers=self._headers,
+                retries=False,
+                preload_content=False,
             )
             try:
-                content = response.read(MAX_BODY_BYTES + 1, decode_content=True)
+                content = self._read(response)
             finally:
                 response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -134,15 +146,13 @@ class HttpRpc:
                 got=type(error).__name__,
                 where=self._label,
                 next_step="Check that the node runs and that the address is right",
+                too_much=isinstance(error, (urllib3.exceptions.ReadTimeoutError, urllib3.exceptions.ProtocolError)),
             ) from None
-        if len(content) > MAX_BODY_BYTES:
-            response.close()
-            raise self._garbage(f"an answer is larger than {MAX_BODY_BYTES} bytes")
         try:
-            answer = json.loads(content)
-        except (ValueError, RecursionError):
+            answer = orjson.loads(content)
+        except ValueError:
             answer = None
-        if isinstance(answer, (dict, list)):
+        if isinstance(answer, (dict, list)) and response.status != 429:
             return answer
         if response.status == 413:
             raise RpcRefused("the RPC endpoint refused a request of this size", code=413, where=self._label)
@@ -152,8 +162,25 @@ class HttpRpc:
                 "the RPC endpoint refused the request",
                 got=f"HTTP {response.status}" + (f", Retry-After {wait}" if wait else ""),
                 where=self._label,
+                retry_after=_seconds(wait) if response.status in _BUSY else None,
+                too_much=response.status == _GATEWAY_TIMEOUT,
             )
         raise self._garbage("the RPC endpoint did not answer with JSON-RPC")
+
+    def _read(self, response: Any) -> bytes:
+        """Return a body, of no more than some size and in no more than some time."""
+        deadline = time.monotonic() + MAX_ANSWER_SECONDS
+        pieces, size = [], 0
+        while piece := response.read1(_PIECE, decode_content=True):
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_BODY_BYTES:
+                response.close()
+                raise self._garbage(f"an answer is larger than {MAX_BODY_BYTES} bytes", too_much=True)
+            if time.monotonic() > deadline:
+                response.close()
+                raise self._garbage(f"an answer takes longer than {MAX_ANSWER_SECONDS:g} s", too_much=True)
+        return b"".join(pieces)
 
     def _result(self, answer: Any, request: dict[str, Any]) -> Any:
         if not isinstance(answer, dict) or answer.get("id") != request["id"]:
@@ -173,8 +200,21 @@ class HttpRpc:
             raise self._garbage("the RPC endpoint did not answer with JSON-RPC")
         return answer["result"]
 
-    def _garbage(self, what: str) -> RpcUnavailable:
-        return RpcUnavailable(what, where=self._label, next_step="Check that the address is that of a JSON-RPC node")
+    def _garbage(self, what: str, *, too_much: bool = False) -> RpcUnavailable:
+        return RpcUnavailable(
+            what,
+            where=self._label,
+            next_step="Check that the address is that of a JSON-RPC node",
+            too_much=too_much,
+        )
+
+
+def _seconds(text: str | None) -> float:
+    """Return a Retry-After in seconds; one second where there is none, or a date."""
+    try:
+        return max(0.0, float(text or 1))
+    except ValueError:
+        return 1.0
 
 
 def chain_id(rpc: Rpc) -> int:

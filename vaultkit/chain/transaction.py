@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import rlp
-from eth_utils.crypto import keccak
-
+from vaultkit.chain.hashing import encode_list, encode_number, encode_string, keccak
 from vaultkit.chain.trie import ordered_root
 from vaultkit.errors import HeaderMismatch
 
@@ -44,8 +42,8 @@ def transactions_root(transactions: Sequence[Mapping[str, Any]]) -> bytes:
     return ordered_root([encode_transaction(fields) for fields in transactions])
 
 
-def verify_transactions(block: Mapping[str, Any]) -> None:
-    """Check a block's transactions against its ``transactionsRoot`` and their hashes against their bytes.
+def verify_transactions(block: Mapping[str, Any]) -> list[bytes]:
+    """Return a block's transaction hashes after checking them against their bytes, and those against the header.
 
     Parameters
     ----------
@@ -57,65 +55,82 @@ def verify_transactions(block: Mapping[str, Any]) -> None:
     HeaderMismatch
         When a transaction was altered, added or left out.
     """
-    found = transactions_root(block["transactions"])
-    if found != bytes.fromhex(block["transactionsRoot"][2:]):
+    try:
+        transactions, root = block["transactions"], bytes.fromhex(block["transactionsRoot"][2:])
+        encoded = [encode_transaction(fields) for fields in transactions]
+        claimed = [bytes.fromhex(fields["hash"][2:]) for fields in transactions]
+    except (KeyError, TypeError, ValueError) as error:
+        raise HeaderMismatch("a block's transactions cannot be read", got=repr(error)[:120]) from error
+    found = ordered_root(encoded)
+    if found != root:
         raise HeaderMismatch(
             "transactions do not rebuild transactionsRoot",
             got=f"0x{found.hex()}",
             expected=block["transactionsRoot"],
-            where=f"block {int(block['number'], 16)}",
+            where=f"block {block.get('number')}",
         )
-    for fields in block["transactions"]:
-        digest = keccak(encode_transaction(fields))
-        if digest != bytes.fromhex(fields["hash"][2:]):
+    hashes = [keccak(item) for item in encoded]
+    for digest, name in zip(hashes, claimed, strict=True):
+        if digest != name:
             raise HeaderMismatch(
-                "a transaction does not hash to its name", got=f"0x{digest.hex()}", expected=fields["hash"]
+                "a transaction does not hash to its name", got=f"0x{digest.hex()}", expected=f"0x{name.hex()}"
             )
+    return hashes
 
 
 def _legacy(fields: Mapping[str, Any]) -> bytes:
-    names = ("nonce", "gasPrice", "gas")
-    head = [_number(fields[name]) for name in names]
-    return bytes(rlp.encode([*head, *_payload(fields), *(_number(fields[name]) for name in ("v", "r", "s"))]))
+    head = [_number(fields[name]) for name in ("nonce", "gasPrice", "gas")]
+    return encode_list([*head, *_payload(fields), *(_number(fields[name]) for name in ("v", "r", "s"))])
 
 
 def _typed(kind: int, fields: Mapping[str, Any]) -> bytes:
     if kind not in _FEES:
         raise ValueError(f"transaction type {kind}")
     fees = [_number(fields[name]) for name in _FEES[kind]]
-    body: list[Any] = [_number(fields["chainId"]), _number(fields["nonce"]), *fees, _number(fields["gas"])]
+    body = [_number(fields["chainId"]), _number(fields["nonce"]), *fees, _number(fields["gas"])]
     body += [*_payload(fields), _access_list(fields.get("accessList") or [])]
     if kind == 3:
-        body += [_number(fields["maxFeePerBlobGas"]), [_bytes(name) for name in fields["blobVersionedHashes"]]]
+        body += [
+            _number(fields["maxFeePerBlobGas"]),
+            encode_list(_bytes(name) for name in fields["blobVersionedHashes"]),
+        ]
     if kind == 4:
-        body += [[_authorization(item) for item in fields["authorizationList"]]]
+        body += [encode_list(_authorization(item) for item in fields["authorizationList"])]
     parity = fields.get("yParity", fields.get("v"))
     body += [_number(parity), _number(fields["r"]), _number(fields["s"])]
-    return bytes([kind]) + bytes(rlp.encode(body))
+    return bytes([kind]) + encode_list(body)
 
 
-def _payload(fields: Mapping[str, Any]) -> list[Any]:
-    return [_bytes(fields["to"]) if fields.get("to") else b"", _number(fields["value"]), _bytes(fields["input"])]
+def _payload(fields: Mapping[str, Any]) -> list[bytes]:
+    return [_bytes(fields["to"]) if fields.get("to") else b"\x80", _number(fields["value"]), _bytes(fields["input"])]
 
 
-def _access_list(entries: Sequence[Mapping[str, Any]]) -> list[Any]:
-    return [[_bytes(entry["address"]), [_bytes(key) for key in entry["storageKeys"]]] for entry in entries]
+def _access_list(entries: Sequence[Mapping[str, Any]]) -> bytes:
+    return encode_list(
+        encode_list([_bytes(entry["address"]), encode_list(_bytes(key) for key in entry["storageKeys"])])
+        for entry in entries
+    )
 
 
-def _authorization(item: Mapping[str, Any]) -> list[Any]:
-    return [
-        _number(item["chainId"]),
-        _bytes(item["address"]),
-        _number(item["nonce"]),
-        _number(item.get("yParity", item.get("v"))),
-        _number(item["r"]),
-        _number(item["s"]),
-    ]
+def _authorization(item: Mapping[str, Any]) -> bytes:
+    return encode_list(
+        [
+            _number(item["chainId"]),
+            _bytes(item["address"]),
+            _number(item["nonce"]),
+            _number(item.get("yParity", item.get("v"))),
+            _number(item["r"]),
+            _number(item["s"]),
+        ]
+    )
 
 
-def _number(value: str) -> int:
-    return int(value, 16)
+def _number(value: Any) -> bytes:
+    number = int(value, 16)
+    if number < 0:
+        raise ValueError("a negative number")
+    return encode_number(number)
 
 
 def _bytes(value: str) -> bytes:
-    return bytes.fromhex(value.removeprefix("0x"))
+    return encode_string(bytes.fromhex(value.removeprefix("0x")))

@@ -9,19 +9,14 @@ and the root comes out of one pass over them in order.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from functools import lru_cache
+from typing import Final
 
-from eth_utils.crypto import keccak
-from rlp.codec import encode_raw
+from vaultkit.chain.hashing import encode_list, encode_string, keccak, minimal_bytes
 
 EMPTY_ROOT: Final = bytes.fromhex("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421")
 
 _Item = tuple[bytes, bytes]
-
-
-def minimal_bytes(number: int) -> bytes:
-    """Return a non-negative integer as RLP wants it: big-endian without leading zeros, empty for zero."""
-    return number.to_bytes((number.bit_length() + 7) // 8, "big")
 
 
 def ordered_root(values: Sequence[bytes]) -> bytes:
@@ -34,40 +29,46 @@ def ordered_root(values: Sequence[bytes]) -> bytes:
     """
     if not values:
         return EMPTY_ROOT
-    items = sorted((_nibbles(encode_raw(minimal_bytes(index))), value) for index, value in enumerate(values))
-    return keccak(encode_raw(_node(items, 0)))
+    items = sorted((_key(index), value) for index, value in enumerate(values))
+    return keccak(_node(items, 0))
 
 
-def _nibbles(key: bytes) -> bytes:
+@lru_cache(maxsize=4096)
+def _key(index: int) -> bytes:
+    """Return the nibbles of an index's RLP."""
+    return nibbles(encode_string(minimal_bytes(index)))
+
+
+def nibbles(key: bytes) -> bytes:
+    """Return the half bytes of a key, one a byte."""
     return bytes(nibble for byte in key for nibble in (byte >> 4, byte & 15))
 
 
-def _path(nibbles: bytes, *, leaf: bool) -> bytes:
-    """Return the hex-prefix encoding of a path."""
-    odd = len(nibbles) % 2
+def _path(path: bytes, *, leaf: bool) -> bytes:
+    """Return the encoded hex-prefix form of a path."""
+    odd = len(path) % 2
     flag = 2 * leaf + odd
-    padded = bytes([flag, *nibbles]) if odd else bytes([flag, 0, *nibbles])
-    return bytes(padded[i] << 4 | padded[i + 1] for i in range(0, len(padded), 2))
+    padded = bytes([flag, *path]) if odd else bytes([flag, 0, *path])
+    return encode_string(bytes(padded[i] << 4 | padded[i + 1] for i in range(0, len(padded), 2)))
 
 
-def _reference(node: Any) -> Any:
+def _reference(encoded: bytes) -> bytes:
     """Return a node inside its parent: itself while shorter than a hash, else its hash."""
-    encoded = encode_raw(node)
-    return node if len(encoded) < 32 else keccak(encoded)
+    return encoded if len(encoded) < 32 else b"\xa0" + keccak(encoded)
 
 
-def _node(items: list[_Item], depth: int) -> list[Any]:
-    """Return the node over items, sorted, whose keys agree in their first ``depth`` nibbles."""
+def _node(items: list[_Item], depth: int) -> bytes:
+    """Return the encoded node over items, sorted, whose keys agree in their first ``depth`` nibbles."""
     first_key, first_value = items[0]
     if len(items) == 1:
-        return [_path(first_key[depth:], leaf=True), first_value]
+        return encode_list((_path(first_key[depth:], leaf=True), encode_string(first_value)))
     last_key = items[-1][0]
     shared = depth
     while shared < min(len(first_key), len(last_key)) and first_key[shared] == last_key[shared]:
         shared += 1
     if shared > depth:
-        return [_path(first_key[depth:shared], leaf=False), _reference(_node(items, shared))]
-    slots: list[Any] = [b""] * 17
+        return encode_list((_path(first_key[depth:shared], leaf=False), _reference(_node(items, shared))))
+    slots = [b"\x80"] * 17
     start = 0
     while start < len(items):
         nibble = items[start][0][depth]
@@ -76,4 +77,4 @@ def _node(items: list[_Item], depth: int) -> list[Any]:
             end += 1
         slots[nibble] = _reference(_node(items[start:end], depth + 1))
         start = end
-    return slots
+    return encode_list(slots)

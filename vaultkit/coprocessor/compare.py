@@ -6,19 +6,19 @@ blooms are empty while logs exist, is found here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from vaultkit.chain.receipts import Log
+from vaultkit.chain.logs import LogColumns, LogFilter
 from vaultkit.errors import LogsMismatch, RpcRefused, RpcUnavailable
 from vaultkit.protocols import Rpc
 
-_Key = tuple[int, int, tuple[bytes, ...], bytes]
+SUSPICIOUS_COUNTS: Final = frozenset({100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000})
+"""Numbers of rows at which nodes are known to cut an answer off without a word."""
+
+_Key = tuple[int, int, str, tuple[str, ...], str]
 
 
-def compare_with_get_logs(
-    rpc: Rpc, address: str, topic0s: frozenset[bytes], first: int, last: int, verified: Sequence[Log]
-) -> None:
+def compare_with_get_logs(rpc: Rpc, wanted: LogFilter, first: int, last: int, verified: LogColumns) -> None:
     """Check that ``eth_getLogs`` gives exactly the verified logs of a range.
 
     Parameters
@@ -26,7 +26,7 @@ def compare_with_get_logs(
     first, last
         Inclusive range of blocks; halved as often as the node refuses its size.
     verified
-        All logs of the address with one of the first topics.
+        All logs of the range that the filter wants.
 
     Raises
     ------
@@ -35,8 +35,12 @@ def compare_with_get_logs(
     RpcRefused
         When it refuses even a single block.
     """
-    delivered = {_key(log) for log in _get_logs(rpc, address, topic0s, first, last)}
-    proven = {(log.block_number, log.log_index, log.topics, log.data) for log in verified}
+    delivered = {_key(log) for log in _get_logs(rpc, wanted, first, last)}
+    columns = (verified.block_number, verified.log_index, verified.address, verified.topics, verified.data)
+    proven = {
+        (number, index, address.lower(), tuple(topic.lower() for topic in topics), data.lower())
+        for number, index, address, topics, data in zip(*columns, strict=True)
+    }
     missing, foreign = proven - delivered, delivered - proven
     if not missing and not foreign:
         return
@@ -50,19 +54,24 @@ def compare_with_get_logs(
     )
 
 
-def _get_logs(rpc: Rpc, address: str, topic0s: frozenset[bytes], first: int, last: int) -> list[dict[str, Any]]:
-    topics = [f"0x{topic.hex()}" for topic in sorted(topic0s)]
-    query = {"address": address, "topics": [topics], "fromBlock": hex(first), "toBlock": hex(last)}
+def _get_logs(rpc: Rpc, wanted: LogFilter, first: int, last: int) -> list[dict[str, Any]]:
+    query = {**wanted.query(), "fromBlock": hex(first), "toBlock": hex(last)}
     try:
         answer = rpc.call("eth_getLogs", [query])
-    except RpcRefused:
-        if first == last:
+    except (RpcRefused, RpcUnavailable) as error:
+        if first == last or not (isinstance(error, RpcRefused) or error.too_much):
             raise
-        middle = (first + last) // 2
-        return _get_logs(rpc, address, topic0s, first, middle) + _get_logs(rpc, address, topic0s, middle + 1, last)
+        return _halves(rpc, wanted, first, last)
     if not isinstance(answer, list):
         raise RpcUnavailable("eth_getLogs was not answered with a list", where=rpc.label)
+    if len(answer) in SUSPICIOUS_COUNTS and first < last:
+        return _halves(rpc, wanted, first, last)
     return answer
+
+
+def _halves(rpc: Rpc, wanted: LogFilter, first: int, last: int) -> list[dict[str, Any]]:
+    middle = (first + last) // 2
+    return _get_logs(rpc, wanted, first, middle) + _get_logs(rpc, wanted, middle + 1, last)
 
 
 def _key(log: dict[str, Any]) -> _Key:
@@ -70,8 +79,9 @@ def _key(log: dict[str, Any]) -> _Key:
         return (
             int(log["blockNumber"], 16),
             int(log["logIndex"], 16),
-            tuple(bytes.fromhex(topic[2:]) for topic in log["topics"]),
-            bytes.fromhex(log["data"][2:]),
+            log["address"].lower(),
+            tuple(topic.lower() for topic in log["topics"]),
+            log["data"].lower(),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise LogsMismatch("a log of eth_getLogs cannot be read", got=str(log)[:120]) from error

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
 from vaultkit.chain.header import fetch_headers
-from vaultkit.errors import HeaderMismatch, RpcUnavailable
+from vaultkit.coprocessor.chunk import Reader
+from vaultkit.coprocessor.merkle import commitment
+from vaultkit.errors import HeaderMismatch, ReorgDetected, RpcUnavailable
 from vaultkit.manifest import MANIFEST_NAME, DatasetFile, DatasetManifest
-from vaultkit.protocols import Rpc
+from vaultkit.settings import DEFAULT_CHAIN_ID
+
+FINALITY_BLOCKS: Final = 128
+"""Deepest reorganization that is followed on a public chain; two epochs of 32 blocks finalize a block of Ethereum."""
 
 
-def agreeing_manifest(rpc: Rpc, store: Path, held: DatasetManifest, head: int) -> DatasetManifest | None:
+def agreeing_manifest(
+    reader: Reader, store: Path, held: DatasetManifest, head: int, *, finality_blocks: int | None = None
+) -> DatasetManifest | None:
     """Return the manifest of the files whose blocks the chain still has; None where it has none of them.
 
-    Files of a branch that the chain left are dropped from the manifest first and deleted then. A chain whose head is
-    lower than the store's, and on it, is a node that lags or a local chain that was started anew: nothing is dropped.
+    Files of a branch that the chain left are dropped from the manifest first and deleted then. Nothing is dropped on
+    the word of one endpoint where there are several: they have to agree on the other branch, whose headers are hashed
+    and linked up to the height that the store had. A chain whose head is lower than the store's, and on it, is a node
+    that lags or a local chain that was started anew: nothing is dropped.
 
     Parameters
     ----------
     head
         Number of the endpoint's newest block.
+    finality_blocks
+        Deepest reorganization that is followed; where left out any on a local chain, ``FINALITY_BLOCKS`` elsewhere.
 
     Raises
     ------
@@ -29,33 +41,81 @@ def agreeing_manifest(rpc: Rpc, store: Path, held: DatasetManifest, head: int) -
         When the endpoint does not even have the store's first block.
     HeaderMismatch
         When the store is anchored by a checkpoint and the endpoint contradicts it.
+    ReorgDetected
+        When endpoints disagree, or the fork lies deeper than finality.
     """
+    sources = reader.sources
     if head < held.first_block:
         raise RpcUnavailable(
             "the node is behind everything that the store holds",
             got=f"newest block {head}",
             expected=f"at least {held.first_block}",
-            where=rpc.label,
+            where=sources.label,
             next_step="Wait until it has synchronized, or use another endpoint",
         )
     probe = min(head, held.last_block)
-    if _stored_hash(store, held, probe) == fetch_headers(rpc, [probe])[0].hash:
+    stored = stored_hash(store, held, probe)
+    if stored == sources.attempt(lambda rpc: fetch_headers(rpc, [probe]))[0].hash:
         return held
     if held.anchor == "checkpoint":
         raise HeaderMismatch(
             "the endpoint serves another history than the one that a checkpoint anchors",
             expected=held.last_hash,
-            where=f"block {held.last_block} of {rpc.label}",
+            where=f"block {held.last_block} of {sources.label}",
             next_step="Use another endpoint, or give another folder",
         )
-    ends = sorted({file.last_block for file in held.files.values() if file.last_block <= head}, reverse=True)
-    for end in ends:
-        found = _stored_hash(store, held, end)
-        if found == fetch_headers(rpc, [end])[0].hash:
-            return _cut(store, held, end, found)
+    if sources.agreeing(lambda rpc: fetch_headers(rpc, [probe])[0].hash) == stored:
+        return held
+    end, end_hash = _fork(reader, store, held, probe)
+    limit = finality_blocks
+    if limit is None and held.chain_id != DEFAULT_CHAIN_ID:
+        limit = FINALITY_BLOCKS
+    reader.headers(end + 1, probe, (end, end_hash) if end >= held.first_block else None)
+    if limit is not None and probe - end > limit + _largest_file(held):
+        raise ReorgDetected(
+            "the chain forked from the store deeper than it can",
+            got=f"{probe - end} blocks",
+            expected=f"at most {limit}",
+            where=sources.label,
+            next_step="Use another endpoint, or give another folder",
+        )
+    if end >= held.first_block:
+        return _cut(store, held, end, end_hash)
     (store / MANIFEST_NAME).unlink()
     _delete(store, held.files)
     return None
+
+
+def stored_hash(store: Path, held: DatasetManifest, number: int) -> bytes:
+    """Return the hash that a store holds for a block."""
+    name = next(
+        name
+        for name, file in held.files.items()
+        if file.table == "blocks" and file.first_block <= number <= file.last_block
+    )
+    row = pl.scan_parquet(store / name).filter(pl.col("block_number") == number).select("block_hash").collect()
+    return bytes(row.item())
+
+
+def _fork(reader: Reader, store: Path, held: DatasetManifest, probe: int) -> tuple[int, bytes]:
+    """Return the newest end of a file that the chain still has, found by halving."""
+    ends = sorted({file.last_block for file in held.files.values() if file.last_block <= probe})
+    low, high = 0, len(ends)
+    while low < high:
+        middle = (low + high) // 2
+        number = ends[middle]
+        found = reader.sources.attempt(lambda rpc, number=number: fetch_headers(rpc, [number]))[0].hash  # type: ignore[misc]
+        if found == stored_hash(store, held, number):
+            low = middle + 1
+        else:
+            high = middle
+    if low == 0:
+        return held.first_block - 1, b""
+    return ends[low - 1], stored_hash(store, held, ends[low - 1])
+
+
+def _largest_file(held: DatasetManifest) -> int:
+    return max(file.last_block - file.first_block + 1 for file in held.files.values())
 
 
 def _cut(store: Path, held: DatasetManifest, end: int, end_hash: bytes) -> DatasetManifest:
@@ -69,6 +129,7 @@ def _cut(store: Path, held: DatasetManifest, end: int, end_hash: bytes) -> Datas
             "last_hash": f"0x{end_hash.hex()}",
             "blocks_positive": positive,
             "files": kept,
+            "commitment": commitment(kept),
         }
     )
     manifest.save(store)
@@ -79,13 +140,3 @@ def _cut(store: Path, held: DatasetManifest, end: int, end_hash: bytes) -> Datas
 def _delete(store: Path, files: dict[str, DatasetFile]) -> None:
     for name in files:
         (store / name).unlink(missing_ok=True)
-
-
-def _stored_hash(store: Path, held: DatasetManifest, number: int) -> bytes:
-    name = next(
-        name
-        for name, file in held.files.items()
-        if file.table == "blocks" and file.first_block <= number <= file.last_block
-    )
-    row = pl.scan_parquet(store / name).filter(pl.col("block_number") == number).select("block_hash").collect()
-    return bytes(row.item())

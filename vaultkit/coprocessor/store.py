@@ -9,12 +9,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
+from vaultkit.coprocessor.merkle import row_group_hashes
+from vaultkit.coprocessor.tables import SCHEMAS, nearest
+from vaultkit.coprocessor.tables.event import polars_type
 from vaultkit.errors import AnchorTooWeak, RangeMissing, StoreError
 from vaultkit.manifest import ANCHOR_STRENGTH, MANIFEST_NAME, Anchor, DatasetFile, DatasetManifest, sha256_of
 from vaultkit.schema import TABLES
+
+ROW_GROUP_ROWS: Final = 16_384
+"""Rows in one leaf of the store's commitment."""
 
 
 def file_name(table: str, first_block: int, last_block: int) -> str:
@@ -36,12 +43,28 @@ def write_tables(
     for table, frame in tables.items():
         name = file_name(table, first_block, last_block)
         path = store / name
-        path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
-        frame.write_parquet(partial, compression="zstd", statistics=True)
-        os.replace(partial, path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            frame.write_parquet(partial, compression="zstd", statistics=True, row_group_size=ROW_GROUP_ROWS)
+            with partial.open("rb") as written:
+                os.fsync(written.fileno())
+            os.replace(partial, path)
+        except (OSError, pl.exceptions.ComputeError) as error:
+            partial.unlink(missing_ok=True)
+            raise StoreError(
+                "a table cannot be written",
+                got=str(error)[:120],
+                where=name,
+                next_step="Free some space or check the permissions; what was written before remains",
+            ) from error
         files[name] = DatasetFile(
-            table=table, first_block=first_block, last_block=last_block, rows=frame.height, sha256=sha256_of(path)
+            table=table,
+            first_block=first_block,
+            last_block=last_block,
+            rows=frame.height,
+            sha256=sha256_of(path),
+            row_groups=row_group_hashes(path),
         )
     return files
 
@@ -72,7 +95,7 @@ def scan(
     store
         Folder of one network, for example ``data/local``.
     table
-        A name of `vaultkit.schema.TABLES`.
+        A name of `vaultkit.coprocessor.tables.SCHEMAS`.
     anchor
         The weakest anchor that is accepted.
     first, last
@@ -81,7 +104,7 @@ def scan(
     Raises
     ------
     StoreError
-        When there is no manifest, or no such table.
+        When there is no manifest, or no such table in it.
     ManifestMismatch
         When a file is missing or changed.
     AnchorTooWeak
@@ -89,9 +112,12 @@ def scan(
     RangeMissing
         When the store does not hold the range.
     """
-    if table not in TABLES:
-        raise StoreError("there is no such table", got=table, expected=", ".join(TABLES))
+    if table not in SCHEMAS:
+        raise StoreError("there is no such table", got=table, expected=nearest(table, SCHEMAS))
     manifest = DatasetManifest.load(store)
+    held = manifest.tables or tuple(TABLES)
+    if table not in held:
+        raise StoreError("the store does not hold a table", got=table, expected=", ".join(held), where=store.name)
     if ANCHOR_STRENGTH[manifest.anchor] < ANCHOR_STRENGTH[anchor]:
         raise AnchorTooWeak(
             "the headers of a store are anchored more weakly than asked for",
@@ -115,5 +141,9 @@ def scan(
         for name, file in manifest.files.items()
         if file.table == table and file.last_block >= low and file.first_block <= high
     )
-    frame = pl.scan_parquet([store / name for _, name in names])
+    schema = {name: polars_type(kind) for name, kind in SCHEMAS[table].items()}
+    # A column that later versions of the kit added is missing in older files; a store of one contract can fill it in.
+    frame = pl.scan_parquet([store / name for _, name in names], schema=schema, missing_columns="insert")
+    if "address" in schema and manifest.address:
+        frame = frame.with_columns(pl.col("address").fill_null(bytes.fromhex(manifest.address[2:])))
     return frame.filter(pl.col("block_number").is_between(low, high))

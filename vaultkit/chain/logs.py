@@ -1,0 +1,180 @@
+"""Verified logs in columns: what a block's receipts hold of the contracts and events that are wanted.
+
+Receipts are matched after their root was rebuilt, and without regard to the case of hexadecimal letters: a node could
+otherwise hide a log from the filter by spelling its address differently, and every hash would still hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from vaultkit.chain.header import Header, verify_header
+from vaultkit.chain.receipts import bloom_mask, verify_receipts
+from vaultkit.chain.transaction import verify_transactions
+from vaultkit.chain.trie import EMPTY_ROOT
+from vaultkit.errors import HeaderMismatch, RpcUnavailable
+from vaultkit.protocols import Rpc
+
+
+@dataclass(frozen=True)
+class LogFilter:
+    """Which logs are wanted: those of one of some contracts, with one of some first topics.
+
+    Parameters
+    ----------
+    addresses
+        Lower-case hexadecimal without ``0x``; any contract where empty.
+    topic0s
+        The same of first topics; any log, also one without topics, where empty.
+    """
+
+    addresses: frozenset[str] = frozenset()
+    topic0s: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, addresses: Iterable[str] = (), topic0s: Iterable[bytes] = ()) -> LogFilter:
+        """Return the filter for 0x-prefixed addresses and topics in bytes."""
+        return cls(
+            frozenset(address.lower().removeprefix("0x") for address in addresses),
+            frozenset(topic.hex() for topic in topic0s),
+        )
+
+    def may_be_in(self, header: Header) -> bool:
+        """Return whether a block can hold a wanted log: where its bloom says no, there is none."""
+        bloom = header.logs_bloom
+        return all(
+            not masks or any(bloom & mask == mask for mask in masks)
+            for masks in (self._address_masks, self._topic_masks)
+        ) and (bloom != 0 or header.receipts_root != EMPTY_ROOT)
+
+    def matches(self, log: Mapping[str, Any]) -> bool:
+        """Return whether a JSON-RPC log is wanted."""
+        topics = log["topics"]
+        if self.topic0s and not (topics and topics[0][2:].lower() in self.topic0s):
+            return False
+        return not self.addresses or log["address"][2:].lower() in self.addresses
+
+    def query(self) -> dict[str, Any]:
+        """Return the filter as ``eth_getLogs`` takes it, without a range."""
+        query: dict[str, Any] = {}
+        if self.addresses:
+            query["address"] = [f"0x{address}" for address in sorted(self.addresses)]
+        if self.topic0s:
+            query["topics"] = [[f"0x{topic}" for topic in sorted(self.topic0s)]]
+        return query
+
+    @cached_property
+    def _address_masks(self) -> tuple[int, ...]:
+        return tuple(bloom_mask(bytes.fromhex(address)) for address in sorted(self.addresses))
+
+    @cached_property
+    def _topic_masks(self) -> tuple[int, ...]:
+        return tuple(bloom_mask(bytes.fromhex(topic)) for topic in sorted(self.topic0s))
+
+
+@dataclass(slots=True)
+class LogColumns:
+    """Logs of blocks whose receipts hash to their headers' ``receiptsRoot``, in chain order, column by column.
+
+    Hexadecimal columns are as delivered, with ``0x``. ``transaction_hash`` is shown by ``transactionsRoot`` where the
+    blocks' transactions were verified too, and is the node's word otherwise.
+    """
+
+    block_number: list[int] = field(default_factory=list)
+    timestamp: list[int] = field(default_factory=list)
+    transaction_index: list[int] = field(default_factory=list)
+    log_index: list[int] = field(default_factory=list)
+    transaction_hash: list[str] = field(default_factory=list)
+    address: list[str] = field(default_factory=list)
+    topics: list[list[str]] = field(default_factory=list)
+    data: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.block_number)
+
+    def extend(self, other: LogColumns) -> None:
+        """Append the logs of later blocks."""
+        for name in self.__slots__:
+            getattr(self, name).extend(getattr(other, name))
+
+    def add_block(self, header: Header, receipts: Sequence[Mapping[str, Any]], wanted: LogFilter) -> bool:
+        """Append what a block's verified receipts hold of the wanted logs; return whether that is any."""
+        log_index, before = 0, len(self.block_number)
+        for transaction_index, receipt in enumerate(receipts):
+            for log in receipt["logs"]:
+                if wanted.matches(log):
+                    self.block_number.append(header.number)
+                    self.timestamp.append(header.timestamp)
+                    self.transaction_index.append(transaction_index)
+                    self.log_index.append(log_index)
+                    self.transaction_hash.append(str(receipt.get("transactionHash", "")))
+                    self.address.append(log["address"])
+                    self.topics.append(log["topics"])
+                    self.data.append(log["data"])
+                log_index += 1
+        return len(self.block_number) > before
+
+    def name_transactions(self, hashes: Mapping[int, Sequence[bytes]]) -> None:
+        """Replace the node's word for transaction hashes by verified ones.
+
+        Parameters
+        ----------
+        hashes
+            By block number, in block order.
+        """
+        self.transaction_hash = [
+            f"0x{hashes[number][index].hex()}"
+            for number, index in zip(self.block_number, self.transaction_index, strict=True)
+        ]
+
+
+def fetch_receipts(rpc: Rpc, headers: Sequence[Header]) -> list[list[Mapping[str, Any]]]:
+    """Return the verified receipts of some blocks, fetched in one batch.
+
+    Raises
+    ------
+    RpcUnavailable, ReceiptsMismatch
+        As `vaultkit.chain.receipts.verify_receipts`.
+    """
+    answers = rpc.batch([("eth_getBlockReceipts", [hex(header.number)]) for header in headers])
+    return [verify_receipts(header, answer) for header, answer in zip(headers, answers, strict=True)]
+
+
+def fetch_logs(rpc: Rpc, headers: Sequence[Header], wanted: LogFilter) -> LogColumns:
+    """Return the wanted logs of some blocks, out of verified receipts.
+
+    Raises
+    ------
+    RpcUnavailable, ReceiptsMismatch
+        As `vaultkit.chain.receipts.verify_receipts`.
+    """
+    columns = LogColumns()
+    for header, receipts in zip(headers, fetch_receipts(rpc, headers), strict=True):
+        columns.add_block(header, receipts, wanted)
+    return columns
+
+
+def fetch_transaction_hashes(rpc: Rpc, headers: Sequence[Header]) -> dict[int, list[bytes]]:
+    """Return the transaction hashes of some blocks, shown by their ``transactionsRoot``.
+
+    Raises
+    ------
+    RpcUnavailable
+        When the node does not have a block.
+    HeaderMismatch
+        When a block is another one, or its transactions do not rebuild its root.
+    """
+    answers = rpc.batch([("eth_getBlockByNumber", [hex(header.number), True]) for header in headers])
+    found = {}
+    for header, answer in zip(headers, answers, strict=True):
+        if not isinstance(answer, dict):
+            raise RpcUnavailable("the node does not have a block", got=f"block {header.number}", where=rpc.label)
+        if verify_header(answer).hash != header.hash:
+            raise HeaderMismatch(
+                "a block with transactions is not the one whose header was verified", where=f"block {header.number}"
+            )
+        found[header.number] = verify_transactions(answer)
+    return found
