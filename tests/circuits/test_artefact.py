@@ -11,12 +11,12 @@ from vaultkit.circuits.export import export_onnx
 from vaultkit.circuits.settings import canonical, generate_settings, read_settings, require_same_circuit
 from vaultkit.circuits.srs import ceremony_srs, find_srs, local_srs, require_safe_srs
 from vaultkit.errors import ArtefactMismatch, CircuitError, EnvelopeExceeded, FidelityTooLow, UnsafeSrs
-from vaultkit.manifest import ARTEFACT_FILES, ArtefactManifest, SrsInfo
+from vaultkit.manifest import ARTEFACT_FILES, DOCUMENT_FILES, ArtefactManifest, SrsInfo
 
 
 def test_artefact_holds_exactly_its_files_and_loads(circuit):
     names = {path.name for path in circuit.folder.iterdir()}
-    assert names == {*ARTEFACT_FILES, "manifest.json"}
+    assert names == {*ARTEFACT_FILES, *DOCUMENT_FILES, "manifest.json"}
     assert ArtefactManifest.load(circuit.folder) == circuit.manifest
 
 

@@ -6,19 +6,20 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from vaultkit.circuits.emulator import Emulator, Integers
-from vaultkit.circuits.evidence import CircuitPaths, felt_of, input_rows, proof_commitments, proof_steps, read_proof
+from vaultkit.circuits.card import model_card
+from vaultkit.circuits.emulator import Emulator
+from vaultkit.circuits.evidence import CircuitPaths
 from vaultkit.circuits.export import check_graph, export_onnx
-from vaultkit.circuits.ezkl_calls import Step, StepResult, ezkl_version, run_steps
-from vaultkit.circuits.prover import check_instances
+from vaultkit.circuits.ezkl_calls import ezkl_version
+from vaultkit.circuits.keys import Keys, make_keys
 from vaultkit.circuits.settings import (
     DEFAULT_SHAPE,
     CircuitShape,
@@ -29,15 +30,19 @@ from vaultkit.circuits.settings import (
     write_settings,
 )
 from vaultkit.circuits.srs import ceremony_srs, local_srs
-from vaultkit.errors import CircuitError, ExportMismatch, ProofInvalid
-from vaultkit.manifest import ARTEFACT_FILES, ArtefactManifest, Fidelity, SrsInfo, WindowShape, sha256_of
-from vaultkit.statement import COMMITMENT_BYTES, from_felt
+from vaultkit.circuits.verifier import measure_gas
+from vaultkit.errors import CircuitError
+from vaultkit.manifest import (
+    ARTEFACT_FILES,
+    DOCUMENT_FILES,
+    ArtefactManifest,
+    Fidelity,
+    SrsInfo,
+    WindowShape,
+    sha256_of,
+)
 
 Progress = Callable[[str], None]
-
-_SETUP_SECONDS = 600.0
-_CHECKED_ROWS = 48
-_BENEFICIARIES = ("0x" + "11" * 20, "0x" + "ee" * 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,8 @@ class Design:
         The module's output is the target weight times ``2**gain_bits``, so that rounding costs little.
     shape
         Scales and decomposition.
+    tuning
+        How the shape was chosen, for the manifest.
     """
 
     strategy: str
@@ -61,6 +68,7 @@ class Design:
     period_seconds: int
     gain_bits: int = 0
     shape: CircuitShape = DEFAULT_SHAPE
+    tuning: dict[str, Any] = field(default_factory=dict)
 
 
 def build_artefact(
@@ -73,6 +81,7 @@ def build_artefact(
     weights: Mapping[str, Tensor] | None = None,
     ceremony: Path | None = None,
     pinned: Path | None = None,
+    on_chain: bool = False,
     progress: Progress = lambda stage: None,
 ) -> ArtefactManifest:
     """Compile ``module`` into the folder ``out`` and return its manifest.
@@ -90,9 +99,12 @@ def build_artefact(
     weights
         What ``weights.safetensors`` holds; the module's parameters by default.
     ceremony
-        A ceremony's string in ezkl's layout; without one a local string is generated and marked unsafe.
+        A ceremony's powers-of-tau file, or its string in ezkl's layout; without one a local string is generated and
+        marked unsafe.
     pinned
         ``settings.json`` of an earlier build of the same architecture, so that the verifying key stays the same.
+    on_chain
+        Whether to start a local chain and measure the gas of a verification on it.
 
     Raises
     ------
@@ -103,7 +115,7 @@ def build_artefact(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        manifest = _build(module, partial, design, fidelity, srs_dir, weights, ceremony, pinned, progress)
+        manifest = _build(module, partial, design, fidelity, srs_dir, weights, ceremony, pinned, on_chain, progress)
         _replace(partial, out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -119,6 +131,7 @@ def _build(
     weights: Mapping[str, Tensor] | None,
     ceremony: Path | None,
     pinned: Path | None,
+    on_chain: bool,
     progress: Progress,
 ) -> ArtefactManifest:
     progress("export to ONNX")
@@ -137,8 +150,12 @@ def _build(
     logrows = int(settings["run_args"]["logrows"])
     srs, srs_info = ceremony_srs(ceremony, srs_dir, logrows) if ceremony else local_srs(srs_dir, logrows)
     progress("make keys, prove twice, render the verifier")
-    seconds, commitments = _keys_and_proofs(folder, CircuitPaths.of(folder, srs), emulator, design)
-    return _manifest(folder, design, settings, emulator, faithful, srs_info, commitments, seconds)
+    keys = make_keys(folder, CircuitPaths.of(folder, srs), emulator, design.window)
+    gas = None
+    if on_chain:
+        progress("verify on a local chain")
+        gas = measure_gas(keys.verifier, keys.proofs)
+    return _manifest(folder, design, settings, emulator, faithful, srs_info, keys, gas)
 
 
 def _settings(onnx: Path, folder: Path, shape: CircuitShape, pinned: Path | None) -> Settings:
@@ -152,68 +169,6 @@ def _settings(onnx: Path, folder: Path, shape: CircuitShape, pinned: Path | None
     return settings
 
 
-def _keys_and_proofs(
-    folder: Path, paths: CircuitPaths, emulator: Emulator, design: Design
-) -> tuple[float, tuple[str, ...]]:
-    """Make every key file and two real proofs; return the proof's seconds and the weight commitments."""
-    scratch = folder / "scratch"
-    scratch.mkdir()
-    clip, count = design.window.clip, design.window.count
-    checked = np.random.default_rng(0).integers(-clip, clip + 1, (_CHECKED_ROWS, count))
-    rows = [input_rows(row, _BENEFICIARIES[0], design.window.input_scale) for row in checked.tolist()]
-    (scratch / "rows.json").write_text(json.dumps(rows))
-    circuit = str(paths.circuit)
-    compiling = {"model": str(folder.resolve() / "model.onnx"), "compiled_circuit": circuit}
-    keys = {"model": circuit, "vk_path": str(paths.vk), "pk_path": str(paths.pk), "srs_path": str(paths.srs)}
-    witnessing = {"model": circuit, "rows": str((scratch / "rows.json").resolve())}
-    steps = [
-        Step("compile_circuit", {**compiling, "settings_path": str(paths.settings)}),
-        Step("witness_outputs", {**witnessing, "data": str((scratch / "row.json").resolve())}),
-        Step("setup", keys),
-    ]
-    for i, beneficiary in enumerate(_BENEFICIARIES):
-        (scratch / str(i)).mkdir()
-        row = checked[i].tolist()
-        steps += proof_steps(paths, (scratch / str(i)).resolve(), row, beneficiary, design.window.input_scale)
-    verifier = folder.resolve() / "Verifier.sol"
-    rendering = {"vk_path": str(paths.vk), "settings_path": str(paths.settings), "srs_path": str(paths.srs)}
-    rendering |= {"sol_code_path": str(verifier), "abi_path": str(scratch.resolve() / "abi.json")}
-    # It writes the contract, then raises where it cannot reach a compiler list. The folder is new: the file is fresh.
-    steps.append(Step("create_evm_verifier", rendering, may_fail=True))
-    results = run_steps(steps, deadline_seconds=_SETUP_SECONDS)
-    if not verifier.is_file() or "function verifyProof(" not in verifier.read_text():
-        raise CircuitError("ezkl rendered no verifier contract", got=results[-1].value)
-    expected = emulator.outputs(checked)
-    _check_witnesses(results, expected)
-    if any(result.value is not True for result in results if result.call == "verify"):
-        raise ProofInvalid("a proof made with fresh keys does not verify")
-    proofs = []
-    for i, beneficiary in enumerate(_BENEFICIARIES):
-        proof, felts = read_proof(scratch / str(i) / "proof.json")
-        check_instances(felts, tuple(checked[i].tolist()), beneficiary, tuple(expected[i].tolist()))
-        proofs.append(proof)
-    shutil.rmtree(scratch)
-    seconds = min(result.seconds for result in results if result.call == "prove")
-    return seconds, _common_commitments(*proofs)
-
-
-def _check_witnesses(results: list[StepResult], expected: Integers) -> None:
-    felts = next(result.value for result in results if result.call == "witness_outputs")
-    found = np.array([[from_felt(felt_of(felt)) for felt in row] for row in felts])
-    if not np.array_equal(found, expected):
-        differing = int((found != expected).any(axis=1).sum())
-        raise ExportMismatch("the emulator and the circuit disagree", got=f"{differing} of {len(expected)} rows differ")
-
-
-def _common_commitments(first: bytes, second: bytes) -> tuple[str, ...]:
-    """Return the head that two proofs of different statements share: nothing but the weights is equal in both."""
-    same = next((i for i, (a, b) in enumerate(zip(first, second, strict=True)) if a != b), 0)
-    count = same // COMMITMENT_BYTES
-    if count < 1:
-        raise CircuitError("proofs do not begin with weight commitments", got=f"{same} equal bytes")
-    return proof_commitments(first, count)
-
-
 def _manifest(
     folder: Path,
     design: Design,
@@ -221,9 +176,12 @@ def _manifest(
     emulator: Emulator,
     fidelity: Fidelity,
     srs: SrsInfo,
-    commitments: tuple[str, ...],
-    seconds: float,
+    keys: Keys,
+    gas: int | None,
 ) -> ArtefactManifest:
+    keys.verifier.save(folder / "verifier.json")
+    (folder / "fidelity.json").write_text(fidelity.model_dump_json(indent=1) + "\n")
+    (folder / "emulator.json").write_text(json.dumps(emulator.specification(), indent=1) + "\n")
     manifest = ArtefactManifest(
         strategy=design.strategy,
         vaultkit_version=version("vaultkit"),
@@ -232,16 +190,27 @@ def _manifest(
         period_seconds=design.period_seconds,
         output_scale=emulator.output_scale + design.gain_bits,
         output_bound=emulator.output_bound,
-        commitments=commitments,
+        commitments=keys.commitments,
         srs=srs,
-        files={name: sha256_of(folder / name) for name in ARTEFACT_FILES},
+        files={},
         settings=settings,
         rows=int(settings["num_rows"]),
         logrows=int(settings["run_args"]["logrows"]),
         pk_bytes=(folder / "pk.key").stat().st_size,
-        proof_seconds=round(seconds, 3),
+        proof_seconds=keys.stage_seconds["prove"],
         fidelity=fidelity,
+        gain_bits=design.gain_bits,
+        shape=asdict(design.shape),
+        tuning=design.tuning,
+        verifier_bytes=keys.verifier.size,
+        verifier_code_hash=keys.verifier.code_hash,
+        verify_gas=gas,
+        stage_seconds=keys.stage_seconds,
+        versions={name: version(name) for name in ("torch", "onnx", "onnxruntime", "numpy")},
     )
+    (folder / "MODEL_CARD.md").write_text(model_card(manifest))
+    names = (*ARTEFACT_FILES, *DOCUMENT_FILES)
+    manifest = manifest.model_copy(update={"files": {name: sha256_of(folder / name) for name in names}})
     manifest.save(folder)
     return manifest
 

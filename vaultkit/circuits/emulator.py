@@ -114,7 +114,29 @@ class Emulator:
             )
         return self._run(X.astype(np.int64)).values.reshape(len(X), -1)
 
+    def specification(self) -> dict[str, Any]:
+        """Return the rules and the envelope of every value, enough to write this emulation anew."""
+        nodes = [
+            {"output": name, "scale": value.scale, "low": int(value.low.min()), "high": int(value.high.max())}
+            for name, value in self._tensors(np.zeros((1, self.count), dtype=np.int64)).items()
+            if not value.constant
+        ]
+        return {
+            "input_scale": self._input_scale,
+            "param_scale": self._param_scale,
+            "target_scale": self._target_scale,
+            "range": self._range,
+            "clip": self.clip,
+            "constants": "round(w * 2**param_scale), half away from zero",
+            "products": "divided back to target_scale, half away from zero",
+            "sums": "terms are lifted to the finer scale",
+            "envelope": nodes,
+        }
+
     def _run(self, X: Integers) -> Fixed:
+        return self._tensors(X)[self._model.graph.output[0].name]
+
+    def _tensors(self, X: Integers) -> dict[str, Fixed]:
         bound = np.full((1, self.count), self.clip, dtype=np.int64)
         limbs = np.zeros((1, LIMB_COUNT), dtype=np.int64)
         tensors: dict[str, Fixed] = dict(self._constants)
@@ -130,7 +152,7 @@ class Emulator:
             else:
                 result = self._apply(node.op_type, [tensors.get(name) for name in node.input], attributes)
             tensors[node.output[0]] = result
-        return tensors[self._model.graph.output[0].name]
+        return tensors
 
     def _constant(self, array: npt.NDArray[Any]) -> Fixed:
         if array.dtype.kind in "iu":  # axes and shapes, not weights

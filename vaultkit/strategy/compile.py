@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from vaultkit.circuits.artefact import Design, build_artefact
 from vaultkit.circuits.emulator import Emulator
+from vaultkit.circuits.settings import DEFAULT_SHAPE, CircuitShape
 from vaultkit.errors import FidelityTooLow
 from vaultkit.manifest import ArtefactManifest, Fidelity
 from vaultkit.statement import weight_wad
-from vaultkit.strategy.backtest import backtest
+from vaultkit.strategy.backtest import Backtest, backtest
 from vaultkit.strategy.decide import float_weights, quantize, to_wad
 from vaultkit.strategy.research import Fitted, epoch_ends_between
+from vaultkit.strategy.samples import Integers
 from vaultkit.units import WAD
 
 MAX_DISAGREEMENT: Final = 0.005
 _HALF: Final = 0.5
+_MARGIN_QUANTILES: Final = (1, 5, 25, 50)
 
 
 def compile_strategy(
@@ -29,6 +32,9 @@ def compile_strategy(
     srs_dir: Path,
     ceremony: Path | None = None,
     pinned: Path | None = None,
+    shape: CircuitShape = DEFAULT_SHAPE,
+    tuning: Mapping[str, Any] | None = None,
+    on_chain: bool = False,
     max_disagreement: float = MAX_DISAGREEMENT,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> ArtefactManifest:
@@ -40,7 +46,9 @@ def compile_strategy(
         As `vaultkit.strategy.research.fit_strategy` returns it.
     out
         Folder to make or to replace.
-    srs_dir, ceremony, pinned
+    shape, tuning
+        Scales and decomposition, and how they were chosen.
+    srs_dir, ceremony, pinned, on_chain
         As `vaultkit.circuits.artefact.build_artefact` takes them.
     max_disagreement
         Largest share of validation windows on which circuit and float model may decide differently.
@@ -52,11 +60,9 @@ def compile_strategy(
     StrategyError, UnsupportedOperator, ExportMismatch, EnvelopeExceeded, ProverFailed, ProverTimeout
         As the steps say.
     """
-    strategy, shape = fitted.strategy, fitted.strategy.window.shape()
+    strategy, window = fitted.strategy, fitted.strategy.window.shape()
     progress("choose scales")
-    # Rounding is fitted to windows before those on which it is judged.
-    earlier = fitted.samples.windows[fitted.samples.times < fitted.valid_span[0]]
-    chosen = quantize(strategy, fitted.model, earlier if len(earlier) else fitted.valid, shape)
+    chosen = quantize(strategy, fitted.model, earlier_windows(fitted), window, shape=shape)
 
     def faithful(emulator: Emulator) -> Fidelity:
         found = measure_fidelity(fitted, emulator, emulator.output_scale + chosen.gain_bits)
@@ -70,7 +76,9 @@ def compile_strategy(
             )
         return found
 
-    design = Design(strategy.name(), shape, strategy.period_seconds(), chosen.gain_bits)
+    design = Design(
+        strategy.name(), window, strategy.period_seconds(), chosen.gain_bits, shape=shape, tuning=dict(tuning or {})
+    )
     return build_artefact(
         chosen.module,
         out,
@@ -79,8 +87,15 @@ def compile_strategy(
         srs_dir=srs_dir,
         ceremony=ceremony,
         pinned=pinned,
+        on_chain=on_chain,
         progress=progress,
     )
+
+
+def earlier_windows(fitted: Fitted) -> Integers:
+    """Return the windows before those on which rounding is judged: what rounding is fitted to.  # (rows, count)."""
+    earlier = fitted.samples.windows[fitted.samples.times < fitted.valid_span[0]]
+    return earlier if len(earlier) else fitted.valid
 
 
 def measure_fidelity(fitted: Fitted, emulator: Emulator, output_scale: int) -> Fidelity:
@@ -96,25 +111,43 @@ def measure_fidelity(fitted: Fitted, emulator: Emulator, output_scale: int) -> F
     deadband = fitted.costs.policy.deadband_wad / WAD
     sides = np.sign(got - _HALF) != np.sign(expected - _HALF)
     trades = (np.abs(got - _HALF) >= deadband) != (np.abs(expected - _HALF) >= deadband)
+    flipped = sides | trades
+    error = float(np.abs(got - expected).max())
+    distance = np.abs(expected - _HALF)
+    margin = np.minimum(distance, np.abs(distance - deadband))
+    quantiles = {f"q{share}": float(np.quantile(margin, share / 100)) for share in _MARGIN_QUANTILES}
     return Fidelity(
         rows=len(windows),
-        disagreement=float((sides | trades).mean()),
-        max_weight_error=float(np.abs(got - expected).max()),
-        pnl_difference=_money(fitted, emulator, output_scale),
+        disagreement=float(flipped.mean()),
+        max_weight_error=error,
+        flipped=int(flipped.sum()),
+        margins={**quantiles, "rounding": error},
+        **_money(fitted, emulator, output_scale),
     )
 
 
-def _money(fitted: Fitted, emulator: Emulator, output_scale: int) -> float:
+def _money(fitted: Fitted, emulator: Emulator, output_scale: int) -> dict[str, Any]:
+    """Return what two backtests over the validation epochs, exact and float, give."""
     ends = epoch_ends_between(*fitted.valid_span, fitted.strategy.period_seconds())
     if not ends:
-        return 0.0
+        return {"pnl_difference": 0.0}
     windows = np.asarray(fitted.ticks.windows(fitted.spec, np.array(ends)), dtype=np.int64)
     exact = [weight_wad(int(v), output_scale) for v in emulator.outputs(windows)[:, 0]]
     real = to_wad(float_weights(fitted.strategy, fitted.model, windows, fitted.samples.input_scale))
-    final = [
-        backtest(
-            fitted.path, fitted.ticks, fitted.pool, ends, weights, fitted.costs, fitted.strategy.period_seconds()
-        ).values[-1]
+    period = fitted.strategy.period_seconds()
+    circuit, floating = (
+        backtest(fitted.path, fitted.ticks, fitted.pool, ends, weights, fitted.costs, period)
         for weights in (exact, real)
-    ]
-    return (final[0] - final[1]) / fitted.costs.start_assets
+    )
+    return {
+        "pnl_difference": (circuit.values[-1] - floating.values[-1]) / fitted.costs.start_assets,
+        "epochs": len(ends),
+        "turnover_float": _turnover(floating),
+        "turnover_circuit": _turnover(circuit),
+        "return_float": floating.total_return,
+        "return_circuit": circuit.total_return,
+    }
+
+
+def _turnover(replayed: Backtest) -> float:
+    return float(np.abs(np.diff([_HALF, *replayed.weights])).sum())
