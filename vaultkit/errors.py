@@ -20,6 +20,7 @@
     ├── VerificationError                5   bytes that do not hash to what they should
     │   ├── HeaderMismatch                   header, parent link or block hash
     │   ├── ReceiptsMismatch                 receipts do not rebuild receiptsRoot
+    │   ├── StateMismatch                    an account or slot that its proof does not show
     │   ├── LogsMismatch                     a log that no verified receipt holds, or one left out
     │   ├── ProofInvalid                     an inference proof that does not verify
     │   └── AuditFailed                      a past epoch that was not the model's
@@ -192,6 +193,10 @@ class HeaderMismatch(VerificationError):
 
 class ReceiptsMismatch(VerificationError):
     """Receipts do not rebuild the header's ``receiptsRoot``."""
+
+
+class StateMismatch(VerificationError):
+    """A proof of an account or a storage slot does not hold."""
 
 
 class LogsMismatch(VerificationError):
