@@ -3,7 +3,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -109,3 +112,21 @@ def test_revert_takes_the_clock_back_too() -> None:
         devnet.revert(handle)
         devnet.mine(GENESIS + 12)
         assert (devnet.block_number(), devnet.timestamp()) == (1, GENESIS + 12)
+
+
+def test_a_chain_ends_with_a_process_that_is_killed() -> None:
+    code = (
+        "import time; from vaultkit.chain.devnet import Devnet\n"
+        "with Devnet() as devnet: print(devnet.pid, flush=True); time.sleep(60)"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    pid = int(owner.stdout.readline())
+    owner.kill()
+    owner.wait()
+    for _ in range(100):
+        state = Path(f"/proc/{pid}/stat")
+        if not state.exists() or state.read_text().split()[2] == "Z":
+            return
+        time.sleep(0.05)
+    raise AssertionError("anvil outlived its owner")

@@ -121,3 +121,30 @@ def test_indexing_without_a_market_or_an_endpoint_says_what_to_do(
     monkeypatch.delenv("VAULTKIT_RPC", raising=False)
     assert run_cli("index", "--book", str(book)) == 2
     assert "market run" in capsys.readouterr().err
+
+
+def test_dry_says_what_would_be_fetched_and_writes_nothing(
+    chain: Devnet, book: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["index", "--rpc", chain.url, "--book", str(book), "--store", str(tmp_path / "x"), "--json"]
+    assert run_cli(*words, "--blocks", "10:+100", "--dry") == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["blocks"], plan["headers"]) == ("10 to 109", 100)
+    assert not (tmp_path / "x").exists()
+
+
+def test_other_tables_are_indexed_and_verified_from_the_command_line(
+    chain: Devnet, book: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = str(tmp_path / "x")
+    tables = ["--table", "erc20_transfers", "--table", "receipts"]
+    words = ["index", "--rpc", chain.url, "--rpc", chain.url, "--book", str(book), "--store", target, "--json"]
+    assert run_cli(*words, *tables, "--blocks", "0:90") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["rows_erc20_transfers"] > 30
+    assert run_cli("data", "verify", "--store", target, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["rows_erc20_transfers"] == answer["rows_erc20_transfers"]
+    assert run_cli(*words, "--table", "erc20_transfer", "--blocks", "0:90") == 2
+    assert "erc20_transfers" in capsys.readouterr().out
+    assert run_cli(*words, *tables, "--blocks", "90:10") == 2
+    assert run_cli(*words, "--table", "logs", "--blocks", "0:95") == 6

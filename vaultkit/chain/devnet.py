@@ -5,9 +5,12 @@ The native anvil binary is started, not its JavaScript wrapper, so that stopping
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -22,6 +25,10 @@ HARDFORK: Final = "prague"
 LOOPBACK: Final = "127.0.0.1"
 STOP_SECONDS: Final = 30.0
 DUMP_SECONDS: Final = 300.0
+
+_PR_SET_PDEATHSIG: Final = 1
+# Loaded before any fork: between fork and exec nothing may be imported.
+_LIBC: Final = ctypes.CDLL(None)
 
 
 def anvil_path() -> Path:
@@ -63,6 +70,11 @@ def require_free(port: int) -> None:
             raise PortBusy(
                 "the port is taken", got=port, next_step="Give another with --port, or leave it out for a free one"
             ) from error
+
+
+def _end_with_parent() -> None:
+    """Ask the kernel to end the child when the thread that started it is gone, so that SIGKILL leaves no orphan."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Devnet:
@@ -208,6 +220,7 @@ class Devnet:
             stderr=self._log,
             env={**os.environ, "NO_COLOR": "1"},
             start_new_session=True,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
 
     def _last_words(self) -> str:

@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Stored tables and what they were verified against.", no_args_is_help=True)
     group.command("show")(show)
     group.command("files")(files)
+    group.command("verify")(verify)
     app.add_typer(group, name="data")
 
 
@@ -36,13 +37,16 @@ def show(store: StoreOption = None, as_json: JsonFlag = False) -> None:
         {
             "network": manifest.network,
             "chain_id": manifest.chain_id,
-            "address": manifest.address,
+            "address": manifest.address or ", ".join(manifest.addresses) or "any contract",
+            "tables": ", ".join(manifest.tables or sorted({file.table for file in manifest.files.values()})),
             "first_block": manifest.first_block,
             "last_block": manifest.last_block,
             "last_hash": manifest.last_hash,
             "anchor": manifest.anchor,
             "blocks_positive": manifest.blocks_positive,
             "blocks_proven_empty": blocks - manifest.blocks_positive,
+            "transaction_hashes": "proven" if manifest.transaction_hashes == "verified" else "one node's word",
+            "commitment": manifest.commitment or "none",
             "files": len(manifest.files),
         },
         as_json=as_json,
@@ -57,3 +61,21 @@ def files(store: StoreOption = None, as_json: JsonFlag = False) -> None:
     manifest = DatasetManifest.load(_store(store))
     rows = sorted((file.table, file.first_block, file.last_block, file.rows) for file in manifest.files.values())
     emit_rows(("table", "first_block", "last_block", "rows"), rows, as_json=as_json, title="Files")
+
+
+def verify(store: StoreOption = None, as_json: JsonFlag = False) -> None:
+    """Check a store offline: files, commitment, ranges, links of headers, order and place of rows."""
+    from vaultkit.coprocessor.check import verify_store
+
+    report = verify_store(_store(store))
+    emit(
+        {
+            "files_hashed": report.files,
+            "row_groups_hashed": report.row_groups,
+            "headers_linked": report.links,
+            **{f"rows_{table}": count for table, count in report.rows.items()},
+            "commitment": report.commitment or "none",
+        },
+        as_json=as_json,
+        title="Verified",
+    )
