@@ -90,7 +90,12 @@ class AddressBook(BaseModel):
                 next_step="Run `vaultkit market build` for a local chain first.",
             ) from error
         except (ValidationError, json.JSONDecodeError) as error:
-            raise SettingsError("an address book cannot be read", got=str(error), where=path.name) from error
+            raise SettingsError(
+                "an address book cannot be read",
+                got=str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else "no JSON",
+                where=path.name,
+                next_step="Start the market again, or restore the file",
+            ) from error
 
     def save(self, path: Path) -> None:
         """Write the book so that a reader sees the old one or the new one, never a part."""

@@ -298,7 +298,8 @@ class Reverted(VaultError):
 
     def __init__(self, name: str, args_: dict[str, Any] | None = None, **kwargs: Any) -> None:
         self.name, self.args_ = name, dict(args_ or {})
-        kwargs.setdefault("got", ", ".join(f"{k}={v}" for k, v in self.args_.items()) or None)
+        shown = {k: f"0x{v.hex()}" if isinstance(v, bytes) else v for k, v in self.args_.items()}
+        kwargs.setdefault("got", ", ".join(f"{k}={v}" for k, v in shown.items()) or None)
         super().__init__(f"the contract refused with {name}", **kwargs)
 
 

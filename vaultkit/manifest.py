@@ -50,19 +50,38 @@ def sha256_of(path: Path) -> str:
 class _Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    digest: str = ""
+    """sha256 of every other field, written by `save`, so that a change of the manifest itself is seen too."""
+
+    def computed_digest(self) -> str:
+        """Return the hex sha256 of every field but the digest."""
+        return hashlib.sha256(self.model_dump_json(exclude={"digest"}).encode()).hexdigest()
+
     def save(self, folder: Path) -> None:
         """Write ``manifest.json`` into ``folder`` in one step; it comes last, so a folder without it is half built."""
         partial = folder / (MANIFEST_NAME + ".partial")
-        partial.write_text(self.model_dump_json(indent=2) + "\n")
+        whole = self.model_copy(update={"digest": self.computed_digest()})
+        partial.write_text(whole.model_dump_json(indent=2) + "\n")
         os.replace(partial, folder / MANIFEST_NAME)
+
+    def check_digest(self, folder: Path, error_class: type[VaultkitError], next_step: str) -> None:
+        """Raise ``error_class`` where the manifest is not the one that `save` wrote."""
+        if self.digest != self.computed_digest():
+            raise error_class(
+                "a manifest was changed after it was written",
+                got=f"sha256 {self.computed_digest()[:16]}…",
+                expected=f"{self.digest[:16]}…" if self.digest else "a digest",
+                where=f"{folder.name}/{MANIFEST_NAME}",
+                next_step=next_step,
+            )
 
 
 def _read(folder: Path, error_class: type[VaultkitError], next_step: str) -> str:
     try:
         return (folder / MANIFEST_NAME).read_text()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise error_class(
-            "a folder has no manifest, so it is half built or not the kit's",
+            "a folder has no manifest that can be read, so it is half built or not the kit's",
             where=folder.name,
             next_step=next_step,
         ) from error
@@ -230,6 +249,7 @@ class ArtefactManifest(_Manifest):
                 where=folder.name,
                 next_step=next_step,
             ) from error
+        manifest.check_digest(folder, ArtefactMismatch, next_step)
         if set(manifest.files) - set(DOCUMENT_FILES) != set(ARTEFACT_FILES):
             raise ArtefactMismatch(
                 "an artefact manifest names other files than an artefact has",
@@ -320,6 +340,7 @@ class DatasetManifest(_Manifest):
                 where=folder.name,
                 next_step="It was written by another version of the kit: " + next_step[0].lower() + next_step[1:],
             ) from error
+        manifest.check_digest(folder, ManifestMismatch, next_step)
         digests = {name: file.sha256 for name, file in manifest.files.items()}
         _check_files(folder, digests, ManifestMismatch, next_step)
         return manifest

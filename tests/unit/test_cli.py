@@ -1,6 +1,9 @@
 """Every verb speaks the same way: help, JSON, one-sentence errors, an exit code by family."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 import typer
@@ -47,6 +50,15 @@ def run(monkeypatch, error: VaultkitError, *flags: str) -> int:
     return exit_.value.code
 
 
+@pytest.fixture(autouse=True)
+def own_signals():
+    """Give the test runner its signal handlers back."""
+    held = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in held.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
@@ -78,3 +90,40 @@ def test_an_unknown_verb_exits_with_usage(capsys):
         cli.main(["depositt"])
     assert exit_.value.code == 2
     assert "depositt" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("module", "extra"), sorted(cli.EXTRAS.items()))
+def test_a_missing_extra_is_named(monkeypatch, capsys, module, extra):
+    error = ModuleNotFoundError(f"No module named '{module}'", name=f"{module}.part")
+    assert run(monkeypatch, error) == 3
+    assert f"vaultkit[{extra}]" in capsys.readouterr().err
+
+
+def test_a_module_of_nobody_is_not_blamed_on_an_extra(monkeypatch):
+    with pytest.raises(ModuleNotFoundError):
+        run(monkeypatch, ModuleNotFoundError("No module named 'x'", name="x"))
+
+
+def test_sigterm_leaves_through_every_context(tmp_path):
+    script = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from contextlib import contextmanager\n"
+        "from vaultkit import cli\n"
+        "def build_app():\n"
+        "    def call(words):\n"
+        "        try:\n"
+        "            print('ready', flush=True)\n"
+        "            time.sleep(60)\n"
+        "        finally:\n"
+        "            Path(sys.argv[1]).write_text('left')\n"
+        "    return call\n"
+        "cli.build_app = build_app\n"
+        "cli.main(['anything'])\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "trace")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.terminate()
+        assert process.wait(30) == 143
+    assert (tmp_path / "trace").read_text() == "left"

@@ -69,6 +69,10 @@ def test_reverted_carries_the_contract_error():
     assert "EpochUsed" in str(error) and "epoch=12" in str(error)
 
 
+def test_reverted_shows_bytes_as_hex():
+    assert "modelId=0x04ff" in str(Reverted("ModelUnknown", {"modelId": b"\x04\xff"}))
+
+
 def test_retryable_errors_are_those_that_time_may_heal():
     assert {cls.__name__ for cls in all_errors() if cls.retryable} == {
         "RpcUnavailable",

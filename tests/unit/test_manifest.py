@@ -54,6 +54,17 @@ def test_one_changed_byte_is_refused_and_named(artefact, name):
         ArtefactManifest.load(artefact)
 
 
+def test_any_changed_byte_of_the_manifest_itself_is_refused(artefact):
+    path = artefact / "manifest.json"
+    content = path.read_bytes()
+    for position in range(len(content) - 1):  # the last one is a line feed
+        path.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
+        with pytest.raises(ArtefactMismatch):
+            ArtefactManifest.load(artefact)
+    path.write_bytes(content)
+    assert ArtefactManifest.load(artefact).strategy == "momentum"
+
+
 def test_a_missing_file_is_refused(artefact):
     (artefact / "pk.key").unlink()
     with pytest.raises(ArtefactMismatch, match=r"pk\.key"):
@@ -75,7 +86,7 @@ def test_a_folder_without_manifest_is_half_built(artefact):
         ArtefactManifest.load(artefact)
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"format": 2}'])
+@pytest.mark.parametrize("text", ["", "{", '{"format": 9}'])
 def test_an_unreadable_manifest_is_refused(artefact, text):
     (artefact / "manifest.json").write_text(text)
     with pytest.raises(ArtefactMismatch, match="cannot be read"):
@@ -118,6 +129,11 @@ def test_a_changed_table_is_refused_and_named(tmp_path):
         },
     ).save(tmp_path)
     assert DatasetManifest.load(tmp_path).last_block == 9
+    manifest = (tmp_path / "manifest.json").read_text()
+    (tmp_path / "manifest.json").write_text(manifest.replace('"anchor": "single"', '"anchor": "checkpoint"'))
+    with pytest.raises(ManifestMismatch, match="changed after it was written"):
+        DatasetManifest.load(tmp_path)
+    (tmp_path / "manifest.json").write_text(manifest)
     table.write_bytes(b"PAR2")
     with pytest.raises(ManifestMismatch, match="blocks__0_to_9"):
         DatasetManifest.load(tmp_path)

@@ -8,18 +8,35 @@ from __future__ import annotations
 
 import importlib
 import json
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from vaultkit.errors import VaultkitError
+from vaultkit.errors import ToolMissing, VaultkitError
 
 VERBS = ("market", "index", "data", "train", "compile", "srs", "deploy", "deposit", "status", "keeper", "audit", "demo")
 
+EXTRAS = {
+    "sklearn": "models",
+    "torch": "models",
+    "pandas": "models",
+    "ezkl": "circuits",
+    "onnx": "circuits",
+    "onnxruntime": "circuits",
+    "safetensors": "circuits",
+    "ape": "vault",
+    "prometheus_client": "keeper",
+    "matplotlib": "report",
+    "psutil": "report",
+}
+"""The extra that brings each optional library."""
+
 app = typer.Typer(
-    help="Vault strategies that trade only with verified inference proofs.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -28,7 +45,10 @@ app = typer.Typer(
 
 @app.callback()
 def _root() -> None:
-    """Vault strategies that trade only with verified inference proofs. Add --debug for a traceback."""
+    """Vault strategies that trade only with verified inference proofs.
+
+    Every verb takes --json for one object instead of tables and --debug for a traceback instead of one sentence.
+    """
 
 
 def build_app() -> typer.Typer:
@@ -44,8 +64,11 @@ def main(arguments: list[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
     try:
-        build_app()(words)
+        with _named_extras():
+            build_app()(words)
     except VaultkitError as error:
         if debug:
             raise
@@ -56,3 +79,22 @@ def main(arguments: list[str] | None = None) -> None:
                 f"[bold red]{type(error).__name__}[/]: {escape(str(error))}", highlight=False
             )
         sys.exit(error.exit_code)
+
+
+def _leave(number: int, _frame: object) -> None:
+    """Leave through every ``with``, so that what was started is stopped; a second signal does not cut that short."""
+    signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
+@contextmanager
+def _named_extras() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        root = (error.name or "").split(".")[0]
+        if root not in EXTRAS:
+            raise
+        raise ToolMissing(
+            "a Python package is not installed", got=root, next_step=f"pip install 'vaultkit[{EXTRAS[root]}]'"
+        ) from error
