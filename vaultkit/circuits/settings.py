@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,6 +56,11 @@ class CircuitShape:
     def scale(self) -> int:
         """Bits after the point to which products are brought back."""
         return max(self.input_scale, self.param_scale)
+
+    @classmethod
+    def of(cls, settings: Settings) -> CircuitShape:
+        """Return the shape that settings were generated for."""
+        return cls(**{field.name: int(settings["run_args"][field.name]) for field in fields(cls)})
 
     def run_args(self, logrows: int) -> dict[str, Any]:
         """Return ezkl's arguments: everything public, weights by polynomial commitment."""

@@ -21,7 +21,7 @@ from eth_utils.crypto import keccak
 from vaultkit.chain.account import wait_receipt
 from vaultkit.chain.devnet import Devnet
 from vaultkit.chain.rpc import quantity
-from vaultkit.errors import CircuitError, ProofInvalid, ToolMissing
+from vaultkit.errors import CircuitError, ProofInvalid, RpcRefused, ToolMissing
 from vaultkit.settings import contracts_dir
 
 MAX_VERIFIER_BYTES: Final = 24_576
@@ -119,8 +119,12 @@ def measure_gas(code: VerifierCode, proofs: Sequence[tuple[bytes, Sequence[int]]
         for proof, felts in proofs:
             data = "0x" + (_SELECTOR + encode(["bytes", "uint256[]"], [proof, list(felts)])).hex()
             call = {"from": sender, "to": address, "data": data, "gas": hex(_GAS_LIMIT)}
-            if int(chain.rpc.call("eth_call", [call, "latest"]), 16) != 1:
-                raise ProofInvalid("the verifier contract refuses a fresh proof")
+            try:
+                accepted = int(chain.rpc.call("eth_call", [call, "latest"]), 16) == 1
+            except RpcRefused as error:  # the verifier reverts on some proofs and answers false to others
+                raise ProofInvalid("the verifier contract reverts on a proof", got=error.got) from error
+            if not accepted:
+                raise ProofInvalid("the verifier contract refuses a proof")
             receipt = _receipt(chain, chain.rpc.call("eth_sendTransaction", [call]))
             dearest = max(dearest, quantity(receipt["gasUsed"], chain.rpc))
     return dearest

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vaultkit.cli.output import JsonFlag, emit, stderr
+from vaultkit.cli.output import JsonFlag, emit, emit_rows, stderr
 from vaultkit.cli.train import BookOption, ModelOption, StoreOption, StrategyArgument, model_path, read_history
 
 if TYPE_CHECKING:
@@ -30,14 +30,19 @@ def compile_(
     ] = None,
     fresh: Annotated[bool, typer.Option(help="Do not start from the settings of an artefact that is there.")] = False,
     max_disagreement: Annotated[float, typer.Option(help="Largest share of windows decided differently.")] = 0.005,
+    tune: Annotated[bool, typer.Option(help="Search for the cheapest shape instead of the kit's own.")] = False,
+    finalists: Annotated[int, typer.Option(help="Shapes that the search measures with real proofs.")] = 3,
+    max_logrows: Annotated[int, typer.Option(help="Largest reference string that the search may ask for.")] = 11,
     as_json: JsonFlag = False,
 ) -> None:
     """Export, quantize and set up a trained strategy; prove it twice; write one artefact folder."""
+    from vaultkit.circuits.settings import DEFAULT_SHAPE, CircuitShape, read_settings
     from vaultkit.errors import StrategyError
     from vaultkit.settings import build_dir
     from vaultkit.strategy.compile import compile_strategy
     from vaultkit.strategy.loader import load_strategy
     from vaultkit.strategy.research import read_fitted
+    from vaultkit.strategy.tune import COLUMNS, Limits, plot, tune_strategy
 
     loaded = load_strategy(strategy)
     weights = model or model_path(loaded.name())
@@ -51,17 +56,32 @@ def compile_(
     folder = out or build_dir() / "artefacts" / loaded.name()
     earlier = folder / "settings.json"
     with stderr.status("Compiling") as status:
+        fitted = read_fitted(loaded, frame, pool, weights)
+        pinned = earlier if earlier.is_file() and not (fresh or tune) else None
+        # A retrain keeps the shape of the first build, tuned or not, and with it the verifier.
+        shape = CircuitShape.of(read_settings(pinned)) if pinned else DEFAULT_SHAPE
+        tuning = None
+        if tune:
+            limits = Limits(max_disagreement=max_disagreement, max_logrows=max_logrows, finalists=finalists)
+            tuning = tune_strategy(fitted, limits, progress=lambda stage: status.update(f"Tuning: {stage}"))
+            shape = tuning.shape
         manifest = compile_strategy(
-            read_fitted(loaded, frame, pool, weights),
+            fitted,
             folder,
             srs_dir=folder.resolve().parent.parent / "srs",
             ceremony=srs,
-            pinned=earlier if earlier.is_file() and not fresh else None,
+            pinned=pinned,
+            shape=shape,
+            tuning=tuning.record() if tuning else None,
             on_chain=True,
             max_disagreement=max_disagreement,
             progress=lambda stage: status.update(f"Compiling: {stage}"),
         )
     figures = {**figures_of(manifest), "artefact": str(folder)}
+    if tuning:
+        figures["plot"] = str(plot(tuning, build_dir() / "tuning" / f"{loaded.name()}.png"))
+        if not as_json:
+            emit_rows(COLUMNS, tuning.rows(), as_json=False, title="Candidates")
     emit(figures, as_json=as_json, title="Artefact")
 
 

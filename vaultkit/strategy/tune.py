@@ -1,0 +1,260 @@
+"""Search the shape of a strategy's circuit: a cheap model for all, real proofs for the finalists, one recorded rule.
+
+The cheap model is exact where it can be: rows and ``logrows`` are ezkl's own count, decisions are the emulator's. Gas
+follows the columns, proof time and key size ``logrows``; so the front is taken over those, and only finalists are set
+up, proven and verified on a local chain.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from vaultkit.circuits.settings import CircuitShape
+from vaultkit.errors import CircuitError, EnvelopeExceeded, FidelityTooLow
+from vaultkit.manifest import ArtefactManifest
+from vaultkit.strategy.compile import compile_strategy, earlier_windows, measure_fidelity
+from vaultkit.strategy.decide import quantize
+from vaultkit.strategy.research import Fitted
+
+SHAPES: Final = tuple(
+    CircuitShape(param_scale=bits, decomp_base=base, decomp_legs=legs, num_inner_cols=columns)
+    for base, legs in ((512, 2), (1024, 2), (64, 3), (128, 3), (256, 3))
+    for columns in (1, 2)
+    for bits in (9, 12)
+)
+"""Every base and number of legs that holds the 18 bits which the fold uses; with more columns verifiers grow too long."""
+
+COLUMNS: Final = (
+    "base", "legs", "columns", "bits", "rows", "logrows", "flipped", "mean error", "front", "prove s", "gas",
+    "verifier", "pk MB", "chosen",
+)  # fmt: skip
+RULE: Final = "least gas to 10,000; then logrows, rows, flipped windows, mean error, shape"
+_GAS_STEP: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a chosen circuit must keep to.
+
+    Parameters
+    ----------
+    finalists
+        How many of the front are measured.
+    max_verify_gas, max_pk_bytes, max_proof_seconds
+        Checked on the measured finalists; None does not limit.
+    """
+
+    max_disagreement: float = 0.005
+    max_pnl_difference: float = 0.01
+    max_logrows: int = 11
+    finalists: int = 3
+    max_verify_gas: int | None = None
+    max_pk_bytes: int | None = None
+    max_proof_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A shape with what is known of it before any key is made."""
+
+    shape: CircuitShape
+    rows: int
+    logrows: int
+    flipped: int
+    disagreement: float
+    pnl_difference: float
+    mean_error: float
+
+    @property
+    def costs(self) -> tuple[float, ...]:
+        """What the front is taken over, less is better."""
+        return self.shape.num_inner_cols, self.logrows, self.rows, self.flipped, self.mean_error
+
+    def order(self) -> tuple[Any, ...]:
+        """Return what candidates are sorted by: no measured time is in it."""
+        return *self.costs, tuple(asdict(self.shape).values())
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Candidates, which of them are on the front, and what was measured of the finalists."""
+
+    candidates: tuple[Candidate, ...]
+    front: tuple[Candidate, ...]
+    measured: dict[CircuitShape, ArtefactManifest]
+    shape: CircuitShape
+    refused: int
+    seconds: float
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Return the table whose columns are `COLUMNS`, cheapest first."""
+        table = []
+        for one in self.candidates:
+            shape, found = one.shape, self.measured.get(one.shape)
+            measured: tuple[Any, ...] = ("", "", "", "")
+            if found:
+                measured = found.proof_seconds, found.verify_gas, found.verifier_bytes, round(found.pk_bytes / 1e6, 1)
+            known: tuple[int, ...] = (shape.decomp_base, shape.decomp_legs, shape.num_inner_cols, shape.param_scale)
+            known += (one.rows, one.logrows, one.flipped)
+            marks = "yes" if one in self.front else "", "yes" if shape == self.shape else ""
+            table.append((*known, f"{one.mean_error:.1e}", marks[0], *measured, marks[1]))
+        return table
+
+    def record(self) -> dict[str, Any]:
+        """Return what the manifest keeps; nothing in it depends on how fast the machine was."""
+        return {
+            "rule": RULE,
+            "candidates": len(self.candidates),
+            "out_of_range": self.refused,
+            "front": [asdict(one.shape) for one in self.front],
+            "measured": [
+                {**asdict(shape), "verifier_bytes": found.verifier_bytes, "pk_bytes": found.pk_bytes}
+                for shape, found in self.measured.items()
+            ],
+            "chosen": asdict(self.shape),
+        }
+
+
+def tune_strategy(
+    fitted: Fitted,
+    limits: Limits | None = None,
+    *,
+    shapes: Sequence[CircuitShape] = SHAPES,
+    progress: Callable[[str], None] = lambda stage: None,
+) -> Tuning:
+    """Return the shapes that were tried and the one to compile with.
+
+    Raises
+    ------
+    FidelityTooLow
+        When no shape keeps to the limits.
+    """
+    limits, begun = limits or Limits(), time.monotonic()
+    candidates: list[Candidate] = []
+    refused = 0
+    for i, shape in enumerate(shapes):
+        progress(f"shape {i + 1} of {len(shapes)}")
+        try:
+            candidates.append(_candidate(fitted, shape))
+        except EnvelopeExceeded:
+            refused += 1
+    candidates.sort(key=Candidate.order)
+    allowed = [
+        one
+        for one in candidates
+        if one.disagreement <= limits.max_disagreement
+        and abs(one.pnl_difference) <= limits.max_pnl_difference
+        and one.logrows <= limits.max_logrows
+    ]
+    front = pareto(allowed)
+    measured: dict[CircuitShape, ArtefactManifest] = {}
+    for i, one in enumerate(front[: limits.finalists]):
+        progress(f"prove and verify finalist {i + 1}")
+        found = _measure(fitted, one.shape, limits)
+        if found is not None:
+            measured[one.shape] = found
+    if not measured:
+        raise FidelityTooLow(
+            "no shape keeps to the limits",
+            got=f"{len(candidates)} candidates, {len(allowed)} faithful and small enough",
+            where=fitted.strategy.name(),
+            next_step="Allow more with --max-disagreement or --max-logrows, or train with a larger signal",
+        )
+    by_shape = {one.shape: one for one in front}
+    chosen = min(measured, key=lambda shape: (_gas_steps(measured[shape]), *_rest(by_shape[shape])))
+    return Tuning(tuple(candidates), tuple(front), measured, chosen, refused, time.monotonic() - begun)
+
+
+def pareto(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the candidates that no other beats in one cost while matching it in all; of equals the first."""
+
+    def beaten(one: Candidate) -> bool:
+        return any(
+            other.costs != one.costs and all(a <= b for a, b in zip(other.costs, one.costs, strict=True))
+            for other in candidates
+        )
+
+    front: dict[tuple[float, ...], Candidate] = {}
+    for one in candidates:
+        if not beaten(one):
+            front.setdefault(one.costs, one)
+    return list(front.values())
+
+
+def plot(tuning: Tuning, path: Path) -> Path:
+    """Draw cost against rounding, the front as a line and the choice as a star; return ``path``."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
+    for columns, marker in ((1, "o"), (2, "s")):
+        part = [one for one in tuning.candidates if one.shape.num_inner_cols == columns]
+        label = f"{columns} column{'s' if columns > 1 else ''}"
+        axes.scatter([one.rows for one in part], [one.mean_error for one in part], marker=marker, label=label)
+    front = sorted(tuning.front, key=lambda one: one.rows)
+    axes.plot([one.rows for one in front], [one.mean_error for one in front], color="0.6", label="front", zorder=0)
+    chosen = next(one for one in tuning.candidates if one.shape == tuning.shape)
+    axes.scatter([chosen.rows], [chosen.mean_error], marker="*", s=220, label="chosen")
+    axes.set(xscale="log", yscale="log", xlabel="rows of the circuit", ylabel="mean weight error of rounding")
+    axes.legend()
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+    return path
+
+
+def _candidate(fitted: Fitted, shape: CircuitShape) -> Candidate:
+    circuit = quantize(
+        fitted.strategy, fitted.model, earlier_windows(fitted), fitted.strategy.window.shape(), shape=shape
+    )
+    found = measure_fidelity(fitted, circuit.emulator, circuit.emulator.output_scale + circuit.gain_bits)
+    settings = circuit.settings
+    return Candidate(
+        shape,
+        int(settings["num_rows"]),
+        int(settings["run_args"]["logrows"]),
+        found.flipped,
+        found.disagreement,
+        found.pnl_difference,
+        circuit.mean_error,
+    )
+
+
+def _measure(fitted: Fitted, shape: CircuitShape, limits: Limits) -> ArtefactManifest | None:
+    """Build a finalist in a temporary folder; None where it cannot be deployed or exceeds a limit."""
+    with tempfile.TemporaryDirectory(prefix="vaultkit-tune-") as name:
+        folder = Path(name)
+        try:
+            found = compile_strategy(
+                fitted,
+                folder / "artefacts" / "finalist",
+                srs_dir=folder / "srs",
+                shape=shape,
+                on_chain=True,
+                max_disagreement=limits.max_disagreement,
+            )
+        except CircuitError as error:
+            if error.retryable or isinstance(error, FidelityTooLow):
+                raise
+            return None
+    pairs = (
+        (found.verify_gas, limits.max_verify_gas),
+        (found.pk_bytes, limits.max_pk_bytes),
+        (found.proof_seconds, limits.max_proof_seconds),
+    )
+    return found if all(limit is None or (got is not None and got <= limit) for got, limit in pairs) else None
+
+
+def _gas_steps(manifest: ArtefactManifest) -> int:
+    return (manifest.verify_gas or 0) // _GAS_STEP
+
+
+def _rest(candidate: Candidate) -> tuple[Any, ...]:
+    return *candidate.costs[1:], tuple(asdict(candidate.shape).values())
