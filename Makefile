@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
+.PHONY: faults soak
 .PHONY: demo test test-slow check bench notebooks setup clean
 
 setup: $(VENV)/.ready contracts/node_modules/.ready
@@ -31,6 +32,12 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+faults: setup
+	$(BIN)/python -m tests.keeper.fault_report
+
+soak: setup
+	$(BIN)/python -m tests.keeper.soak
 
 bench: setup
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done

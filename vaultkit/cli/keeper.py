@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vaultkit.cli import keeper_checks
 from vaultkit.cli.output import JsonFlag, emit, emit_rows, stderr, stdout
 from vaultkit.cli.secrets import PASSPHRASE_VARIABLE, read_passphrase
 
 if TYPE_CHECKING:
-    from vaultkit.book import AddressBook
-    from vaultkit.chain.account import Signer
+    from vaultkit.book import AddressBook, VaultBook
+    from vaultkit.keeper.config import KeeperConfig
     from vaultkit.keeper.facts import Settled
+    from vaultkit.keeper.monitor import Monitor
     from vaultkit.keeper.redact import Redactor
+    from vaultkit.keeper.signing import AccountSigner
     from vaultkit.keeper.state import Work
-    from vaultkit.protocols import Proof, Prover
 
-RpcOption = Annotated[str, typer.Option("--rpc", help="Endpoint.")]
 BookOption = Annotated[Path | None, typer.Option(help="Address book; build/devnet/book.json by default.")]
 ArtefactOption = Annotated[Path | None, typer.Option(help="Artefact folder; the book's where left out.")]
 KeystoreOption = Annotated[Path, typer.Option(help="Encrypted key file of the keeper's account.")]
@@ -27,6 +30,7 @@ PassphraseOption = Annotated[
     Path | None, typer.Option(help=f"File with its passphrase; else {PASSPHRASE_VARIABLE}, else a prompt.")
 ]
 BeneficiaryOption = Annotated[str | None, typer.Option(help="Address bound into proofs; the keeper's where left out.")]
+ConfigOption = Annotated[Path | None, typer.Option(help="Configuration file, made by `keeper init`.")]
 JournalOption = Annotated[Path | None, typer.Option(help="Journal; one for the vault under build/keeper by default.")]
 
 
@@ -36,80 +40,72 @@ def register(app: typer.Typer) -> None:
     group.command("run")(run)
     group.command("once")(once)
     group.command("status")(status)
+    keeper_checks.register(group)
     group.command("init-key")(init_key)
     app.add_typer(group, name="keeper")
 
 
 def run(
-    rpc: RpcOption,
-    keystore: KeystoreOption,
+    rpc: Annotated[str | None, typer.Option("--rpc", help="Endpoint; without a configuration file.")] = None,
+    keystore: Annotated[Path | None, typer.Option(help="Encrypted key file; without a configuration file.")] = None,
     book: BookOption = None,
     artefact: ArtefactOption = None,
     passphrase_file: PassphraseOption = None,
     beneficiary: BeneficiaryOption = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Stop after so many accepted epochs.")] = None,
     journal: JournalOption = None,
-    metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics on this loopback port.")] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Loopback port of health and metrics.")] = None,
+    config: ConfigOption = None,
+    live: Annotated[bool, typer.Option("--live", help="Show a table that is kept up to date.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Keep epochs until stopped by SIGTERM, or until --epochs were accepted."""
     import signal
     import threading
+    from contextlib import nullcontext
 
-    from vaultkit.chain.rpc import connect
-    from vaultkit.keeper.assemble import assemble, binding_of, config_of, vault_of
-    from vaultkit.keeper.journal import Journal
-    from vaultkit.keeper.keeper import Keeper
-    from vaultkit.keeper.lock import KeeperLock
-    from vaultkit.keeper.metrics import Metrics
-    from vaultkit.keeper.redact import Redactor, json_logger
+    from vaultkit.keeper.process import open_process
+    from vaultkit.keeper.redact import Redactor
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     redactor = Redactor()
-    addresses = _book(book)
-    vault = vault_of(addresses)
-    endpoint = connect(rpc, addresses.chain_id)
-    binding = binding_of(endpoint, addresses)
-    path = journal or default_folder() / journal_name(addresses, binding.anchor)
-    with KeeperLock(path.with_name(f"{vault.vault.lower()[:10]}.lock")):
-        signer = _signer(keystore, passphrase_file, redactor)
-        folder = artefact or Path(vault.artefact)
-        parts = assemble(
-            endpoint,
-            addresses,
-            folder,
-            signer,
-            beneficiary or signer.address,
-            prover=lambda: _local_prover(addresses.chain_id),
-            verify=lambda proof: _verify(folder, proof),
-        )
-        with Journal(path, binding) as facts, path.with_suffix(".log").open("a", buffering=1) as stream:
-            metrics = Metrics(metrics_port)
-            _say({"event": "ready", "keeper": signer.address, "vault": vault.vault, "journal": path.name}, as_json)
+    if config is None:
+        settings = settings_of(rpc, keystore, book, artefact, passphrase_file, beneficiary, metrics_port)
+    else:
+        from vaultkit.keeper.config import load_config
 
-            def settled(fact: Settled, work: Work | None) -> None:
-                metrics.settled(fact, work)
-                _say(summary(fact, work), as_json)
+        settings = load_config(config)
+    signer = signer_of(settings, redactor)
 
-            keeper = Keeper(parts, config_of(endpoint, addresses), facts, json_logger(stream, redactor), settled)
-            state = keeper.run(epochs, stop)
-    _say({"event": "stopped", "accepted": state.accepted, "missed": state.missed}, as_json)
+    def settled(vault: VaultBook, fact: Settled, work: Work | None) -> None:
+        row = summary(fact, work)
+        _say(row if len(settings.vault) == 1 else {**row, "vault": vault.vault}, as_json)
+
+    with open_process(settings, signer, redactor, settled, journal) as process:
+        for monitor, path in zip(process.monitors, process.journals, strict=True):
+            _say({"event": "ready", "keeper": signer.address, "vault": monitor.vault, "journal": path.name}, as_json)
+        with live_view(process.monitors) if live and not as_json else nullcontext():
+            process.fleet.run(epochs, stop)
+        accepted = sum(keeper.state.accepted for keeper in process.keepers)
+        missed = sum(keeper.state.missed for keeper in process.keepers)
+    _say({"event": "stopped", "accepted": accepted, "missed": missed}, as_json)
 
 
 def once(
-    rpc: RpcOption,
-    keystore: KeystoreOption,
+    rpc: Annotated[str | None, typer.Option("--rpc", help="Endpoint; without a configuration file.")] = None,
+    keystore: Annotated[Path | None, typer.Option(help="Encrypted key file; without a configuration file.")] = None,
     book: BookOption = None,
     artefact: ArtefactOption = None,
     passphrase_file: PassphraseOption = None,
     beneficiary: BeneficiaryOption = None,
     journal: JournalOption = None,
+    config: ConfigOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Keep one epoch, the one that is open or the next to close, and stop."""
-    run(rpc, keystore, book, artefact, passphrase_file, beneficiary, 1, journal, None, as_json)
+    run(rpc, keystore, book, artefact, passphrase_file, beneficiary, 1, journal, None, config, False, as_json)
 
 
 def status(
@@ -170,16 +166,10 @@ def default_folder() -> Path:
     return build_dir() / "keeper"
 
 
-def journal_name(book: AddressBook, anchor: str) -> str:
-    """Return the file name of the journal of a book's vault and model on the chain that ``anchor`` is a block of."""
-    from vaultkit.keeper.assemble import vault_of
-
-    vault = vault_of(book)
-    return f"{vault.vault.lower()[:10]}-{vault.model_id.lower()[2:10]}-{anchor.lower()[2:10]}.sqlite"
-
-
 def newest_journal(book: AddressBook) -> Path:
     """Return the journal of a book's vault that was written last, or the name that the first one would have."""
+    from vaultkit.keeper.process import journal_name
+
     found = sorted(default_folder().glob(journal_name(book, "0x*")), key=lambda path: path.stat().st_mtime)
     return found[-1] if found else default_folder() / journal_name(book, "0xnone")
 
@@ -207,22 +197,53 @@ def _book(path: Path | None) -> AddressBook:
     return AddressBook.load(path or build_dir() / "devnet" / "book.json")
 
 
-def _local_prover(chain_id: int) -> Prover:
-    from vaultkit.circuits.prover import LocalProver
+def settings_of(
+    rpc: str | None,
+    keystore: Path | None,
+    book: Path | None,
+    artefact: Path | None,
+    passphrase_file: Path | None,
+    beneficiary: str | None,
+    port: int | None,
+) -> KeeperConfig:
+    """Return the configuration that options stand for: one endpoint, one keystore, one vault.
 
-    return LocalProver(chain_id=chain_id)
+    Raises
+    ------
+    SettingsError
+        When there is neither a configuration file nor an endpoint and a keystore.
+    """
+    from vaultkit.errors import SettingsError
+    from vaultkit.keeper.config import AccountTable, ChainTable, KeeperConfig, OperationTable, VaultTable
+    from vaultkit.settings import build_dir
+
+    if rpc is None or keystore is None:
+        raise SettingsError(
+            "the keeper was told neither its endpoint nor its key",
+            next_step="Give --config FILE (see `vaultkit keeper init`), or --rpc and --keystore",
+        )
+    path = book or build_dir() / "devnet" / "book.json"
+    return KeeperConfig(
+        chain=ChainTable(rpcs=(rpc,), chain_id=_book(path).chain_id, poll_seconds=0.05),
+        account=AccountTable(keystore=keystore, passphrase_file=passphrase_file),
+        vault=(VaultTable(book=path, artefact=artefact, beneficiary=beneficiary),),
+        operation=OperationTable(port=port),
+    )
 
 
-def _verify(folder: Path, proof: Proof) -> None:
-    from vaultkit.circuits.verify import verify_proof
-
-    verify_proof(folder, proof)
-
-
-def _signer(keystore: Path, passphrase_file: Path | None, redactor: Redactor) -> Signer:
+def signer_of(settings: KeeperConfig, redactor: Redactor) -> AccountSigner:
+    """Return the configured account: a keystore or Ape account decrypted here, or a remote signer."""
     from vaultkit.chain.account import Signer
+    from vaultkit.chain.rpc import HttpRpc
+    from vaultkit.keeper.signing import RemoteSigner, ape_keystore
 
-    passphrase = _passphrase(passphrase_file)
+    account = settings.account
+    for secret in settings.secrets():
+        redactor.add(secret)
+    if account.remote is not None and account.address is not None:
+        return RemoteSigner(HttpRpc(account.remote, settings.chain.timeout_seconds), account.address)
+    keystore = account.keystore or ape_keystore(account.ape or "")
+    passphrase = _passphrase(account.passphrase_file)
     redactor.add(passphrase)
     return Signer.from_keystore(keystore, passphrase)
 
@@ -232,6 +253,25 @@ def _passphrase(file: Path | None, *, confirm: bool = False) -> str:
     if found is not None:
         return found
     return str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True))
+
+
+@contextmanager
+def live_view(monitors: Sequence[Monitor]) -> Iterator[None]:
+    """Show a table of all keepers on standard error while the block runs."""
+    from rich.live import Live
+    from rich.table import Table
+
+    columns = ("vault", "health", "block", "epoch", "stage", "accepted", "missed", "alarms")
+
+    def table() -> Table:
+        found = Table(*columns)
+        for monitor in monitors:
+            shown = {**monitor.shown(), "alarms": ", ".join(sorted(monitor.alarms))}
+            found.add_row(*(str(shown.get(name, "")) for name in columns))
+        return found
+
+    with Live(get_renderable=table, console=stderr, refresh_per_second=2):
+        yield
 
 
 def _say(row: dict[str, Any], as_json: bool) -> None:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from vaultkit.book import AddressBook, VaultBook
 from vaultkit.chain.abi import Contract, load_abi
-from vaultkit.chain.account import Signer
 from vaultkit.errors import ArtefactMismatch, SettingsError
 from vaultkit.keeper.actions import Config
 from vaultkit.keeper.inputs import WindowReader
 from vaultkit.keeper.journal import Binding
 from vaultkit.keeper.keeper import Parts
 from vaultkit.keeper.observe import Observer, model_pins
-from vaultkit.keeper.proving import ProofRunner
+from vaultkit.keeper.proving import ProofLane
+from vaultkit.keeper.signing import AccountSigner
 from vaultkit.keeper.submit import Submitter
 from vaultkit.manifest import ArtefactManifest
-from vaultkit.protocols import Proof, Prover, Rpc
+from vaultkit.protocols import Rpc
 from vaultkit.window import WindowSpec
 
 Outputs = Callable[[tuple[int, ...]], tuple[int, ...]]
@@ -122,13 +122,29 @@ def assemble(
     rpc: Rpc,
     book: AddressBook,
     artefact: Path,
-    signer: Signer,
+    signer: AccountSigner,
     beneficiary: str,
     *,
-    prover: Callable[[], Prover],
-    verify: Callable[[Proof], None],
+    proofs: ProofLane,
+    outputs: Outputs | None = None,
+    relays: Sequence[Rpc] = (),
 ) -> Parts:
     """Return a keeper's parts, after the artefact's files, its SRS and every pin were checked.
+
+    Parameters
+    ----------
+    rpc
+        What is believed about the chain.
+    book, artefact
+        The vault, and the folder of its model.
+    signer, beneficiary
+        The sending account, and the address bound into proofs.
+    proofs
+        What makes proofs.
+    outputs
+        The artefact's emulator where another keeper has loaded it.
+    relays
+        Private endpoints for trades.
 
     Raises
     ------
@@ -145,13 +161,14 @@ def assemble(
     vault = vault_of(book)
     pool = Contract(rpc, book.pool.pool, load_abi("UniswapV3Pool"))
     source = Contract(rpc, vault.source, load_abi("TickWindow"))
-    submitter = Submitter(rpc, Contract(rpc, vault.vault, load_abi("InferenceVault")), signer, book.chain_id)
+    contract = Contract(rpc, vault.vault, load_abi("InferenceVault"))
+    submitter = Submitter(rpc, contract, signer, book.chain_id, relays)
     return Parts(
         observer=Observer(rpc, book.chain_id, vault, submitter),
         window=WindowReader(rpc, pool, source, window_of(book, manifest)),
         submitter=submitter,
-        proofs=ProofRunner(prover, verify),
-        outputs=emulated(artefact, manifest),
+        proofs=proofs,
+        outputs=outputs or emulated(artefact, manifest),
         artefact=artefact,
         beneficiary=beneficiary,
     )

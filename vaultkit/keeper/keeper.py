@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from vaultkit.errors import (
     EnvelopeExceeded,
@@ -62,6 +62,16 @@ class Parts:
     block_seconds: float = 12.0
     poll_seconds: float = 0.05
     nonces: Callable[[int], int] = int
+
+
+class Nonces(Protocol):
+    """How keepers that send from one account share its nonces; see `vaultkit.keeper.fleet.Nonces`."""
+
+    def join(self, keeper: Keeper) -> None:
+        """Count a keeper's pending transactions too."""
+
+    def __call__(self, account_nonce: int) -> int:
+        """Return the first nonce that neither the chain nor a keeper has used."""
 
 
 class Keeper:
@@ -127,7 +137,7 @@ class Keeper:
             self.monitor.halted(str(error))
             raise
         finally:
-            self._parts.proofs.close()
+            self.close()
         return self.state
 
     def turn(self) -> float:
@@ -168,6 +178,15 @@ class Keeper:
         low, high = BACKOFF_SECONDS
         asked: float | None = getattr(error, "retry_after", None)
         return float(max(asked or 0.0, min(high, low * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1.0)))
+
+    def join(self, nonces: Nonces) -> None:
+        """Send from an account that other keepers send from too."""
+        nonces.join(self)
+        self._parts = replace(self._parts, nonces=nonces)
+
+    def close(self) -> None:
+        """Give up the proof that is running."""
+        self._parts.proofs.close()
 
     def tick(self) -> actions.Action:
         """Take one step and return what was done.

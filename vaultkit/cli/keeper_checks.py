@@ -1,0 +1,122 @@
+"""``vaultkit keeper init``, ``doctor``, ``replay`` and ``economics``: before a keeper runs, and after."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vaultkit.cli.output import JsonFlag, emit, emit_rows
+
+ConfigOption = Annotated[Path, typer.Option(help="Configuration file.")]
+JournalArgument = Annotated[Path, typer.Argument(help="Journal of a keeper.")]
+
+
+def register(group: typer.Typer) -> None:
+    """Add the verbs."""
+    group.command("init")(init)
+    group.command("doctor")(doctor)
+    group.command("replay")(replay)
+    group.command("economics")(economics)
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="File to write.")] = Path("keeper.toml"), as_json: JsonFlag = False
+) -> None:
+    """Write a commented configuration file; one that exists is kept."""
+    from vaultkit.errors import SettingsError
+    from vaultkit.keeper.config import TEMPLATE
+
+    try:
+        with path.open("x") as file:
+            file.write(TEMPLATE)
+    except FileExistsError:
+        raise SettingsError("there is a file already", where=path.name, next_step="Name another one") from None
+    emit(
+        {"configuration": str(path), "next": f"edit it, then `vaultkit keeper doctor --config {path}`"}, as_json=as_json
+    )
+
+
+def doctor(config: ConfigOption = Path("keeper.toml"), as_json: JsonFlag = False) -> None:
+    """Check everything that a keeper needs, without a signature; end with an error where something is missing."""
+    from vaultkit.errors import SettingsError
+    from vaultkit.keeper.config import load_config
+    from vaultkit.keeper.doctor import examine
+    from vaultkit.keeper.redact import Redactor
+
+    settings = load_config(config)
+    redactor = Redactor(*settings.secrets())
+    found = [(name, ok, redactor.text(said)) for name, ok, said in examine(settings, _address(settings, redactor))]
+    if as_json:
+        print(json.dumps([{"check": name, "passed": ok, "found": said} for name, ok, said in found]))
+    else:
+        rows = [(name, "yes" if ok else "NO", said) for name, ok, said in found]
+        emit_rows(("check", "passed", "found"), rows, as_json=False)
+    failed = [name for name, ok, _ in found if not ok]
+    if failed:
+        raise SettingsError("the keeper cannot run", got=", ".join(failed), where=config.name)
+
+
+def replay(
+    journal: JournalArgument,
+    epoch: Annotated[int | None, typer.Option(help="Only this epoch.")] = None,
+    artefact: Annotated[Path | None, typer.Option(help="Compute the model's outputs again from this folder.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make every journalled decision again, offline, and end with an error if one comes out differently."""
+    from vaultkit.errors import AuditFailed
+    from vaultkit.keeper.assemble import emulated
+    from vaultkit.keeper.replay import replay as decisions
+    from vaultkit.manifest import ArtefactManifest
+
+    outputs = None if artefact is None else emulated(artefact, ArtefactManifest.load(artefact))
+    found = decisions(journal, epoch, outputs)
+    different = [decision for decision in found if not decision.same]
+    emit({"decisions": len(found), "same": len(found) - len(different)}, as_json=as_json)
+    if different:
+        first = different[0]
+        raise AuditFailed("a decision came out differently", got=first.again, expected=first.action, where=first.seq)
+
+
+def economics(
+    journal: JournalArgument,
+    reward_wei: Annotated[int, typer.Option(help="What an accepted epoch earns.")] = 0,
+    machine_wei_an_hour: Annotated[int, typer.Option(help="Cost of the machine.")] = 0,
+    period_seconds: Annotated[int, typer.Option(min=60, help="The vault's period.")] = 14_400,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show reward, gas and profit of every epoch, and where keeping breaks even."""
+    from vaultkit.keeper.economics import accounts
+    from vaultkit.keeper.journal import read_journal
+
+    _, entries = read_journal(journal)
+    found = accounts(
+        entries, reward_wei=reward_wei, machine_wei_an_hour=machine_wei_an_hour, period_seconds=period_seconds
+    )
+    ether: Callable[[int | None], Any] = lambda wei: "none" if wei is None else f"{wei / 10**18:.9f}"  # noqa: E731
+    columns = ("epoch", "outcome", "reward", "gas used", "gas", "machine", "proof s", "profit")
+    rows = [
+        (e.epoch, e.reason, ether(e.reward_wei), e.gas_used, ether(e.gas_wei), ether(e.machine_wei),
+         f"{e.proof_seconds:.2f}", ether(e.profit_wei))
+        for e in found.epochs
+    ]  # fmt: skip
+    gas_price = found.break_even_gas_price_wei
+    totals = {
+        "profit, ether": ether(found.profit_wei),
+        "break-even reward an accepted epoch, ether": ether(found.break_even_reward_wei),
+        "break-even gas price, gwei": "none" if gas_price is None else f"{gas_price / 10**9:.6f}",
+    }
+    if as_json:
+        print(json.dumps({**totals, "epochs": [dict(zip(columns, row, strict=True)) for row in rows]}))
+        return
+    emit_rows(columns, rows, as_json=False, title="Ether by epoch")
+    emit(totals, as_json=False)
+
+
+def _address(settings: Any, redactor: Any) -> Callable[[], str]:
+    from vaultkit.cli.keeper import signer_of
+
+    return lambda: signer_of(settings, redactor).address

@@ -1,0 +1,248 @@
+"""One TOML file that says everything about a keeper process; `TEMPLATE` is what ``vaultkit keeper init`` writes."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from vaultkit.errors import SettingsError
+
+Positive = Annotated[int, Field(gt=0)]
+Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ChainTable(_Table):
+    """Endpoints of the one chain that the process works on."""
+
+    rpcs: Annotated[tuple[str, ...], Field(min_length=1)]
+    quorum: Positive | None = None
+    chain_id: Positive = 31337
+    block_seconds: Annotated[float, Field(gt=0)] = 12.0
+    poll_seconds: Annotated[float, Field(gt=0)] = 0.5
+    timeout_seconds: Annotated[float, Field(gt=0, le=10)] = 5.0
+
+
+class AccountTable(_Table):
+    """The sending account: exactly one of a keystore file, an Ape account and a remote signer."""
+
+    keystore: Path | None = None
+    ape: str | None = None
+    remote: str | None = None
+    address: Address | None = None
+    passphrase_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> AccountTable:
+        if sum(way is not None for way in (self.keystore, self.ape, self.remote)) != 1:
+            raise ValueError("give exactly one of keystore, ape and remote")
+        if (self.remote is None) != (self.address is None):
+            raise ValueError("remote and address belong together")
+        return self
+
+
+class VaultTable(_Table):
+    """One vault to keep. Anybody who holds the weights can; the beneficiary is bound into the proofs."""
+
+    book: Path
+    artefact: Path | None = None
+    beneficiary: Address | None = None
+
+
+class LimitsTable(_Table):
+    """Limits of spending and patience, for every vault."""
+
+    confirmations: Positive = 2
+    bump_blocks: Positive = 4
+    bumps: Positive = 6
+    proofs: Positive = 2
+    proof_seconds: Annotated[float, Field(gt=0)] = 120.0
+    tip_gwei: Annotated[float, Field(ge=0)] = 1.0
+    fee_cap_gwei: Annotated[float, Field(gt=0)] = 200.0
+    gas_budget_ether_a_day: Annotated[float, Field(ge=0)] = 0.0
+    reverts_a_day: Positive = 3
+    low_balance_transactions: Positive = 20
+
+
+class PrivateTable(_Table):
+    """Private endpoints for trades; without any they are public."""
+
+    endpoints: tuple[str, ...] = ()
+    fallback: Literal["none", "public"] = "none"
+    patience_blocks: Positive = 6
+
+
+class OperationTable(_Table):
+    """Files, ports and alarms of the process."""
+
+    folder: Path | None = None
+    port: Annotated[int, Field(ge=0, le=65_535)] | None = None
+    webhooks: tuple[str, ...] = ()
+    workers: Positive = 1
+
+
+class EconomicsTable(_Table):
+    """What ``vaultkit keeper economics`` reckons with; the vault itself pays keepers nothing."""
+
+    reward_wei: Annotated[int, Field(ge=0)] = 0
+    machine_wei_an_hour: Annotated[int, Field(ge=0)] = 0
+
+
+class KeeperConfig(_Table):
+    """A whole configuration."""
+
+    chain: ChainTable
+    account: AccountTable
+    vault: Annotated[tuple[VaultTable, ...], Field(min_length=1)]
+    limits: LimitsTable = LimitsTable()
+    private: PrivateTable = PrivateTable()
+    operation: OperationTable = OperationTable()
+    economics: EconomicsTable = EconomicsTable()
+
+    def limit_fields(self) -> dict[str, Any]:
+        """Return the limits as fields of `vaultkit.keeper.actions.Config`."""
+        limits = self.limits
+        return {
+            "confirmations": limits.confirmations,
+            "bump_blocks": limits.bump_blocks,
+            "bumps": limits.bumps,
+            "proofs": limits.proofs,
+            "tip_wei": round(limits.tip_gwei * 10**9),
+            "fee_cap_wei": round(limits.fee_cap_gwei * 10**9),
+            "reverts": limits.reverts_a_day,
+            "gas_budget_wei": round(limits.gas_budget_ether_a_day * 10**18),
+            "low_balance": limits.low_balance_transactions,
+            "private": bool(self.private.endpoints),
+            "relay_blocks": self.private.patience_blocks,
+            "public_fallback": self.private.fallback == "public",
+        }
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the parts of configured URLs that must never be shown."""
+        from urllib.parse import urlsplit
+
+        urls = (*self.chain.rpcs, *self.private.endpoints, *self.operation.webhooks, self.account.remote or "")
+        found = []
+        for parts in map(urlsplit, urls):
+            found += [parts.username, parts.password, parts.path.strip("/"), parts.query]
+        return tuple(part for part in found if part)
+
+
+def load_config(path: Path) -> KeeperConfig:
+    """Return the configuration in a TOML file; relative paths in it start at its folder.
+
+    Raises
+    ------
+    SettingsError
+        When the file cannot be read or a value cannot be used: the key, the value and what is allowed are named.
+    """
+    try:
+        fields = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise SettingsError(
+            "the configuration cannot be read", got=error.strerror, where=path.name, next_step="Run `keeper init`"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError("the configuration is not TOML", got=str(error), where=path.name) from error
+    try:
+        config = KeeperConfig.model_validate(fields)
+    except ValidationError as error:
+        raise _refusal(error, path) from None
+    return _rooted(config, path.resolve().parent)
+
+
+def _refusal(error: ValidationError, path: Path) -> SettingsError:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    more = f"; {error.error_count() - 1} more" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        known = _names(first["loc"])
+        close = difflib.get_close_matches(str(first["loc"][-1]), known, 1)
+        hint = f"Did you mean {close[0]}" if close else f"Known here: {', '.join(known)}"
+        return SettingsError(f"{where} is not a setting{more}", where=path.name, next_step=hint)
+    # The value itself is left out: it may be a URL with credentials.
+    return SettingsError(f"{where or 'the file'}: {first['msg'].lower()}{more}", where=path.name)
+
+
+def _names(location: tuple[int | str, ...]) -> list[str]:
+    table: Any = KeeperConfig
+    for part in location[:-1]:
+        if isinstance(part, str):
+            kind = table.model_fields[part].annotation
+            table = VaultTable if part == "vault" else kind
+    return list(table.model_fields)
+
+
+def _rooted(config: KeeperConfig, folder: Path) -> KeeperConfig:
+    def root(path: Path | None) -> Path | None:
+        return None if path is None else folder / path.expanduser()
+
+    vaults = tuple(v.model_copy(update={"book": root(v.book), "artefact": root(v.artefact)}) for v in config.vault)
+    account = config.account.model_copy(
+        update={
+            "keystore": root(config.account.keystore),
+            "passphrase_file": root(config.account.passphrase_file),
+        }
+    )
+    operation = config.operation.model_copy(update={"folder": root(config.operation.folder)})
+    return config.model_copy(update={"vault": vaults, "account": account, "operation": operation})
+
+
+TEMPLATE: Final = """\
+# Configuration of `vaultkit keeper`. Check it with `vaultkit keeper doctor --config THIS`,
+# start with `vaultkit keeper run --config THIS`. Commented values are the defaults.
+
+[chain]
+rpcs = ["http://127.0.0.1:8545"]   # several of different operators are believed only where they agree
+# quorum = 1                       # endpoints that must agree; more than half where left out
+# chain_id = 31337                 # any other chain is refused
+# block_seconds = 12.0             # an alarm is raised after three without a block
+# poll_seconds = 0.5
+# timeout_seconds = 5.0
+
+[account]                          # exactly one of keystore, ape and remote
+keystore = "keeper.json"           # made by `vaultkit keeper init-key`
+# ape = "alias"                    # made by `ape accounts generate alias`
+# remote = "http://127.0.0.1:9000" # a service that answers eth_signTransaction
+# address = "0x..."                # the remote signer's account
+# passphrase_file = "passphrase"   # else VAULTKIT_PASSPHRASE, else a prompt
+
+[[vault]]                          # one table for every vault
+book = "book.json"                 # written by `vaultkit deploy`
+# artefact = "folder"              # the book's where left out
+# beneficiary = "0x..."            # bound into proofs; the sending account where left out
+
+[limits]
+# confirmations = 2
+# bump_blocks = 4                  # blocks without a receipt before fees rise by a tenth
+# bumps = 6
+# proofs = 2                       # proofs started for an epoch before it is given up
+# proof_seconds = 120.0
+# tip_gwei = 1.0
+# fee_cap_gwei = 200.0             # above it the epoch is missed as gas_above_budget
+# gas_budget_ether_a_day = 0.0     # zero: no limit
+# reverts_a_day = 3                # then the keeper halts
+# low_balance_transactions = 20
+
+[private]
+# endpoints = []                   # trades go to these alone
+# fallback = "none"                # "public": publish after patience_blocks; cancellations are always public
+# patience_blocks = 6
+
+[operation]
+# folder = "keeper"                # journals, logs and status.json
+# port = 9464                      # /health, /status and /metrics on loopback
+# webhooks = []                    # alarms are posted as JSON
+# workers = 1                      # proofs made at the same time
+
+[economics]
+# reward_wei = 0                   # what an accepted epoch earns you, by agreement
+# machine_wei_an_hour = 0
+"""

@@ -1,0 +1,118 @@
+"""Checks of everything that a keeper needs before it runs; nothing is signed and no journal is changed."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from vaultkit.chain.rpc import HttpRpc, chain_id, quantity
+from vaultkit.errors import ArtefactMismatch, SettingsError, VaultkitError, WrongChain
+from vaultkit.keeper.assemble import binding_of, check_pins, vault_of
+from vaultkit.keeper.config import KeeperConfig, VaultTable
+from vaultkit.keeper.journal import read_journal
+from vaultkit.keeper.lock import KeeperLock
+from vaultkit.keeper.monitor import TRADE_GAS
+from vaultkit.keeper.process import book_of, endpoints_of, folder_of, journal_name
+from vaultkit.manifest import ArtefactManifest
+
+FREE_BYTES = 200 * 2**20
+"""Space below which the journal's disk counts as full."""
+
+
+def examine(config: KeeperConfig, address: Callable[[], str]) -> Iterator[tuple[str, bool, str]]:
+    """Yield each check as its name, whether it passed, and what was found.
+
+    Parameters
+    ----------
+    config
+        What would run.
+    address
+        Opens the account and returns its address.
+    """
+    for number, url in enumerate(config.chain.rpcs, 1):
+        yield _checked(f"endpoint {number}", lambda url=url: _endpoint(url, config))  # type: ignore[misc]
+    yield _checked("endpoints agree", lambda: _agree(config))
+    yield _checked("account", lambda: _balance(config, address()))
+    yield _checked("disk", lambda: _disk(folder_of(config)))
+    for number, table in enumerate(config.vault, 1):
+        yield _checked(f"vault {number}", lambda table=table: _vault(table, config))  # type: ignore[misc]
+        yield _checked(f"artefact {number}", lambda table=table: _artefact(table, config))  # type: ignore[misc]
+        yield _checked(f"journal {number}", lambda table=table: _journal(table, config))  # type: ignore[misc]
+
+
+def _checked(name: str, check: Callable[[], str]) -> tuple[str, bool, str]:
+    try:
+        return name, True, check()
+    except VaultkitError as error:
+        return name, False, str(error)
+
+
+def _endpoint(url: str, config: KeeperConfig) -> str:
+    rpc = HttpRpc(url, config.chain.timeout_seconds)
+    found = chain_id(rpc)
+    if found != config.chain.chain_id:
+        raise WrongChain("another chain", got=found, expected=config.chain.chain_id, where=rpc.label)
+    began = time.monotonic()
+    head = rpc.call("eth_getBlockByNumber", ["latest", False])
+    took = (time.monotonic() - began) * 1_000
+    behind = time.time() - quantity(head["timestamp"], rpc)
+    return f"{rpc.label}, block {quantity(head['number'], rpc)}, {took:.0f} ms, host clock ahead by {behind:.0f} s"
+
+
+def _agree(config: KeeperConfig) -> str:
+    head = endpoints_of(config).call("eth_getBlockByNumber", ["latest", False])
+    return f"on block {int(head['number'], 16)}"
+
+
+def _balance(config: KeeperConfig, address: str) -> str:
+    rpc = endpoints_of(config)
+    balance = quantity(rpc.call("eth_getBalance", [address, "latest"]), rpc)
+    head = rpc.call("eth_getBlockByNumber", ["latest", False])
+    price = 2 * quantity(head["baseFeePerGas"], rpc) + round(config.limits.tip_gwei * 10**9)
+    left = balance // (TRADE_GAS * price)
+    if left < config.limits.low_balance_transactions:
+        raise SettingsError(
+            "the balance is low", got=f"{left} transactions", expected=config.limits.low_balance_transactions
+        )
+    return f"{address}, pays for about {left} transactions"
+
+
+def _disk(folder: Path) -> str:
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < FREE_BYTES:
+        raise SettingsError("the disk is almost full", got=f"{free // 2**20} MiB", expected=f"{FREE_BYTES // 2**20}")
+    return f"{free // 2**20} MiB free"
+
+
+def _vault(table: VaultTable, config: KeeperConfig) -> str:
+    book = book_of(table, config.chain.chain_id)
+    binding_of(endpoints_of(config), book)
+    return f"{vault_of(book).vault} under model {vault_of(book).model_id[:10]}"
+
+
+def _artefact(table: VaultTable, config: KeeperConfig) -> str:
+    from vaultkit.circuits.srs import find_srs, require_safe_srs
+
+    book = book_of(table, config.chain.chain_id)
+    folder = table.artefact or Path(vault_of(book).artefact)
+    manifest = ArtefactManifest.load(folder)
+    require_safe_srs(manifest.srs, book.chain_id)
+    find_srs(folder, manifest.srs)
+    check_pins(endpoints_of(config), book, manifest)
+    if not manifest.commitments:
+        raise ArtefactMismatch("the artefact commits to no weights", where=folder.name)
+    return f"{folder.name} is what the registry pinned"
+
+
+def _journal(table: VaultTable, config: KeeperConfig) -> str:
+    book = book_of(table, config.chain.chain_id)
+    binding = binding_of(endpoints_of(config), book)
+    path = folder_of(config) / journal_name(book, binding.anchor)
+    with KeeperLock(path.with_name(f"{binding.vault.lower()[:10]}.lock")):
+        if not path.exists():
+            return f"{path.name} will be made"
+        return f"{path.name}, {len(read_journal(path)[1])} rows"

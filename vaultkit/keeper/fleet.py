@@ -1,0 +1,74 @@
+"""`Fleet`: many keepers in one process and thread, each taking its turn when it is due."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections.abc import Sequence
+
+from vaultkit.errors import KeeperError
+from vaultkit.keeper.keeper import Keeper
+
+
+class Nonces:
+    """The next nonce of an account that several keepers send from, after those of their pending transactions."""
+
+    def __init__(self) -> None:
+        self._keepers: list[Keeper] = []
+
+    def join(self, keeper: Keeper) -> None:
+        """Count a keeper's pending transactions too."""
+        self._keepers.append(keeper)
+
+    def __call__(self, account_nonce: int) -> int:
+        """Return the first nonce that neither the chain nor a keeper has used."""
+        pending = [keeper.state.work.nonce for keeper in self._keepers if keeper.state.work is not None]
+        return max([account_nonce, *(nonce + 1 for nonce in pending if nonce is not None)])
+
+
+class Fleet:
+    """Runs keepers.
+
+    Parameters
+    ----------
+    keepers
+        One for each vault; a keeper that halts does not stop the others.
+    """
+
+    def __init__(self, keepers: Sequence[Keeper]) -> None:
+        self._keepers = list(keepers)
+        self.halted: dict[int, KeeperError] = {}
+
+    def run(self, epochs: int | None, stop: threading.Event) -> None:
+        """Keep until every keeper had ``epochs`` accepted by this process, all halted, or ``stop`` is set.
+
+        Raises
+        ------
+        KeeperError
+            At the end, when a keeper halted: the first of them.
+        """
+        wanted = [None if epochs is None else keeper.state.accepted + epochs for keeper in self._keepers]
+        turns = [(0.0, index) for index in range(len(self._keepers))]
+        try:
+            while turns and not stop.is_set():
+                due, index = heapq.heappop(turns)
+                keeper, goal = self._keepers[index], wanted[index]
+                if goal is not None and keeper.state.accepted >= goal:
+                    keeper.monitor.stopped()
+                    continue
+                pause = due - time.monotonic()
+                if pause > 0 and stop.wait(pause):
+                    break
+                try:
+                    heapq.heappush(turns, (time.monotonic() + keeper.turn(), index))
+                except KeeperError as error:
+                    keeper.monitor.halted(str(error))
+                    self.halted[index] = error
+        finally:
+            for index, keeper in enumerate(self._keepers):
+                keeper.close()
+                if index not in self.halted:
+                    keeper.monitor.stopped()
+        if self.halted:
+            raise next(iter(self.halted.values()))

@@ -1,0 +1,206 @@
+"""From a configuration to running keepers, with what they share: endpoints, account, models, proofs, outlets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from vaultkit.book import AddressBook, VaultBook
+from vaultkit.chain.rpc import HttpRpc
+from vaultkit.errors import WrongChain
+from vaultkit.keeper.assemble import Outputs, assemble, binding_of, config_of, emulated, vault_of
+from vaultkit.keeper.config import KeeperConfig, VaultTable
+from vaultkit.keeper.facts import Settled
+from vaultkit.keeper.fleet import Fleet, Nonces
+from vaultkit.keeper.journal import Journal
+from vaultkit.keeper.keeper import Keeper
+from vaultkit.keeper.lock import KeeperLock
+from vaultkit.keeper.monitor import Alarm, Monitor
+from vaultkit.keeper.outlets import HealthServer, StatusFile, Webhooks
+from vaultkit.keeper.polite import Polite
+from vaultkit.keeper.proof_pool import ProofPool
+from vaultkit.keeper.quorum import Quorum, require_chain
+from vaultkit.keeper.redact import Redactor, json_logger
+from vaultkit.keeper.signing import AccountSigner
+from vaultkit.keeper.state import Work
+from vaultkit.manifest import ArtefactManifest
+from vaultkit.protocols import Proof, Prover, Rpc
+from vaultkit.settings import build_dir
+
+OnSettled = Callable[[VaultBook, Settled, Work | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Keepers that are ready to run."""
+
+    fleet: Fleet
+    keepers: tuple[Keeper, ...]
+    monitors: tuple[Monitor, ...]
+    journals: tuple[Path, ...]
+    port: int | None
+
+
+def endpoints_of(config: KeeperConfig, on_dissent: Callable[[str], None] | None = None) -> Rpc:
+    """Return the configured endpoints as one, each of which serves the configured chain.
+
+    Raises
+    ------
+    WrongChain
+        When one serves another.
+    RpcUnavailable
+        When one does not answer.
+    """
+    endpoints: list[Rpc] = [Polite(HttpRpc(url, config.chain.timeout_seconds)) for url in config.chain.rpcs]
+    require_chain(endpoints, config.chain.chain_id)
+    if len(endpoints) == 1:
+        return endpoints[0]
+    return Quorum(endpoints, config.chain.quorum, on_dissent)
+
+
+def folder_of(config: KeeperConfig) -> Path:
+    """Return where journals, logs and the status file are."""
+    return config.operation.folder or build_dir() / "keeper"
+
+
+def journal_name(book: AddressBook, anchor: str) -> str:
+    """Return the file name of the journal of a book's vault and model on the chain that ``anchor`` is a block of."""
+    vault = vault_of(book)
+    return f"{vault.vault.lower()[:10]}-{vault.model_id.lower()[2:10]}-{anchor.lower()[2:10]}.sqlite"
+
+
+def book_of(table: VaultTable, chain_id: int) -> AddressBook:
+    """Return a vault's address book.
+
+    Raises
+    ------
+    WrongChain
+        When it is of another chain than the configured one.
+    """
+    book = AddressBook.load(table.book)
+    if book.chain_id != chain_id:
+        raise WrongChain("the book is of another chain", got=book.chain_id, expected=chain_id, where=table.book.name)
+    return book
+
+
+def local_prover(chain_id: int) -> Callable[[], Prover]:
+    """Return what makes a prover on this machine."""
+
+    def make() -> Prover:
+        from vaultkit.circuits.prover import LocalProver
+
+        return LocalProver(chain_id=chain_id)
+
+    return make
+
+
+def verified(artefact: Path, proof: Proof) -> None:
+    """Verify a proof as the vault's verifier will.
+
+    Raises
+    ------
+    ProofInvalid
+        When it does not verify.
+    """
+    from vaultkit.circuits.verify import verify_proof
+
+    verify_proof(artefact, proof)
+
+
+@contextmanager
+def open_process(
+    config: KeeperConfig,
+    signer: AccountSigner,
+    redactor: Redactor,
+    on_settled: OnSettled,
+    journal: Path | None = None,
+) -> Iterator[Process]:
+    """Yield keepers for every configured vault, with locks held and outlets running.
+
+    Parameters
+    ----------
+    config
+        Everything that was configured.
+    signer
+        The sending account.
+    redactor
+        Already knows the passphrase; the configuration's own secrets are added.
+    on_settled
+        Called with each settled epoch.
+    journal
+        The journal's file, where there is one vault and it is not the default one.
+    """
+    for secret in config.secrets():
+        redactor.add(secret)
+    folder = folder_of(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        books = [book_of(table, config.chain.chain_id) for table in config.vault]
+        rpc = endpoints_of(config)
+        bindings = [binding_of(rpc, book) for book in books]
+        paths = [
+            journal or folder / journal_name(book, binding.anchor)
+            for book, binding in zip(books, bindings, strict=True)
+        ]
+        for book, path in zip(books, paths, strict=True):
+            stack.enter_context(KeeperLock(path.with_name(f"{vault_of(book).vault.lower()[:10]}.lock")))
+        log = json_logger(stack.enter_context(paths[0].with_suffix(".log").open("a", buffering=1)), redactor)
+        hooks = stack.enter_context(Webhooks(config.operation.webhooks, redactor, log))
+
+        def alarm(raised: Alarm) -> None:
+            log.warning("alarm", vault=raised.vault, kind=raised.kind, detail=raised.detail, raised=raised.raised)
+            hooks(raised)
+
+        pool = ProofPool(local_prover(config.chain.chain_id), verified, config.operation.workers)
+        stack.callback(pool.close)
+        relays = [HttpRpc(url, config.chain.timeout_seconds) for url in config.private.endpoints]
+        outputs = cache(_outputs)
+        nonces = Nonces()
+        keepers: list[Keeper] = []
+        monitors: list[Monitor] = []
+        for table, book, binding, path in zip(config.vault, books, bindings, paths, strict=True):
+            artefact = table.artefact or Path(vault_of(book).artefact)
+            beneficiary = table.beneficiary or signer.address
+            parts = assemble(
+                rpc,
+                book,
+                artefact,
+                signer,
+                beneficiary,
+                proofs=pool.lane(),
+                outputs=outputs(artefact.resolve()),
+                relays=relays,
+            )
+            parts = replace(
+                parts,
+                deadline_seconds=config.limits.proof_seconds,
+                block_seconds=config.chain.block_seconds,
+                poll_seconds=config.chain.poll_seconds,
+            )
+            monitors.append(Monitor(vault_of(book).vault, alarm))
+            keeper = Keeper(
+                parts,
+                config_of(rpc, book, **config.limit_fields()),
+                stack.enter_context(Journal(path, binding)),
+                log.bind(vault=vault_of(book).vault),
+                _told(on_settled, vault_of(book)),
+                monitors[-1],
+            )
+            keeper.join(nonces)
+            keepers.append(keeper)
+        stack.enter_context(StatusFile(paths[0].with_suffix(".status.json"), monitors, redactor))
+        port = None
+        if config.operation.port is not None:
+            port = stack.enter_context(HealthServer(config.operation.port, monitors, redactor)).port
+        yield Process(Fleet(keepers), tuple(keepers), tuple(monitors), tuple(paths), port)
+
+
+def _outputs(artefact: Path) -> Outputs:
+    return emulated(artefact, ArtefactManifest.load(artefact))
+
+
+def _told(on_settled: OnSettled, vault: VaultBook) -> Callable[[Settled, Work | None], None]:
+    return lambda fact, work: on_settled(vault, fact, work)
