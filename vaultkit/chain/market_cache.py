@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -26,7 +26,7 @@ from vaultkit.chain.market import Habits, Market
 from vaultkit.chain.prices import FilePrices, PriceSource, SimulatedPrices
 from vaultkit.chain.running import running_market
 from vaultkit.chain.uniswap import Depth, deploy_uniswap
-from vaultkit.errors import CacheError
+from vaultkit.errors import CacheError, SettingsError
 from vaultkit.manifest import sha256_of
 
 START_TIMESTAMP: Final = 1_750_003_200
@@ -73,11 +73,28 @@ class MarketSettings(BaseModel):
     prices: Path | None = None
     risk_is_token0: bool = False
 
-    def price_source(self) -> PriceSource:
-        """Return the reference prices, checked to be long enough."""
+    @classmethod
+    def checked(cls, **fields: Any) -> MarketSettings:
+        """Return settings from what a user gave.
+
+        Raises
+        ------
+        SettingsError
+            Naming the first setting that cannot be used.
+        """
+        try:
+            return cls(**fields)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise SettingsError(
+                "a market setting cannot be used", got=first["input"], expected=first["msg"], where=str(first["loc"][0])
+            ) from error
+
+    def price_source(self, live_seconds: float = 0.0) -> PriceSource:
+        """Return the reference prices, checked to last for the history and ``live_seconds`` more."""
         if self.prices is None:
             return SimulatedPrices(self.seed, self.start_price)
-        return FilePrices(self.prices, self.days * 86_400)
+        return FilePrices(self.prices, self.days * 86_400 + live_seconds)
 
     def key(self) -> str:
         """Return the hash of all that determines the built state."""
@@ -205,7 +222,8 @@ def build_market(
             next_step="Stop it first, or give another folder",
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    _remove_abandoned(folder)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.{os.getpid()}.", dir=folder.parent))
     try:
         cache = _build(partial, settings, key, progress)
         if folder.exists():
@@ -218,6 +236,14 @@ def build_market(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return cache, True
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Delete what builders left who were killed before they could: their process id stands in the name."""
+    for partial in folder.parent.glob(f".{folder.name}.*"):
+        owner = partial.name.removeprefix(f".{folder.name}.").split(".")[0]
+        if owner.isdigit() and not Path("/proc", owner).exists():
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _build(

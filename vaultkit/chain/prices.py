@@ -133,6 +133,11 @@ class SimulatedPrices:
             yield logs
 
 
+LEAST_PRICE: Final = 0.01
+MOST_PRICE: Final = 10_000_000.0
+"""Dollars that a pool of a token with 18 decimals and a stable one with 6 can be brought to within seconds."""
+
+
 class FilePrices:
     """Prices of a CSV file with the columns ``time`` and ``price``, laid over the market from its beginning on.
 
@@ -220,8 +225,12 @@ def _read_rows(path: Path) -> tuple[list[float], list[float]]:
             second, price = _seconds(row["time"]), float(row["price"])
         except (TypeError, ValueError) as error:
             raise DataError("a price row is not a time and a number", got=dict(row), where=where) from error
-        if not (math.isfinite(second) and math.isfinite(price) and price > 0):
-            raise DataError("a price is not a positive number", got=row["price"], where=where)
+        if not math.isfinite(second):
+            raise DataError("a time is not finite", got=row["time"], where=where)
+        if not LEAST_PRICE <= price <= MOST_PRICE:
+            raise DataError(
+                "a price is out of range", got=row["price"], expected=f"{LEAST_PRICE} to {MOST_PRICE:,.0f}", where=where
+            )
         if times and second <= times[-1]:
             raise DataError("price rows are not in order of time", got=row["time"], where=where)
         times.append(second)

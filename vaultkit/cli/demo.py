@@ -36,7 +36,7 @@ def demo(
     from vaultkit.demo.settings import DemoSettings, Folders
     from vaultkit.settings import build_dir, project_root
 
-    settings = DemoSettings(strategy, epochs, speed, MarketSettings(days=days, seed=seed, prices=prices))
+    settings = DemoSettings(strategy, epochs, speed, MarketSettings.checked(days=days, seed=seed, prices=prices))
     folders = Folders(build_dir(), project_root() / "data" / "local")
     result = run_demo(settings, folders, console)
     if as_json:

@@ -44,20 +44,14 @@ def build(
     as_json: JsonFlag = False,
 ) -> None:
     """Build the market's history, or say that it is there already."""
-    from pydantic import ValidationError
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from vaultkit.chain.market_cache import MarketSettings, build_market
-    from vaultkit.errors import SettingsError
 
     _ensure_stable_token()
-    try:
-        settings = MarketSettings(
-            days=days, seed=seed, prices=prices, start_price=start_price, risk_is_token0=risk_is_token0
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SettingsError("a market setting cannot be used", got=first["msg"], where=str(first["loc"][0])) from error
+    settings = MarketSettings.checked(
+        days=days, seed=seed, prices=prices, start_price=start_price, risk_is_token0=risk_is_token0
+    )
     begun = time.monotonic()
     columns = (
         TextColumn("{task.description}"),

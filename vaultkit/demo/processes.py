@@ -7,13 +7,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 import psutil
 
-from vaultkit.errors import SetupError
+from vaultkit.errors import ChainError, SetupError
 
 MIB = 2**20
 
@@ -68,16 +69,25 @@ class Verb:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self.process.poll() is None:
+        if isinstance(error, ChainError):  # its end may be the cause, so it gets a moment to come
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(3)
+        ended_by_itself = self.process.poll() is not None
+        if not ended_by_itself:
             self.process.terminate()
             try:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        self._stderr.close()
+        try:
+            if ended_by_itself and isinstance(error, ChainError):
+                for _row in self.lines():  # what it said at its end is the cause of what failed here
+                    pass
+        finally:
+            assert self.process.stdout is not None
+            self.process.stdout.close()
+            self._stderr.close()
 
 
 class MemoryWatch:

@@ -29,6 +29,7 @@ def run_demo(settings: DemoSettings, folders: Folders, console: Console) -> Demo
         As the steps say; every process that was started is stopped first, and a rerun works.
     """
     begun = time.monotonic()
+    settings.require_prices()
     folders.run.mkdir(parents=True, exist_ok=True)
     strategy = load_strategy(settings.strategy)
     artefact = folders.build / "artefacts" / strategy.name()

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from vaultkit.chain.market_cache import MarketSettings
+
+_BEFORE_EPOCHS: Final = 180
+"""Seconds that the steps from indexing to deployment may take on a slow machine, while the market goes on."""
+
+_PERIOD: Final = 14_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,16 @@ class DemoSettings:
     epochs: int
     speed: float
     market: MarketSettings
+
+    def require_prices(self) -> None:
+        """Refuse given prices that would end before the last epoch.
+
+        Raises
+        ------
+        DataError
+            When they do not last for the history, the steps up to the first epoch, and the epochs.
+        """
+        self.market.price_source(live_seconds=_BEFORE_EPOCHS * self.speed + (self.epochs + 2) * _PERIOD)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,13 +79,18 @@ class Strategy:
         Raises
         ------
         StrategyError
-            When the result is not one finite number a prediction.
+            When it fails, or the result is not one finite number a prediction.
         """
         import torch
 
         predictions = torch.from_numpy(np.asarray(log_returns, dtype=np.float64))  # (rows,)
-        with torch.no_grad():
-            result = torch.as_tensor(self.target_weight(predictions), dtype=torch.float64).expand(predictions.shape)
+        try:
+            with torch.no_grad():
+                result = torch.as_tensor(self.target_weight(predictions), dtype=torch.float64).expand(predictions.shape)
+        except Exception as error:
+            raise StrategyError(
+                "target_weight fails", got=f"{type(error).__name__}: {error}", where=type(self).__name__
+            ) from error
         if not bool(torch.isfinite(result).all()):
             raise StrategyError("target_weight gives NaN or infinity", where=type(self).__name__)
         weights: npt.NDArray[np.float64] = result.numpy()

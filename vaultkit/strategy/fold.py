@@ -67,7 +67,7 @@ def tail_of(strategy: Strategy) -> Tail:
     except Exception as error:
         raise StrategyError(
             "target_weight cannot be traced",
-            got=str(error).splitlines()[0],
+            got=(str(error).splitlines() or [type(error).__name__])[0],
             expected="a torch expression without Python branches on log_return",
             where=type(strategy).__name__,
         ) from error
