@@ -19,7 +19,21 @@ from rich.markup import escape
 
 from vaultkit.errors import ToolMissing, VaultkitError
 
-VERBS = ("market", "index", "data", "train", "compile", "srs", "deploy", "deposit", "status", "keeper", "audit", "demo")
+VERBS = (
+    "market",
+    "index",
+    "data",
+    "train",
+    "compile",
+    "artefact",
+    "srs",
+    "deploy",
+    "deposit",
+    "status",
+    "keeper",
+    "audit",
+    "demo",
+)
 
 EXTRAS = {
     "sklearn": "models",

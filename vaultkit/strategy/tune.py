@@ -27,7 +27,7 @@ SHAPES: Final = tuple(
     for columns in (1, 2)
     for bits in (9, 12)
 )
-"""Every base and number of legs that holds the 18 bits which the fold uses; with more columns verifiers grow too long."""
+"""Every base and number of legs that holds the 18 bits that the fold uses; more columns make verifiers too long."""
 
 COLUMNS: Final = (
     "base", "legs", "columns", "bits", "rows", "logrows", "flipped", "mean error", "front", "prove s", "gas",
