@@ -27,7 +27,6 @@ from tests.keeper.scenarios import Case
 from vaultkit.chain import fault_proxy as faults_of
 from vaultkit.chain.devnet import Devnet
 from vaultkit.chain.fault_proxy import FaultProxy
-from vaultkit.keeper import facts
 from vaultkit.settings import build_dir
 
 BLOCK_SECONDS = 120
@@ -50,7 +49,7 @@ def epoch_of(case: Case, share: float) -> dict[str, Any]:
     blocks = bench.config.max_age_seconds // BLOCK_SECONDS
     name = dice.choice(list(FAULTS)) if dice.random() < share else ""
     begins, lasts = dice.randrange(4), dice.choice([1, 2, 5, 20, blocks]) if name else 0
-    before = bench.count(facts.Settled)
+    accepted = case.keeper.state.accepted
     healthy = 0
     for block in range(blocks + 8):
         ill = name != "" and begins <= block < begins + lasts
@@ -61,15 +60,15 @@ def epoch_of(case: Case, share: float) -> dict[str, Any]:
         case.go()
         if ill and name == "mempool dropped":
             bench.setup.rpc.call("anvil_dropAllTransactions")
-        if case.halted or bench.count(facts.Settled) > before:
+        if case.halted or (case.keeper.state.next_epoch or 0) > epoch:
             break
         bench.mine(1, BLOCK_SECONDS)
     case.proxy.fault = None
-    settled = [fact for fact in bench.facts if isinstance(fact, facts.Settled) and fact.epoch == epoch]
-    reason = settled[-1].reason if settled else case.halted or "open"
+    done = case.keeper.state.accepted - accepted
+    reason = case.halted or ("accepted" if done else str(case.monitor.shown()["epochs"][-1]["reason"]))
     return {
         "epoch": epoch, "fault": name, "begins": begins, "blocks": lasts, "healthy_seconds": healthy,
-        "accepted": bool(settled and settled[-1].accepted), "reason": reason,
+        "accepted": bool(done), "reason": reason,
     }  # fmt: skip
 
 
@@ -86,7 +85,8 @@ def main() -> int:
         setup = build_vault(devnet, risk_is_token0=False)
         setup.deposit(setup.actors.alice, 1_000_000 * 10**6)
         bench = KeeperBench(setup, Path(folder))
-        bench.mine(1, bench.config.period_seconds)
+        expiry = setup.now() // bench.config.period_seconds * bench.config.period_seconds + 7_200
+        bench.mine(1, max(1, expiry - setup.now()))
         setup.rpc.call("anvil_setBalance", [bench.signer.address, hex(10**24)])
         with FaultProxy(devnet.url, options.seed) as proxy, Progress() as progress:
             case = Case(bench, proxy, options.seed)
