@@ -6,7 +6,8 @@
   logs decoded in columns, written to Parquet with hashes and a commitment.
 
 The chain's logs are Uniswap V3 ``Swap`` events in shape, ten a block, from a contract of a few bytes that only emits.
-Then: decoding alone, receipts rebuilt a second on one core, and the peak of memory over a range and one ten times longer.
+Then: decoding alone, receipts rebuilt a second on one core, and the peak of memory over a range and one ten times as
+long.
 
 Usage: ``python benchmarks/bench_index.py [BLOCKS]``
 """
@@ -48,7 +49,8 @@ from vaultkit.coprocessor.index import Index
 from vaultkit.coprocessor.ranges import BlockRange
 url, address, last = sys.argv[1:]
 with tempfile.TemporaryDirectory() as folder:
-    Index(HttpRpc(url), ["uniswap_v3_swaps"], [address]).write(Path(folder) / "local", BlockRange(2, int(last)), chunk_blocks=1000)
+    index = Index(HttpRpc(url), ["uniswap_v3_swaps"], [address])
+    index.write(Path(folder) / "local", BlockRange(2, int(last)), chunk_blocks=1000)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

@@ -21,7 +21,7 @@ from vaultkit.coprocessor.chunk import HEADERS_A_BATCH, RECEIPTS_A_BATCH, Chunk,
 from vaultkit.coprocessor.lock import writing
 from vaultkit.coprocessor.merkle import commitment
 from vaultkit.coprocessor.ranges import BlockRange, resolve_range
-from vaultkit.coprocessor.rollback import agreeing_manifest
+from vaultkit.coprocessor.rollback import agreeing_manifest, sound_manifest
 from vaultkit.coprocessor.selection import Selection
 from vaultkit.coprocessor.store import load_manifest, write_tables
 from vaultkit.coprocessor.tables import require_columns
@@ -223,8 +223,6 @@ class Index:
             When bytes do not hash to what they should, or logs were left out.
         StoreError
             When the store is of something else, would get a gap, or another process writes to it.
-        ManifestMismatch
-            When a file of the store was changed.
         UsageError
             When the anchor lacks its evidence.
         """
@@ -279,7 +277,7 @@ class Index:
     ) -> DatasetManifest:
         checkpoint = evidence.checkpoint
         head = quantity(self.sources.call("eth_blockNumber"), self.sources)
-        held = load_manifest(store)
+        held = sound_manifest(store)
         if held is not None:
             _check_same(held, self.selection, chain_id(self.sources))
             held = agreeing_manifest(self._jury(evidence.witnesses), store, held, head, finality_blocks=finality_blocks)

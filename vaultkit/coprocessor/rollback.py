@@ -10,7 +10,7 @@ import polars as pl
 from vaultkit.chain.header import fetch_headers
 from vaultkit.coprocessor.chunk import Reader
 from vaultkit.coprocessor.merkle import commitment
-from vaultkit.errors import HeaderMismatch, ReorgDetected, RpcUnavailable
+from vaultkit.errors import HeaderMismatch, ManifestMismatch, ReorgDetected, RpcUnavailable
 from vaultkit.manifest import MANIFEST_NAME, DatasetFile, DatasetManifest
 from vaultkit.settings import DEFAULT_CHAIN_ID
 
@@ -84,6 +84,36 @@ def agreeing_manifest(
     (store / MANIFEST_NAME).unlink()
     _delete(store, held.files)
     return None
+
+
+def sound_manifest(store: Path) -> DatasetManifest | None:
+    """Return the manifest of the files before the first damaged one; None where nothing was indexed, or none is sound.
+
+    What is damaged is dropped from the manifest and then deleted, so that indexing again fetches and verifies it anew.
+
+    Raises
+    ------
+    StoreError
+        When the manifest is of another version of the kit.
+    """
+    if not (store / MANIFEST_NAME).is_file():
+        return None
+    try:
+        manifest = DatasetManifest.read(store)
+    except ManifestMismatch:
+        (store / MANIFEST_NAME).unlink()
+        return None
+    for name in sorted(manifest.files, key=lambda name: manifest.files[name].first_block):
+        try:
+            manifest.check(store, [name])
+        except ManifestMismatch:
+            end = manifest.files[name].first_block - 1
+            if end >= manifest.first_block:
+                return _cut(store, manifest, end, stored_hash(store, manifest, end))
+            (store / MANIFEST_NAME).unlink()
+            _delete(store, manifest.files)
+            return None
+    return manifest
 
 
 def stored_hash(store: Path, held: DatasetManifest, number: int) -> bytes:

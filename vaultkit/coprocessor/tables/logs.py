@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import polars as pl
 
 from vaultkit.chain.logs import LogColumns
-from vaultkit.coprocessor.tables.event import COMMON, polars_type
+from vaultkit.coprocessor.tables.event import COMMON
 from vaultkit.schema import Schema
 
 LOGS: Final[Schema] = {
@@ -32,20 +33,18 @@ def raw_logs(columns: LogColumns) -> pl.DataFrame:
             "log_index": pl.Series(columns.log_index, dtype=pl.UInt32),
             "transaction_hash": pl.Series(columns.transaction_hash, dtype=pl.String),
             "address": pl.Series(columns.address, dtype=pl.String),
-            "topics": pl.Series(columns.topics, dtype=pl.List(pl.String)),
+            "topic_count": pl.Series([len(topics) for topics in columns.topics], dtype=pl.UInt8),
+            **{f"topic{place}": pl.Series(_topic(columns.topics, place), dtype=pl.String) for place in range(4)},
             "data": pl.Series(columns.data, dtype=pl.String),
         }
     )
-    topics = {f"topic{place}": _bytes(pl.col("topics").list.get(place, null_on_oob=True)) for place in range(4)}
-    return frame.select(
-        *(pl.col(name) for name in COMMON if name not in ("transaction_hash", "address")),
-        transaction_hash=_bytes(pl.col("transaction_hash")),
-        address=_bytes(pl.col("address")),
-        topic_count=pl.col("topics").list.len().cast(polars_type(LOGS["topic_count"])),
-        **topics,
-        data=_bytes(pl.col("data")),
-    ).select(list(LOGS))
+    text = [name for name, kind in LOGS.items() if kind == "Binary"]
+    return frame.with_columns(_bytes(pl.col(name)) for name in text).select(list(LOGS))
+
+
+def _topic(topics: Sequence[Sequence[str]], place: int) -> list[str | None]:
+    return [some[place] if len(some) > place else None for some in topics]
 
 
 def _bytes(text: pl.Expr) -> pl.Expr:
-    return text.str.slice(2).str.to_lowercase().str.decode("hex")
+    return text.str.slice(2).str.decode("hex")
