@@ -16,6 +16,8 @@ contract ModelRegistry is IModelRegistry, Ownable2Step {
     /// @inheritdoc IModelRegistry
     uint256 public immutable delay;
     /// @inheritdoc IModelRegistry
+    address public immutable guardian;
+    /// @inheritdoc IModelRegistry
     bytes32 public activeModel;
     /// @inheritdoc IModelRegistry
     mapping(bytes32 modelId => uint256) public activatableAt;
@@ -23,9 +25,11 @@ contract ModelRegistry is IModelRegistry, Ownable2Step {
 
     error DelayTooLong(uint256 delay, uint256 maxDelay);
 
-    constructor(address owner_, uint256 delay_) Ownable(owner_) {
+    /// @param guardian_ Fixed for good: an owner who could replace it could silence it. A multisig changes its own members.
+    constructor(address owner_, uint256 delay_, address guardian_) Ownable(owner_) {
         require(delay_ <= MAX_DELAY, DelayTooLong(delay_, MAX_DELAY));
         delay = delay_;
+        guardian = guardian_;
     }
 
     /// @inheritdoc IModelRegistry
@@ -59,7 +63,8 @@ contract ModelRegistry is IModelRegistry, Ownable2Step {
     }
 
     /// @inheritdoc IModelRegistry
-    function cancel(bytes32 modelId) external onlyOwner {
+    function cancel(bytes32 modelId) external {
+        require(msg.sender == owner() || msg.sender == guardian, NotOwnerOrGuardian(msg.sender));
         require(activatableAt[modelId] != 0, ModelNotPending(modelId));
         delete activatableAt[modelId];
         emit ModelCancelled(modelId);
@@ -70,6 +75,11 @@ contract ModelRegistry is IModelRegistry, Ownable2Step {
         require(modelId != 0 && activeModel == modelId, ModelNotActive(modelId));
         delete activeModel;
         emit ModelRetired(modelId);
+    }
+
+    /// @inheritdoc IModelRegistry
+    function owner() public view override(IModelRegistry, Ownable) returns (address) {
+        return super.owner();
     }
 
     /// @inheritdoc IModelRegistry

@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {IERC20} from "@openzeppelin/contracts/interfaces/IERC20.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {IUniswapV3Factory, IUniswapV3Pool} from "./interfaces/IUniswapV3.sol";
 import {IVenue} from "./interfaces/IVenue.sol";
@@ -29,6 +30,7 @@ contract UniswapV3Venue is IVenue {
     error PoolNotOfFactory(address pool, address expected);
     error AssetNotInPool(address asset);
     error TwapSecondsZero();
+    error TokenHasNoCode(address token);
     error CallerNotPool(address caller);
     error NothingToSwap();
     /// @notice The pool ran out of liquidity before it had taken everything.
@@ -40,6 +42,8 @@ contract UniswapV3Venue is IVenue {
         require(genuine == address(pool_), PoolNotOfFactory(address(pool_), genuine));
         require(asset_ == token0 || asset_ == token1, AssetNotInPool(asset_));
         require(twapSeconds_ != 0, TwapSecondsZero());
+        require(token0.code.length != 0, TokenHasNoCode(token0));
+        require(token1.code.length != 0, TokenHasNoCode(token1));
         pool = pool_;
         asset = asset_;
         riskIsToken0 = asset_ == token1;
@@ -61,6 +65,48 @@ contract UniswapV3Venue is IVenue {
         (int56[] memory cumulatives,) = pool.observe(secondsAgos);
         int256 mean = TickMath.floorDiv(int256(cumulatives[1]) - cumulatives[0], twapSeconds);
         return TickMath.priceX128AtTick(mean, riskIsToken0);
+    }
+
+    /// @inheritdoc IVenue
+    /// @dev Within the present range of liquidity, of which one word of the bitmap is searched for the end. The pool's fee is
+    ///      left out, so the amount is an underestimate.
+    function sellable(uint256 movePips) external view returns (uint256) {
+        (uint160 sqrtPriceX96, int24 tick,,,,,) = pool.slot0();
+        uint256 liquidity = pool.liquidity();
+        int256 end = _rangeEnd(tick);
+        uint256 edge = TickMath.sqrtRatioAtTick(end);
+        // A square root moves by less than half as much as what it is the root of.
+        uint256 step = Math.mulDiv(sqrtPriceX96, movePips, 2e6);
+        if (riskIsToken0) {
+            uint256 low = Math.max(edge, sqrtPriceX96 - step);
+            if (low >= sqrtPriceX96) return 0;
+            return Math.mulDiv(liquidity << 96, sqrtPriceX96 - low, sqrtPriceX96) / low;
+        }
+        uint256 high = Math.min(edge, sqrtPriceX96 + step);
+        return high <= sqrtPriceX96 ? 0 : Math.mulDiv(liquidity, high - sqrtPriceX96, 1 << 96);
+    }
+
+    /// @dev Where liquidity may change next as the risk token is sold: the next initialized tick, or the end of its word.
+    function _rangeEnd(int256 tick) private view returns (int256) {
+        int256 spacing = pool.tickSpacing();
+        int256 compressed = TickMath.floorDiv(tick, uint256(spacing));
+        if (!riskIsToken0) compressed++;
+        int256 word = TickMath.floorDiv(compressed, 256);
+        uint256 bit = uint256(compressed - word * 256);
+        uint256 bits = pool.tickBitmap(int16(word));
+        uint256 found;
+        if (riskIsToken0) {
+            bits = (bits << (255 - bit)) >> (255 - bit);
+            found = Math.log2(bits);
+        } else {
+            bits = (bits >> bit) << bit;
+            // The lowest set bit alone, or the last place of the word.
+            found = bits == 0 ? 255 : Math.log2(bits & (~bits + 1));
+        }
+        int256 end = (word * 256 + int256(found)) * spacing;
+        int256 most = int256(TickMath.MAX_TICK);
+        if (end > most) return most;
+        return end < -most ? -most : end;
     }
 
     /// @inheritdoc IVenue

@@ -17,6 +17,8 @@ abstract contract VaultPricing is IInferenceVault, ERC4626 {
     using Math for uint256;
 
     uint256 public constant MAX_SLIPPAGE_PIPS = 100_000;
+    /// @dev Gas of a question to the venue that may fail: one that burns all it gets leaves enough for the next.
+    uint256 private constant VIEW_GAS = 500_000;
     uint256 private constant WAD = TradeMath.WAD;
     uint256 private constant PIPS = TradeMath.PIPS;
 
@@ -34,8 +36,10 @@ abstract contract VaultPricing is IInferenceVault, ERC4626 {
     mapping(address token => uint256) public totalOwed;
 
     error PolicyInvalid(Policy policy);
+    error DepositCapZero();
 
     constructor(IVenue venue_, Policy memory policy_, uint256 depositCap_) ERC4626(IERC20(venue_.asset())) {
+        require(depositCap_ != 0, DepositCapZero());
         uint256 fee = venue_.feePips();
         require(
             policy_.minWeightWad <= policy_.maxWeightWad && policy_.maxWeightWad <= WAD && policy_.deadbandWad <= WAD
@@ -65,7 +69,7 @@ abstract contract VaultPricing is IInferenceVault, ERC4626 {
     /// @inheritdoc IERC4626
     function maxDeposit(address) public view override(ERC4626, IERC4626) returns (uint256) {
         (bool live,) = _tryTwap();
-        if (!live) return 0;
+        if (!live || _entriesClosed()) return 0;
         if (depositCap == type(uint256).max) return depositCap;
         uint256 held = totalAssets();
         return held < depositCap ? depositCap - held : 0;
@@ -78,11 +82,25 @@ abstract contract VaultPricing is IInferenceVault, ERC4626 {
     }
 
     /// @inheritdoc IERC4626
+    /// @dev An underestimate, as `maxRedeem` is.
     function maxWithdraw(address owner) public view override(ERC4626, IERC4626) returns (uint256) {
         uint256 price = _exitPriceX128();
-        uint256 most = balanceOf(owner).mulDiv(_exitNavDown(price), _virtualSupply());
+        uint256 most = maxRedeem(owner).mulDiv(_exitNavDown(price), _virtualSupply());
         uint256 dust = _exitDust(price);
         return most > dust ? most - dust : 0;
+    }
+
+    /// @inheritdoc IERC4626
+    /// @dev An underestimate: what the venue surely takes before its price falls by the slippage. More may go through.
+    function maxRedeem(address owner) public view override(ERC4626, IERC4626) returns (uint256) {
+        uint256 shares = balanceOf(owner);
+        uint256 held = _riskBalance();
+        if (held == 0) return shares;
+        try _venue.sellable{gas: VIEW_GAS}(_policy.slippagePips) returns (uint256 amount) {
+            return amount >= held ? shares : Math.min(shares, amount.mulDiv(_virtualSupply(), held));
+        } catch {
+            return 0;
+        }
     }
 
     /// @inheritdoc IERC4626
@@ -112,6 +130,9 @@ abstract contract VaultPricing is IInferenceVault, ERC4626 {
         uint256 price = _exitPriceX128();
         return (assets + _exitDust(price)).mulDiv(_virtualSupply(), _exitNavDown(price), Math.Rounding.Ceil);
     }
+
+    /// @dev Whether nothing may enter.
+    function _entriesClosed() internal view virtual returns (bool);
 
     /// @dev Value at the entry price, and the spread as a numerator over `WAD * PIPS`: the pool's fee times the risk weight,
     ///      without which depositing and leaving in kind would be a free swap.
@@ -144,7 +165,7 @@ abstract contract VaultPricing is IInferenceVault, ERC4626 {
 
     function _exitPriceX128() internal view returns (uint256) {
         uint256 mean = _meanX128();
-        try _venue.spotX128() returns (uint256 spot) {
+        try _venue.spotX128{gas: VIEW_GAS}() returns (uint256 spot) {
             return Math.min(spot, mean);
         } catch {
             return mean;
@@ -157,14 +178,14 @@ abstract contract VaultPricing is IInferenceVault, ERC4626 {
     }
 
     function _tryTwap() private view returns (bool live, uint256 price) {
-        try _venue.twapX128() returns (uint256 value) {
+        try _venue.twapX128{gas: VIEW_GAS}() returns (uint256 value) {
             return (true, value);
         } catch {
             return (false, 0);
         }
     }
 
-    function _virtualSupply() private view returns (uint256) {
+    function _virtualSupply() internal view returns (uint256) {
         return totalSupply() + 10 ** _decimalsOffset();
     }
 

@@ -6,19 +6,27 @@ vault and an audit agree to the last unit. The order is: clamp to policy, deadba
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import Final
 
 from vaultkit.units import PIPS, Q128, WAD, mul_div
 
+DAY_SECONDS: Final = 86_400
+
 
 class Reason(IntEnum):
-    """Why an accepted epoch did not swap; ``TRADED`` means that it did."""
+    """Why an accepted epoch did not swap; ``TRADED`` means that it did.
+
+    `plan` gives the first four; ``TURNOVER`` and ``STOPPED`` come from a vault's safeguards, see `limited_plan`.
+    """
 
     TRADED = 0
     DEADBAND = 1
     DEVIATION = 2
     DUST = 3
+    TURNOVER = 4
+    STOPPED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +132,60 @@ def plan(
     if amount_in == 0 or least == 0:
         return skip(Reason.DUST)
     return TradePlan(Reason.TRADED, risk_in, amount_in, least, before, target)
+
+
+@dataclass(frozen=True, slots=True)
+class Turnover:
+    """What has been traded lately: a bucket of ``limit_wad`` of the vault's value that refills within a day.
+
+    Parameters
+    ----------
+    limit_wad
+        Most that may be traded at once, and per day thereafter, as a share of value with 18 decimals.
+    period_seconds
+        Seconds between epochs; the bucket is refilled by whole epochs.
+    used_wad
+        Share in use at the last accepted epoch.
+    """
+
+    limit_wad: int
+    period_seconds: int
+    used_wad: int = 0
+
+    def after(self, epochs: int) -> Turnover:
+        """Return the bucket that many epochs later."""
+        regained = epochs * mul_div(self.limit_wad, self.period_seconds, DAY_SECONDS)
+        return replace(self, used_wad=max(0, self.used_wad - regained))
+
+    def counting(self, notional: int, nav: int) -> Turnover:
+        """Return the bucket after a trade of ``notional`` in a vault of value ``nav``; the share is rounded up."""
+        used = self.used_wad - (-notional * WAD // nav)
+        return replace(self, used_wad=min(self.limit_wad, used))
+
+    @property
+    def left_wad(self) -> int:
+        """What may still be traded."""
+        return self.limit_wad - self.used_wad
+
+
+def limited_plan(
+    idle: int,
+    risk: int,
+    twap_x128: int,
+    spot_x128: int,
+    weight_wad: int,
+    fee_pips: int,
+    policy: Policy,
+    left_wad: int,
+    *,
+    stopped: bool,
+) -> TradePlan:
+    """Return the trade of a vault whose safeguards leave ``left_wad`` of turnover, or that is stopped."""
+    nav = idle + risk_value(risk, twap_x128)
+    limits = replace(policy, max_notional=min(policy.max_notional, mul_div(left_wad, nav, WAD)))
+    found = plan(idle, risk, twap_x128, spot_x128, weight_wad, fee_pips, limits)
+    if stopped:
+        return replace(found, reason=Reason.STOPPED, amount_in=0, min_out=0)
+    if found.reason is Reason.DUST and left_wad == 0:
+        return replace(found, reason=Reason.TURNOVER)
+    return found

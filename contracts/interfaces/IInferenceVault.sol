@@ -8,7 +8,9 @@ enum Reason {
     Traded,
     Deadband,
     Deviation,
-    Dust
+    Dust,
+    Turnover,
+    Stopped
 }
 
 /// @notice Limits of every trade. Weights and deadband have 18 decimals, slippage and deviation are millionths,
@@ -21,6 +23,28 @@ struct Policy {
     uint256 maxNotional;
     uint256 slippagePips;
     uint256 deviationPips;
+}
+
+/// @notice What makes a vault withdraw-only by itself, and how much it may trade over time.
+/// @param outageEpochs Closed epochs without an accepted one after which nothing may enter; zero for never.
+/// @param turnoverWad Most that may be traded as a share of value in a burst, and per day thereafter, 18 decimals.
+/// @param drawdownWad Fall of a share's value from its peak that stops trading, 18 decimals; zero for never.
+struct Safeguards {
+    uint256 outageEpochs;
+    uint256 turnoverWad;
+    uint256 drawdownWad;
+}
+
+/// @notice What holders pay for keeping and for gains.
+/// @param rewardPerEpoch Most that the beneficiary of an accepted epoch is paid, in asset units.
+/// @param rewardYearPips Most that all rewards of a year may be, in millionths of value.
+/// @param performancePips Share of gains above the high-water mark, in millionths, paid in new shares.
+/// @param performanceRecipient Who gets them.
+struct Fees {
+    uint256 rewardPerEpoch;
+    uint256 rewardYearPips;
+    uint256 performancePips;
+    address performanceRecipient;
 }
 
 /// @title An ERC-4626 vault that trades only with verified inference proofs
@@ -53,6 +77,16 @@ interface IInferenceVault is IERC4626 {
         uint256 riskAmount
     );
 
+    /// @notice The beneficiary of an accepted epoch was paid, in asset units.
+    event RewardPaid(uint256 indexed epoch, address indexed beneficiary, uint256 amount);
+    /// @notice Gains above the high-water mark were shared; `assets` is what the new shares stand for.
+    event PerformanceFeePaid(uint256 indexed epoch, address indexed recipient, uint256 shares, uint256 assets);
+    /// @notice The vault accepts epochs without trading, and nothing enters, until `TradingResumed`.
+    /// @param by Guardian or owner, or the vault itself where the value of a share fell too far.
+    event TradingStopped(address indexed by);
+    event ResumeScheduled(uint256 resumableAt);
+    event TradingResumed();
+
     /// @notice A token refused the transfer of an exit in kind; the amount waits for `claim`.
     event Owed(address indexed token, address indexed account, uint256 amount);
     event Claimed(address indexed token, address indexed account, uint256 amount);
@@ -67,6 +101,11 @@ interface IInferenceVault is IERC4626 {
     error OutputsLength(uint256 got, uint256 expected);
     error OutputOutOfRange(int256 output, uint256 bound);
     error BeneficiaryZero();
+    /// @notice Only the guardian or the owner of the registry may stop trading, only the owner may resume it.
+    error NotPermitted(address caller);
+    error NotStopped();
+    /// @notice No resumption is scheduled (`resumableAt` is zero), or its delay is not over.
+    error ResumeNotDue(uint256 resumableAt, uint256 timestamp);
 
     /// @notice Accepts the latest closed epoch with a proof of the active model's output, and trades toward it.
     /// @param epoch Number of the epoch; it ended at `epoch * period()`.
@@ -91,6 +130,15 @@ interface IInferenceVault is IERC4626 {
     /// @notice Sends what an exit in kind could not, to the account that it is owed to; anyone may call.
     function claim(address token, address account) external returns (uint256 amount);
 
+    /// @notice Stops trading and entries at once; exits go on.
+    function stopTrading() external;
+
+    /// @notice Lets trading resume after the registry's delay, which holders have to leave.
+    function scheduleResume() external;
+
+    /// @notice Resumes once the delay is over; anyone may call. The fall of value is counted anew from here.
+    function resumeTrading() external;
+
     /// @notice What `claim` would send.
     function owed(address token, address account) external view returns (uint256);
     /// @notice Sum of `owed` over accounts; no part of the vault's assets.
@@ -106,7 +154,19 @@ interface IInferenceVault is IERC4626 {
     function lastEpoch() external view returns (uint256);
     /// @notice The last epoch whose end is not after now.
     function latestClosedEpoch() external view returns (uint256);
+    /// @notice Whether trading is stopped, or so many epochs were missed that nothing may enter.
+    function withdrawOnly() external view returns (bool);
+    /// @notice Whether trading is stopped until the owner resumes it.
+    function stopped() external view returns (bool);
+    /// @notice When `resumeTrading` succeeds; zero where nothing is scheduled.
+    function resumableAt() external view returns (uint256);
+    /// @notice Closed epochs after the last accepted one, or after deployment.
+    function missedEpochs() external view returns (uint256);
+    /// @notice What may be traded in the latest closed epoch as a share of value, 18 decimals.
+    function turnoverLeftWad() external view returns (uint256);
     function policy() external view returns (Policy memory);
+    function safeguards() external view returns (Safeguards memory);
+    function fees() external view returns (Fees memory);
     function registry() external view returns (address);
     function venue() external view returns (address);
     function risk() external view returns (address);

@@ -44,6 +44,8 @@ interface IModelRegistry {
     error OutputScaleTooLarge(uint8 outputScale);
     error OutputBoundInvalid(uint256 outputBound);
     error GateHasNoCode(address gate);
+    /// @notice Only owner and guardian may cancel.
+    error NotOwnerOrGuardian(address caller);
 
     function propose(Model calldata model) external returns (bytes32 modelId);
     function activate(bytes32 modelId) external;
@@ -57,4 +59,8 @@ interface IModelRegistry {
     /// @notice Zero where the model is not pending.
     function activatableAt(bytes32 modelId) external view returns (uint256);
     function delay() external view returns (uint256);
+    /// @notice Proposes and activates; resumes trading.
+    function owner() external view returns (address);
+    /// @notice May cancel a pending model and stop a vault's trading, and nothing else; zero for nobody.
+    function guardian() external view returns (address);
 }

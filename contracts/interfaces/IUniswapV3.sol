@@ -28,6 +28,9 @@ interface IUniswapV3Pool {
             uint160 secondsPerLiquidityCumulativeX128,
             bool initialized
         );
+    function liquidity() external view returns (uint128);
+    function tickSpacing() external view returns (int24);
+    function tickBitmap(int16 word) external view returns (uint256);
     function observe(uint32[] calldata secondsAgos)
         external
         view

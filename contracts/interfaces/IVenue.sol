@@ -22,6 +22,9 @@ interface IVenue {
     /// @notice Mean price over the venue's averaging time. Reverts where the venue has no such history.
     function twapX128() external view returns (uint256);
 
+    /// @notice Risk token that can be sold now while the price falls by at most `movePips` millionths; may be less than that.
+    function sellable(uint256 movePips) external view returns (uint256 amount);
+
     /// @notice Pulls `amountIn` from the caller, swaps all of it and sends the output to the caller.
     /// @param riskIn True where the risk token is sold.
     /// @return amountOut What the caller's balance grew by, at least `minOut`.

@@ -99,7 +99,19 @@ def test_unknown_model_is_refused_by_name(vault: VaultSetup):
         vault.registry.call("modelOf", b"\x09" * 32)
 
 
-@pytest.mark.parametrize("name", ["propose", "activate", "cancel", "retire"])
+def test_only_owner_and_guardian_cancel_and_the_guardian_does_nothing_else(vault: VaultSetup):
+    propose(vault, successor(vault))
+    model_id, guardian = successor(vault).model_id(), vault.actors.guardian
+    with refused("NotOwnerOrGuardian"):
+        vault.transact(vault.actors.bob, vault.registry, "cancel", model_id)
+    for name in ("activate", "retire"):
+        with refused("OwnableUnauthorizedAccount"):
+            vault.transact(guardian, vault.registry, name, model_id)
+    vault.transact(guardian, vault.registry, "cancel", model_id)
+    assert vault.registry.call("activatableAt", model_id) == 0
+
+
+@pytest.mark.parametrize("name", ["propose", "activate", "retire"])
 def test_only_the_owner_governs(vault: VaultSetup, name):
     argument = successor(vault).as_tuple() if name == "propose" else vault.pins.model_id()
     with refused("OwnableUnauthorizedAccount"):
@@ -149,6 +161,6 @@ def test_activate_refuses_a_verifier_whose_code_changed_while_pending(vault: Vau
 
 
 def test_registry_refuses_a_delay_over_90_days(vault: VaultSetup):
-    vault.create("ModelRegistry", vault.actors.owner, 90 * 86_400)
+    vault.create("ModelRegistry", vault.actors.owner, 90 * 86_400, vault.actors.guardian)
     with refused("DelayTooLong"):
-        vault.create("ModelRegistry", vault.actors.owner, 90 * 86_400 + 1)
+        vault.create("ModelRegistry", vault.actors.owner, 90 * 86_400 + 1, vault.actors.guardian)

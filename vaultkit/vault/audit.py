@@ -19,9 +19,10 @@ from vaultkit.chain.abi import Event
 from vaultkit.chain.rpc import quantity
 from vaultkit.errors import SettingsError
 from vaultkit.protocols import Rpc
-from vaultkit.vault.audit_checks import Auditor, Constants, VerifyProof, events_of, read_constants, source_spec
+from vaultkit.vault.audit_checks import Auditor, VerifyProof
 from vaultkit.vault.audit_history import History, HistoryReader, Log, PoolTicks
 from vaultkit.vault.audit_report import AuditReport, Check, EpochAudit
+from vaultkit.vault.audit_terms import Constants, events_of, read_constants, source_spec
 
 __all__ = ["AuditReport", "Check", "EpochAudit", "audit"]
 
@@ -69,6 +70,9 @@ def audit(
     ticks = _ticks(reader, history, book, vault, records)
     auditor = Auditor(rpc, book, vault, history, ticks, verify_proof)
     first = deployed if from_block is None else from_block
+    for log, event in records:
+        if log.block_number < first:
+            auditor.skip(log, event)
     epochs = tuple(auditor.epoch(log, event) for log, event in records if log.block_number >= first)
     kept = {epoch.epoch for epoch in epochs}
     missed = tuple(e for e in range(min(kept, default=0), max(kept, default=-1)) if e not in kept)

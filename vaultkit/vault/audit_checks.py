@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from eth_abi.abi import encode
@@ -15,63 +14,14 @@ from vaultkit.errors import AuditFailed, Reverted, UsageError, VaultkitError
 from vaultkit.protocols import Proof, Rpc
 from vaultkit.statement import COMMITMENT_BYTES, instances, statement_hash, weight_wad
 from vaultkit.tickmath import mean_tick, price_x128, price_x128_at_tick
-from vaultkit.trade import Policy, Reason, TradePlan, plan
+from vaultkit.trade import Reason, TradePlan, limited_plan, risk_value
 from vaultkit.units import Q128
 from vaultkit.vault.audit_history import Balances, History, Log, PoolTicks, transaction_of
 from vaultkit.vault.audit_report import Check, EpochAudit
+from vaultkit.vault.audit_terms import Constants, Safeguarded, events_of, source_spec
 from vaultkit.vault.terms import MODEL_TYPE
-from vaultkit.window import WindowSpec
 
 VerifyProof = Callable[[Proof], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Constants:
-    """The vault's constants and contracts."""
-
-    contract: Contract
-    policy: Policy
-    period: int
-    max_age: int
-    fee_pips: int
-    twap_seconds: int
-
-
-def read_constants(rpc: Rpc, book: AddressBook) -> Constants:
-    """Return the vault's constants as the node reports them."""
-    assert book.vault is not None
-    contract = Contract(rpc, book.vault.vault, load_abi("InferenceVault"))
-    venue = Contract(rpc, book.vault.venue, load_abi("UniswapV3Venue"))
-    return Constants(
-        contract,
-        Policy(*contract.call("policy")),
-        contract.call("period"),
-        contract.call("maxAge"),
-        venue.call("feePips"),
-        venue.call("twapSeconds"),
-    )
-
-
-def events_of(history: History, contract: Contract, name: str) -> Iterator[tuple[Log, Event]]:
-    """Yield a contract's verified logs of one event, in chain order."""
-    for log in history.logs:
-        event = contract.decode_log(log.fields)
-        if event is not None and event.name == name:
-            yield log, event
-
-
-def source_spec(rpc: Rpc, book: AddressBook, source: str | None = None) -> WindowSpec:
-    """Return the window that an input source is made for; its hash is compared with the model's pin."""
-    assert book.vault is not None
-    contract = Contract(rpc, source or book.vault.source, load_abi("TickWindow"))
-    return WindowSpec(
-        pool=contract.call("pool"),
-        bar_seconds=contract.call("barSeconds"),
-        count=contract.call("count"),
-        clip=contract.call("bound"),
-        sign=contract.call("sign"),
-        input_scale=contract.call("inputScale"),
-    )
 
 
 class Auditor:
@@ -92,7 +42,17 @@ class Auditor:
         self._idle = Balances(history, book.pool.asset, book.vault.vault)
         self._risk = Balances(history, book.pool.risk, book.vault.vault)
         self._registry = Contract(rpc, book.vault.registry, load_abi("ModelRegistry"))
+        self._guards = Safeguarded(history, vault)
         self._previous = 0
+
+    def skip(self, log: Log, event: Event) -> None:
+        """Count an epoch before the reported range, so that what it used up is known."""
+        args, swapped = event.args, self._swapped(log, event.args["epoch"])
+        self._guards.left_wad(args["epoch"])
+        if swapped is not None:
+            idle, risk = self._holdings(log)
+            self._guards.count(swapped, args["twapX128"], idle + risk_value(risk, args["twapX128"]))
+        self._previous = args["epoch"]
 
     def epoch(self, log: Log, event: Event) -> EpochAudit:
         """Return every check of the epoch that a ``Rebalanced`` log speaks of.
@@ -107,7 +67,7 @@ class Auditor:
         call = self._calldata(transaction)
         model = self._model(args["modelId"])
         swapped = self._swapped(log, args["epoch"])
-        expected = self._plan(log, args, model)
+        expected = self._plan(log, args, model, swapped)
         checks = [
             *self._calldata_checks(args, call),
             *self._time_checks(log, args["epoch"]),
@@ -116,7 +76,7 @@ class Auditor:
             *self._proof_checks(args, call, model),
             *self._price_checks(log, args),
             *_plan_checks(args, expected, swapped),
-            *self._amount_checks(log, swapped),
+            *self._amount_checks(log, args["epoch"], swapped),
         ]
         amounts: dict[str, Any] = swapped.args if swapped else {"riskIn": False, "amountIn": 0, "amountOut": 0}
         self._previous = args["epoch"]
@@ -259,18 +219,31 @@ class Auditor:
         twap, spot = self._prices(log)
         return [_same("mean price", args["twapX128"], twap), _same("spot price", args["spotX128"], spot)]
 
-    def _plan(self, log: Log, args: dict[str, Any], model: dict[str, Any]) -> TradePlan:
+    def _plan(self, log: Log, args: dict[str, Any], model: dict[str, Any], swapped: Event | None) -> TradePlan:
         twap, spot = self._prices(log)
-        place = (log.block_number, log.log_index)
         weight = weight_wad(args["outputs"][0], model["outputScale"])
-        idle, risk = self._idle.before(*place), self._risk.before(*place)
-        return plan(idle, risk, twap, spot, weight, self._vault.fee_pips, self._vault.policy)
+        idle, risk = self._holdings(log)
+        left = self._guards.left_wad(args["epoch"])
+        found = limited_plan(
+            idle, risk, twap, spot, weight, self._vault.fee_pips, self._vault.policy, left,
+            stopped=self._guards.stopped(log),
+        )  # fmt: skip
+        if swapped is not None:
+            self._guards.count(swapped, twap, idle + risk_value(risk, twap))
+        return found
 
-    def _amount_checks(self, log: Log, swapped: Event | None) -> list[Check]:
+    def _holdings(self, log: Log) -> tuple[int, int]:
+        """Return the vault's own balances of asset and risk token just before a log."""
+        place, pool = (log.block_number, log.log_index), self._book.pool
+        idle = self._idle.before(*place) - self._guards.owed(pool.asset, log)
+        return idle, self._risk.before(*place) - self._guards.owed(pool.risk, log)
+
+    def _amount_checks(self, log: Log, epoch: int, swapped: Event | None) -> list[Check]:
         name = log.fields["transactionHash"]
         own = [other.log_index for other in self._history.logs if other.fields["transactionHash"] == name]
         start, end = (log.block_number, min(own)), (log.block_number, max(own) + 1)
-        moved = tuple(held.before(*end) - held.before(*start) for held in (self._idle, self._risk))
+        idle, risk = (held.before(*end) - held.before(*start) for held in (self._idle, self._risk))
+        moved = (idle + self._guards.reward(log, epoch), risk)
         if swapped is None:
             return [_same("amounts", moved, (0, 0))]
         paid, got = -swapped.args["amountIn"], swapped.args["amountOut"]

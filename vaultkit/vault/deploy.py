@@ -19,7 +19,7 @@ from vaultkit.protocols import Rpc
 from vaultkit.settings import LOCAL_CHAIN_IDS
 from vaultkit.vault.ape_session import ApeSession, attached
 from vaultkit.vault.compile import compile_contracts, load_artifact
-from vaultkit.vault.terms import ModelPins, VaultTerms
+from vaultkit.vault.terms import ZERO_ADDRESS, ModelPins, VaultTerms
 from vaultkit.window import WindowSpec
 
 MAX_CODE_BYTES: Final = 24_576
@@ -131,19 +131,10 @@ def deploy_parts(
     source = session.deploy("TickWindow", shape, terms.max_age_seconds, terms.block_seconds)
     venue = session.deploy("UniswapV3Venue", book.pool.factory, book.pool.pool, book.pool.asset, terms.twap_seconds)
     say("Deploying registry and gate")
-    registry = session.deploy("ModelRegistry", session.address, terms.delay_seconds)
+    registry = session.deploy("ModelRegistry", session.address, terms.delay_seconds, terms.guardian)
     gate = session.deploy("ZkGate", registry.address)
     say("Deploying the vault")
-    config = (
-        terms.name,
-        terms.symbol,
-        venue.address,
-        registry.address,
-        manifest.period_seconds,
-        terms.max_age_seconds,
-        terms.deposit_cap,
-        tuple(asdict(terms.policy).values()),
-    )
+    config = terms.config(str(venue.address), str(registry.address), manifest.period_seconds)
     vault = session.deploy("InferenceVault", config)
     pins = ModelPins(
         gate=str(gate.address),
@@ -157,6 +148,9 @@ def deploy_parts(
         bundle_hash=manifest.bundle_hash(),
     )
     activate_model(rpc, session, registry, pins, say=say)
+    if terms.owner is not None:
+        say("Offering the registry to its owner")
+        session.send(registry.transferOwnership, terms.owner)
     result = VaultBook(
         vault=str(vault.address),
         registry=str(registry.address),
@@ -252,6 +246,10 @@ def check_pins(
         "period": (vault.call("period"), period_seconds),
         "max age": (vault.call("maxAge"), terms.max_age_seconds),
         "policy": (vault.call("policy"), tuple(asdict(terms.policy).values())),
+        "safeguards": (vault.call("safeguards"), tuple(asdict(terms.safeguards).values())),
+        "fees": (vault.call("fees"), tuple(asdict(terms.fees).values())),
+        "owner to be": (registry.call("pendingOwner"), terms.owner or ZERO_ADDRESS),
+        "guardian": (registry.call("guardian"), terms.guardian),
     }
     for name, (got, expected) in checks.items():
         if _plain(got) != _plain(expected):

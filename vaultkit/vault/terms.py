@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from eth_abi.abi import encode
@@ -32,6 +32,41 @@ second one.
 """
 
 
+ZERO_ADDRESS: Final = "0x" + 40 * "0"
+MAX_PERFORMANCE_PIPS: Final = 300_000
+MAX_REWARD_YEAR_PIPS: Final = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Safeguards:
+    """What makes a vault withdraw-only by itself, and how much it may trade over time.
+
+    Parameters
+    ----------
+    outage_epochs
+        Closed epochs without an accepted one after which nothing may enter; zero for never.
+    turnover_wad
+        Most that may be traded as a share of value at once, and per day thereafter. The default never binds at a period
+        of four hours and a step of one half, so a backtest need not know it.
+    drawdown_wad
+        Fall of a share's value from its peak that stops trading until the owner resumes it; zero for never.
+    """
+
+    outage_epochs: int = 6
+    turnover_wad: int = 3 * WAD
+    drawdown_wad: int = WAD // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """What holders pay: the keeper's reward (asset units an epoch, millionths of value a year) and a share of gains."""
+
+    reward_per_epoch: int = 0
+    reward_year_pips: int = 0
+    performance_pips: int = 0
+    performance_recipient: str = ZERO_ADDRESS
+
+
 @dataclass(frozen=True, slots=True)
 class VaultTerms:
     """What a vault fixes for good when it is deployed.
@@ -50,6 +85,13 @@ class VaultTerms:
         Least time expected between two observations of the pool; decides how many it must keep.
     deposit_cap
         Most that deposits may bring the vault to, in the asset's smallest units.
+    safeguards, fees
+        What stops it by itself, and what holders pay.
+    guardian
+        May cancel pending models and stop trading, and nothing else; the zero address for nobody.
+    owner
+        Who owns the registry in the end, for example a multisig or a timelock, once it has accepted; the deployer where
+        None.
     """
 
     policy: Policy = field(default=DEFAULT_POLICY)
@@ -60,6 +102,23 @@ class VaultTerms:
     deposit_cap: int = UNLIMITED
     name: str = "Inference Vault"
     symbol: str = "iVAULT"
+    safeguards: Safeguards = field(default_factory=Safeguards)
+    fees: Fees = field(default_factory=Fees)
+    guardian: str = ZERO_ADDRESS
+    owner: str | None = None
+
+    def config(self, venue: str, registry: str, period_seconds: int) -> tuple[Any, ...]:
+        """Return the contracts' ``VaultConfig``."""
+        return (
+            self.name,
+            self.symbol,
+            venue,
+            registry,
+            period_seconds,
+            self.max_age_seconds,
+            self.deposit_cap,
+            *(tuple(asdict(part).values()) for part in (self.policy, self.safeguards, self.fees)),
+        )
 
     def check(self, *, period_seconds: int, fee_pips: int) -> None:
         """Refuse terms that the contracts would refuse, before anything is spent.
@@ -69,7 +128,7 @@ class VaultTerms:
         SettingsError
             Naming the first term that cannot be used.
         """
-        policy = self.policy
+        policy, guards, fees = self.policy, self.safeguards, self.fees
         rules = {
             "max_age_seconds": 0 < self.max_age_seconds <= period_seconds,
             "twap_seconds": 0 < self.twap_seconds < 2**32,
@@ -83,10 +142,20 @@ class VaultTerms:
             "max_notional": 0 < policy.max_notional <= UNLIMITED,
             "slippage_pips": 0 <= policy.slippage_pips <= PIPS // 10 and policy.slippage_pips + fee_pips < PIPS,
             "deviation_pips": 0 <= policy.deviation_pips <= PIPS,
+            "outage_epochs": 0 <= guards.outage_epochs < 2**64,
+            "turnover_wad": 0 < guards.turnover_wad <= 1_000 * WAD,
+            "drawdown_wad": 0 <= guards.drawdown_wad < WAD,
+            "reward_per_epoch": fees.reward_per_epoch >= 0
+            and (fees.reward_per_epoch == 0) == (fees.reward_year_pips == 0),
+            "reward_year_pips": 0 <= fees.reward_year_pips <= MAX_REWARD_YEAR_PIPS,
+            "performance_pips": 0 <= fees.performance_pips <= MAX_PERFORMANCE_PIPS,
+            "performance_recipient": not fees.performance_pips or int(fees.performance_recipient, 16) != 0,
+            "owner": self.owner is None or int(self.owner, 16) != 0,
         }
         for name, holds in rules.items():
             if not holds:
-                value = getattr(self, name, getattr(policy, name, None))
+                parts = (self, policy, guards, fees)
+                value = next(getattr(part, name) for part in parts if hasattr(part, name))
                 raise SettingsError("a term of the vault cannot be used", got=value, where=name)
 
 

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {IERC20, IERC4626} from "@openzeppelin/contracts/interfaces/IERC4626.sol";
+import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
+import {IInferenceVault} from "./interfaces/IInferenceVault.sol";
+import {VaultPricing} from "./VaultPricing.sol";
+
+/// @title Ways out of a vault: in kind, which needs balances only, and for cash, at the leaver's cost
+/// @notice Nothing here asks whether trading is stopped, an epoch was missed, or who governs.
+abstract contract VaultExits is VaultPricing, ReentrancyGuard {
+    using SafeERC20 for IERC20;
+
+    /// @inheritdoc IERC4626
+    /// @dev Sends exactly `assets`, as the standard asks, for `previewWithdraw(assets)` shares. What the sale of their slice
+    ///      brings above it is the remaining holders'; `redeem` pays all of it to the leaver.
+    function withdraw(uint256 assets, address receiver, address owner)
+        public
+        override(ERC4626, IERC4626)
+        nonReentrant
+        returns (uint256 shares)
+    {
+        shares = previewWithdraw(assets);
+        require(
+            shares <= balanceOf(owner), ERC4626ExceededMaxWithdraw(owner, assets, previewRedeem(balanceOf(owner)))
+        );
+        _sellSlice(shares, owner);
+        IERC20(asset()).safeTransfer(receiver, assets);
+        emit Withdraw(msg.sender, receiver, owner, assets, shares);
+    }
+
+    /// @inheritdoc IERC4626
+    /// @dev Pays what the strictly pro-rata sale brings, at least `previewRedeem(shares)`. `maxRedeem` may be less than what
+    ///      goes through.
+    function redeem(uint256 shares, address receiver, address owner)
+        public
+        override(ERC4626, IERC4626)
+        nonReentrant
+        returns (uint256 assets)
+    {
+        uint256 most = balanceOf(owner);
+        require(shares <= most, ERC4626ExceededMaxRedeem(owner, shares, most));
+        assets = _sellSlice(shares, owner);
+        IERC20(asset()).safeTransfer(receiver, assets);
+        emit Withdraw(msg.sender, receiver, owner, assets, shares);
+    }
+
+    /// @inheritdoc IInferenceVault
+    /// @dev A token that refuses the transfer is owed instead, so that it does not hold the other; see `claim`.
+    function redeemInKind(uint256 shares, address receiver, address owner)
+        external
+        nonReentrant
+        returns (uint256 assetAmount, uint256 riskAmount)
+    {
+        (assetAmount, riskAmount) = _sliceDown(shares);
+        if (msg.sender != owner) _spendAllowance(owner, msg.sender, shares);
+        _burn(owner, shares);
+        _payOrOwe(asset(), receiver, assetAmount);
+        _payOrOwe(risk(), receiver, riskAmount);
+        emit RedeemedInKind(msg.sender, receiver, owner, shares, assetAmount, riskAmount);
+    }
+
+    /// @inheritdoc IInferenceVault
+    function claim(address token, address account) external nonReentrant returns (uint256 amount) {
+        amount = owed[token][account];
+        delete owed[token][account];
+        totalOwed[token] -= amount;
+        IERC20(token).safeTransfer(account, amount);
+        emit Claimed(token, account, amount);
+    }
+
+    function _payOrOwe(address token, address receiver, uint256 amount) internal {
+        if (amount == 0 || IERC20(token).trySafeTransfer(receiver, amount)) return;
+        owed[token][receiver] += amount;
+        totalOwed[token] += amount;
+        emit Owed(token, receiver, amount);
+    }
+
+    /// @dev Burns `shares` and returns the asset that their slice is worth once its risk token is sold.
+    function _sellSlice(uint256 shares, address owner) private returns (uint256 assets) {
+        uint256 riskAmount;
+        (assets, riskAmount) = _sliceDown(shares);
+        uint256 least = _saleFloorDown(riskAmount, _exitPriceX128());
+        if (msg.sender != owner) _spendAllowance(owner, msg.sender, shares);
+        _burn(owner, shares);
+        if (riskAmount != 0) assets += _swap(true, riskAmount, least);
+    }
+
+    /// @dev The allowance is exactly what the venue must take, so none is left.
+    function _swap(bool riskIn, uint256 amountIn, uint256 minOut) internal returns (uint256) {
+        IERC20(riskIn ? risk() : asset()).forceApprove(address(_venue), amountIn);
+        return _venue.swap(riskIn, amountIn, minOut);
+    }
+}

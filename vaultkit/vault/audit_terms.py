@@ -1,0 +1,119 @@
+"""What an audit takes from a vault: its constants, its events by name, and how its safeguards stood."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vaultkit.book import AddressBook
+from vaultkit.chain.abi import Contract, Event, load_abi
+from vaultkit.protocols import Rpc
+from vaultkit.trade import Policy, Turnover, risk_value
+from vaultkit.vault.audit_history import History, Log
+from vaultkit.window import WindowSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """The vault's constants and contracts."""
+
+    contract: Contract
+    policy: Policy
+    turnover_wad: int
+    period: int
+    max_age: int
+    fee_pips: int
+    twap_seconds: int
+
+
+def read_constants(rpc: Rpc, book: AddressBook) -> Constants:
+    """Return the vault's constants as the node reports them."""
+    assert book.vault is not None
+    contract = Contract(rpc, book.vault.vault, load_abi("InferenceVault"))
+    venue = Contract(rpc, book.vault.venue, load_abi("UniswapV3Venue"))
+    return Constants(
+        contract,
+        Policy(*contract.call("policy")),
+        int(contract.call("safeguards")[1]),
+        contract.call("period"),
+        contract.call("maxAge"),
+        venue.call("feePips"),
+        venue.call("twapSeconds"),
+    )
+
+
+def events_of(history: History, contract: Contract, name: str) -> Iterator[tuple[Log, Event]]:
+    """Yield a contract's verified logs of one event, in chain order."""
+    for log in history.logs:
+        event = contract.decode_log(log.fields)
+        if event is not None and event.name == name:
+            yield log, event
+
+
+def source_spec(rpc: Rpc, book: AddressBook, source: str | None = None) -> WindowSpec:
+    """Return the window that an input source is made for; its hash is compared with the model's pin."""
+    assert book.vault is not None
+    contract = Contract(rpc, source or book.vault.source, load_abi("TickWindow"))
+    return WindowSpec(
+        pool=contract.call("pool"),
+        bar_seconds=contract.call("barSeconds"),
+        count=contract.call("count"),
+        clip=contract.call("bound"),
+        sign=contract.call("sign"),
+        input_scale=contract.call("inputScale"),
+    )
+
+
+class Safeguarded:
+    """Replays turnover, stops and debts of a vault from its verified logs."""
+
+    def __init__(self, history: History, vault: Constants) -> None:
+        self._events = [
+            (log, event) for log in history.logs if (event := vault.contract.decode_log(log.fields)) is not None
+        ]
+        self._bucket = Turnover(vault.turnover_wad, vault.period)
+        self._previous: int | None = None
+
+    def left_wad(self, epoch: int) -> int:
+        """Return what may be traded in an accepted epoch; epochs are asked for in their order, from the first."""
+        before = epoch if self._previous is None else self._previous
+        self._bucket, self._previous = self._bucket.after(epoch - before), epoch
+        return self._bucket.left_wad
+
+    def count(self, swapped: Event, twap_x128: int, nav: int) -> None:
+        """Count an epoch's swap."""
+        amount = int(swapped.args["amountIn"])
+        notional = risk_value(amount, twap_x128) if swapped.args["riskIn"] else amount
+        self._bucket = self._bucket.counting(notional, nav)
+
+    def stopped(self, log: Log) -> bool:
+        """Return whether trading was stopped when a log was written, by anyone before or by the vault itself just then.
+
+        Notes
+        -----
+        Guardian and owner need no reason. That the vault stopped itself is taken from its verified event.
+        """
+        state = False
+        for other, event in self._events:
+            if (other.block_number, other.log_index) >= (log.block_number, log.log_index):
+                break
+            if event.name in ("TradingStopped", "TradingResumed"):
+                state = event.name == "TradingStopped"
+        return state
+
+    def owed(self, token: str, log: Log) -> int:
+        """Return what the vault owed of a token to earlier holders just before a log."""
+        total = 0
+        for other, event in self._events:
+            if (other.block_number, other.log_index) >= (log.block_number, log.log_index):
+                break
+            if event.name in ("Owed", "Claimed") and int(event.args["token"], 16) == int(token, 16):
+                total += event.args["amount"] if event.name == "Owed" else -event.args["amount"]
+        return total
+
+    def reward(self, log: Log, epoch: int) -> int:
+        """Return the reward that left the vault in an epoch; one that is owed has not left."""
+        name = log.fields["transactionHash"]
+        own = [event for other, event in self._events if other.fields["transactionHash"] == name]
+        paid = sum(event.args["amount"] for event in own if event.name == "RewardPaid" and event.args["epoch"] == epoch)
+        return int(paid) - int(sum(event.args["amount"] for event in own if event.name == "Owed"))
