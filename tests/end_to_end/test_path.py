@@ -237,6 +237,34 @@ def test_the_status_tells_what_was_kept(place: Place, kept: list[dict[str, Any]]
     assert status["accepted"] == EPOCHS and status["halted"] == "no"
 
 
+def test_the_journal_replays_offline_to_the_same_actions_and_outputs(place: Place, kept: list[dict[str, Any]]) -> None:
+    journal = str(place.folder / "journal" / "keeper.sqlite")
+    found = answer(place.run("keeper", "replay", journal, "--artefact", str(place.artefact), "--json", rpc=False))
+    assert found["decisions"] == found["same"] > 5 * EPOCHS
+    costs = answer(place.run("keeper", "economics", journal, "--json", rpc=False))
+    assert [float(row["gas"]) > 0 for row in costs["epochs"] if row["outcome"] == "accepted"] == [True] * EPOCHS
+
+
+def test_a_keeper_runs_from_one_file_that_the_doctor_has_passed(place: Place, kept: list[dict[str, Any]]) -> None:
+    config = place.folder / "keeper.toml"
+    config.write_text(
+        f'[chain]\nrpcs = ["{place.market.devnet.url}"]\n[account]\nkeystore = "keeper.json"\n'
+        f'passphrase_file = "pass"\n[[vault]]\nbook = "{place.book_path}"\nartefact = "{place.artefact}"\n'
+        '[operation]\nfolder = "state"\nport = 0\n'
+    )
+    checks = place.run("keeper", "doctor", "--config", str(config), "--json", rpc=False)
+    assert checks.returncode == 0, checks.stdout
+    assert all(check["passed"] for check in json.loads(checks.stdout))
+    words = place.words("keeper", "run", "--config", str(config), "--json")[:-2]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["event"] == "ready"
+        process.terminate()
+        assert process.wait(60) == 0
+    (status,) = (place.folder / "state").glob("*.status.json")
+    assert json.loads(status.read_text())["health"] == "stopped"
+
+
 def test_sigterm_stops_a_keeper_gracefully_and_a_second_one_is_locked_out(place: Place) -> None:
     with place.keeper(journal="other.sqlite") as process:
         assert process.stdout is not None
