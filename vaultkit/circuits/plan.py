@@ -1,0 +1,81 @@
+"""What a circuit will cost, from its architecture alone: rows counted by ezkl, the rest from measured circuits.
+
+Rows and ``logrows`` do not depend on the weights, so random ones do. Gas, key and seconds follow from what the tuner
+measured of circuits with one and two columns on two cores; they are estimates and `vaultkit compile` measures them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import nn
+
+from vaultkit.circuits.export import export_onnx
+from vaultkit.circuits.settings import CircuitShape, generate_settings
+from vaultkit.errors import CircuitError
+
+_GAS: Final = {1: 441_000, 2: 570_000}
+_VERIFIER_BYTES: Final = {1: 10_650, 2: 13_640}
+_PK_BYTES_A_ROW: Final = {1: 3_074, 2: 4_400}
+_SECONDS_A_ROW: Final = {1: 0.46 / 2**11, 2: 0.335 / 2**10}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Costs of one circuit; rows and ``logrows`` are exact, the others estimates.
+
+    ``eth_per_decision`` is the verification's gas alone, at the gas price asked for.
+    """
+
+    layers: tuple[int, ...]
+    columns: int
+    rows: int
+    logrows: int
+    parameters: int
+    pk_bytes: int
+    proof_seconds: float
+    verify_gas: int
+    verifier_bytes: int
+    eth_per_decision: float
+
+
+def plan(inputs: int, hidden: tuple[int, ...], *, columns: int = 1, gas_gwei: float = 1.0) -> Plan:
+    """Return what a ReLU net of these layers will cost as a circuit, before any training.
+
+    Raises
+    ------
+    CircuitError
+        When a width is not positive, the columns are not 1 or 2, or the net needs more than 2**20 rows.
+    """
+    if inputs < 1 or min(hidden, default=1) < 1 or columns not in _GAS:
+        raise CircuitError(
+            "a plan needs positive widths and one or two columns", got=f"{inputs}, {hidden}, {columns} columns"
+        )
+    widths = (inputs, *hidden, 1)
+    layers: list[nn.Module] = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for before, after in itertools.pairwise(widths):
+            layers += [nn.Linear(before, after), nn.ReLU()]
+    with tempfile.TemporaryDirectory(prefix="vaultkit-plan-") as name:
+        onnx = Path(name) / "model.onnx"
+        export_onnx(nn.Sequential(*layers[:-1]), inputs, onnx)
+        settings = generate_settings(onnx, CircuitShape(num_inner_cols=columns))
+    logrows = int(settings["run_args"]["logrows"])
+    return Plan(
+        layers=widths,
+        columns=columns,
+        rows=int(settings["num_rows"]),
+        logrows=logrows,
+        parameters=sum(a * b + b for a, b in itertools.pairwise(widths)),
+        pk_bytes=_PK_BYTES_A_ROW[columns] << logrows,
+        proof_seconds=round(_SECONDS_A_ROW[columns] * 2**logrows, 2),
+        verify_gas=_GAS[columns],
+        verifier_bytes=_VERIFIER_BYTES[columns],
+        eth_per_decision=_GAS[columns] * gas_gwei * 1e-9,
+    )
