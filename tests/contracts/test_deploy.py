@@ -127,6 +127,7 @@ def test_deploy_verb_adds_the_vault_to_the_book(vault: VaultSetup, circuit, tmp_
     place = tmp_path / "book.json"
     vault.book.save(place)
     words = ["deploy", str(circuit.folder), "--rpc", vault.devnet.url, "--book", str(place), "--json"]
+    words += ["--guardian", vault.actors.guardian, "--owner", vault.actors.bob]
     with mining(vault.devnet), pytest.raises(SystemExit) as stopped:
         main(words)
     assert stopped.value.code == 0
@@ -135,6 +136,9 @@ def test_deploy_verb_adds_the_vault_to_the_book(vault: VaultSetup, circuit, tmp_
     assert found is not None
     assert printed["vault"] == found.vault
     assert printed["model_id"] == found.model_id
+    registry = Contract(vault.rpc, found.registry, load_abi("ModelRegistry"))
+    assert registry.call("guardian") == vault.actors.guardian.lower()
+    assert registry.call("pendingOwner") == vault.actors.bob.lower()
 
 
 def test_deploy_verb_without_a_chain_is_one_sentence(vault: VaultSetup, circuit, tmp_path, capsys):

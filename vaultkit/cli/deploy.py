@@ -28,6 +28,8 @@ def deploy(
     twap: Annotated[int, typer.Option(help="Averaging time of the mean price in seconds.")] = 900,
     block_seconds: Annotated[int, typer.Option(help="Least time expected between two swaps of the pool.")] = 60,
     deposit_cap: Annotated[str | None, typer.Option(help="Most that deposits may bring it to, like 1000000.")] = None,
+    guardian: Annotated[str | None, typer.Option(help="Account that may stop trading and cancel models.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Multisig or timelock that is offered the registry.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Compile and deploy verifier, window, venue, registry, gate and vault, and activate the model."""
@@ -36,13 +38,19 @@ def deploy(
     from vaultkit.settings import build_dir
     from vaultkit.units import to_units
     from vaultkit.vault.deploy import deploy_vault
-    from vaultkit.vault.terms import UNLIMITED, VaultTerms
+    from vaultkit.vault.terms import UNLIMITED, ZERO_ADDRESS, VaultTerms
 
     place = book or build_dir() / "devnet" / "book.json"
     addresses = AddressBook.load(place)
     cap = UNLIMITED if deposit_cap is None else to_units(deposit_cap, addresses.pool.asset_decimals)
     terms = VaultTerms(
-        max_age_seconds=max_age, delay_seconds=delay, twap_seconds=twap, block_seconds=block_seconds, deposit_cap=cap
+        max_age_seconds=max_age,
+        delay_seconds=delay,
+        twap_seconds=twap,
+        block_seconds=block_seconds,
+        deposit_cap=cap,
+        guardian=guardian or ZERO_ADDRESS,
+        owner=owner,
     )
     with stderr.status("Checking the artefact") as status:
         deployed = deploy_vault(
