@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +35,7 @@ DOCUMENT_FILES = ("verifier.json", "fidelity.json", "emulator.json", "MODEL_CARD
 """Made from the other files and for people and tools: the verifier's bytecode, reports and the emulator's rules."""
 
 MANIFEST_NAME = "manifest.json"
+INDEX_AGAIN = "Index the range again with `vaultkit index`"
 
 Anchor = Literal["single", "quorum", "checkpoint"]
 """Who vouches for the newest header: one endpoint, several that agree, or a hash that the user trusts."""
@@ -48,43 +50,51 @@ def sha256_of(path: Path) -> str:
 
 
 class _Manifest(BaseModel):
+    """Its file holds the fields and a ``digest`` of them, so that a change of the manifest itself is seen too."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    digest: str = ""
-    """sha256 of every other field, written by `save`, so that a change of the manifest itself is seen too."""
-
-    def computed_digest(self) -> str:
-        """Return the hex sha256 of every field but the digest."""
-        return hashlib.sha256(self.model_dump_json(exclude={"digest"}).encode()).hexdigest()
+    def digest(self) -> str:
+        """Return the hex sha256 of every field."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def save(self, folder: Path) -> None:
         """Write ``manifest.json`` into ``folder`` in one step; it comes last, so a folder without it is half built."""
         partial = folder / (MANIFEST_NAME + ".partial")
-        whole = self.model_copy(update={"digest": self.computed_digest()})
-        partial.write_text(whole.model_dump_json(indent=2) + "\n")
+        whole = {**self.model_dump(mode="json"), "digest": self.digest()}
+        partial.write_text(json.dumps(whole, indent=2) + "\n")
         os.replace(partial, folder / MANIFEST_NAME)
 
-    def check_digest(self, folder: Path, error_class: type[VaultkitError], next_step: str) -> None:
-        """Raise ``error_class`` where the manifest is not the one that `save` wrote."""
-        if self.digest != self.computed_digest():
-            raise error_class(
-                "a manifest was changed after it was written",
-                got=f"sha256 {self.computed_digest()[:16]}…",
-                expected=f"{self.digest[:16]}…" if self.digest else "a digest",
-                where=f"{folder.name}/{MANIFEST_NAME}",
-                next_step=next_step,
-            )
 
-
-def _read(folder: Path, error_class: type[VaultkitError], next_step: str) -> str:
+def _read(folder: Path, error_class: type[VaultkitError], next_step: str) -> tuple[str, str]:
+    """Return the fields of a folder's manifest as JSON text, and the digest that stands beside them."""
     try:
-        return (folder / MANIFEST_NAME).read_text()
+        text = (folder / MANIFEST_NAME).read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise error_class(
             "a folder has no manifest that can be read, so it is half built or not the kit's",
             where=folder.name,
             next_step=next_step,
         ) from error
+    try:
+        fields = json.loads(text)
+        digest = str(fields.pop("digest"))
+    except (ValueError, AttributeError, KeyError):
+        return text, ""
+    return json.dumps(fields), digest
+
+
+def _check_digest(
+    manifest: _Manifest, digest: str, folder: Path, error_class: type[VaultkitError], next_step: str
+) -> None:
+    if manifest.digest() != digest:
+        raise error_class(
+            "a manifest was changed after it was written",
+            got=f"sha256 {manifest.digest()[:16]}…",
+            expected=f"{digest[:16]}…" if digest else "a digest",
+            where=f"{folder.name}/{MANIFEST_NAME}",
+            next_step=next_step,
+        )
 
 
 def _check_files(folder: Path, files: dict[str, str], error_class: type[VaultkitError], next_step: str) -> None:
@@ -105,6 +115,14 @@ def _check_files(folder: Path, files: dict[str, str], error_class: type[Vaultkit
                 where=f"{folder.name}/{name}",
                 next_step=next_step,
             )
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _format_of(text: str) -> str | None:
@@ -239,7 +257,7 @@ class ArtefactManifest(_Manifest):
             When the manifest is absent or unreadable, or a file is missing, linked or changed.
         """
         next_step = "Build it again with `vaultkit compile`."
-        text = _read(folder, ArtefactMismatch, next_step)
+        text, digest = _read(folder, ArtefactMismatch, next_step)
         try:
             manifest = cls.model_validate_json(text)
         except ValidationError as error:
@@ -249,7 +267,7 @@ class ArtefactManifest(_Manifest):
                 where=folder.name,
                 next_step=next_step,
             ) from error
-        manifest.check_digest(folder, ArtefactMismatch, next_step)
+        _check_digest(manifest, digest, folder, ArtefactMismatch, next_step)
         if set(manifest.files) - set(DOCUMENT_FILES) != set(ARTEFACT_FILES):
             raise ArtefactMismatch(
                 "an artefact manifest names other files than an artefact has",
@@ -318,18 +336,19 @@ class DatasetManifest(_Manifest):
     commitment: str = ""
 
     @classmethod
-    def load(cls, folder: Path) -> DatasetManifest:
-        """Return the manifest of a dataset folder after checking every file against it.
+    def read(cls, folder: Path) -> DatasetManifest:
+        """Return the manifest of a dataset folder without looking at its files.
 
         Raises
         ------
         StoreError
             When there is no manifest or it cannot be read.
         ManifestMismatch
-            When a file is missing or changed.
+            When it is no JSON or was changed after it was written.
         """
-        next_step = "Index the range again with `vaultkit index`."
-        text = _read(folder, StoreError, next_step)
+        text, digest = _read(folder, StoreError, INDEX_AGAIN)
+        if not _is_json(text):
+            raise ManifestMismatch("a manifest is not JSON", where=folder.name, next_step=INDEX_AGAIN)
         try:
             manifest = cls.model_validate_json(text)
         except ValidationError as error:
@@ -338,9 +357,32 @@ class DatasetManifest(_Manifest):
                 got=_format_of(text),
                 expected="format 1 or 2",
                 where=folder.name,
-                next_step="It was written by another version of the kit: " + next_step[0].lower() + next_step[1:],
+                next_step="It was written by another version of the kit: delete the folder or give another one",
             ) from error
-        manifest.check_digest(folder, ManifestMismatch, next_step)
-        digests = {name: file.sha256 for name, file in manifest.files.items()}
-        _check_files(folder, digests, ManifestMismatch, next_step)
+        _check_digest(manifest, digest, folder, ManifestMismatch, INDEX_AGAIN)
         return manifest
+
+    @classmethod
+    def load(cls, folder: Path) -> DatasetManifest:
+        """Return the manifest of a dataset folder after checking every file against it.
+
+        Raises
+        ------
+        StoreError
+            When there is no manifest or it cannot be read.
+        ManifestMismatch
+            When it or a file is missing or changed.
+        """
+        manifest = cls.read(folder)
+        manifest.check(folder, manifest.files)
+        return manifest
+
+    def check(self, folder: Path, names: Iterable[str]) -> None:
+        """Compare some of the files with their hashes.
+
+        Raises
+        ------
+        ManifestMismatch
+            When one of them is missing, a link, or changed.
+        """
+        _check_files(folder, {name: self.files[name].sha256 for name in names}, ManifestMismatch, INDEX_AGAIN)

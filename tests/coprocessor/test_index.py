@@ -21,7 +21,6 @@ from vaultkit.errors import (
     ChainError,
     HeaderMismatch,
     LogsMismatch,
-    ManifestMismatch,
     RangeMissing,
     ReceiptsMismatch,
     ReorgDetected,
@@ -458,15 +457,23 @@ def test_a_store_of_another_pool_or_with_a_gap_is_refused(store: Path, chain: De
         index_pool(chain.rpc, pool, store, first=1, last=LAST)
 
 
-def test_a_changed_file_stops_the_next_run(tmp_path: Path, chain: Devnet, pool: PoolBook) -> None:
-    folder = tmp_path / "local"
-    manifest = index_pool(chain.rpc, pool, folder, last=60)
-    path = folder / next(iter(manifest.files))
+@pytest.mark.parametrize("damaged", ["first", "middle", "manifest"])
+def test_indexing_again_heals_a_damaged_store(tmp_path: Path, chain: Devnet, pool: PoolBook, damaged: str) -> None:
+    folder, clean = tmp_path / "damaged", tmp_path / "clean" / "damaged"
+    manifest = index_pool(chain.rpc, pool, folder, last=60, chunk_blocks=20)
+    names = sorted(manifest.files, key=lambda name: manifest.files[name].first_block)
+    path = folder / {"first": names[0], "middle": names[len(names) // 2], "manifest": MANIFEST_NAME}[damaged]
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
+    content[len(content) // 2 if damaged != "manifest" else 0] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ManifestMismatch):
-        index_pool(chain.rpc, pool, folder, last=70)
+    with pytest.raises(StoreError):
+        scan(folder, "blocks")
+    healed = index_pool(chain.rpc, pool, folder, last=70, chunk_blocks=20)
+    fresh = index_pool(chain.rpc, pool, clean, last=70, chunk_blocks=20)
+    assert (healed.first_block, healed.last_block, healed.last_hash) == (fresh.first_block, 70, fresh.last_hash)
+    assert healed.blocks_positive == fresh.blocks_positive
+    for table in ("blocks", "uniswap_v3_swaps"):
+        assert scan(folder, table).collect().equals(scan(clean, table).collect())
 
 
 def test_leftovers_of_a_killed_run_do_not_count(tmp_path: Path, chain: Devnet, pool: PoolBook) -> None:

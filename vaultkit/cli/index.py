@@ -57,7 +57,7 @@ def index(
     from vaultkit.chain.rpc import connect
     from vaultkit.coprocessor.index import Checkpoint, Index
     from vaultkit.coprocessor.ranges import BlockRange, resolve_range
-    from vaultkit.coprocessor.store import load_manifest
+    from vaultkit.coprocessor.rollback import sound_manifest
     from vaultkit.errors import SettingsError
     from vaultkit.manifest import Anchor
     from vaultkit.settings import build_dir, project_root
@@ -73,7 +73,7 @@ def index(
     pool = addresses.pool
     wanted = list(address or []) if table else [pool.pool, *(address or [])]
     index = Index(endpoints, table or ["uniswap_v3_swaps"], wanted, blooms=blooms, compare_logs=compare_logs)
-    held = load_manifest(place)
+    held = sound_manifest(place)
     begin = first if first is not None else held.first_block if held else 0 if table else pool.from_block
     span = resolve_range(index.sources, blocks or f"{begin}:{'' if last is None else last}", start=begin)
     if dry:

@@ -13,7 +13,7 @@ from vaultkit.chain.pool_reader import block_timestamp, read_cumulatives
 from vaultkit.chain.rpc import quantity
 from vaultkit.coprocessor.bars import TickSeries
 from vaultkit.coprocessor.index import index_pool
-from vaultkit.coprocessor.store import load_manifest, scan
+from vaultkit.coprocessor.store import scan
 from vaultkit.demo.processes import Verb
 from vaultkit.demo.settings import DemoSettings, Folders
 from vaultkit.demo.stages import Stage
@@ -55,12 +55,18 @@ def start_market(settings: DemoSettings, folders: Folders, stack: ExitStack) -> 
 
 def index_history(rpc: Rpc, cache: MarketCache, folders: Folders, stage: Stage) -> Figures:
     """Index the history up to its last block."""
-    held = load_manifest(folders.store)
-    manifest = index_pool(rpc, cache.book.pool, folders.store, last=cache.block_number, progress=stage.share)
+    fetched = 0
+
+    def advance(done: int, total: int) -> None:
+        nonlocal fetched
+        fetched = done
+        stage.share(done, total)
+
+    manifest = index_pool(rpc, cache.book.pool, folders.store, last=cache.block_number, progress=advance)
     count = manifest.last_block - manifest.first_block + 1
     swaps = sum(file.rows for file in manifest.files.values() if file.table == "uniswap_v3_swaps")
     stage.outcome = f"{count:,} headers linked, receipts of {manifest.blocks_positive:,} blocks rebuilt"
-    if held is not None and held.last_hash == manifest.last_hash:
+    if not fetched:
         stage.outcome += ", all by an earlier run"
     return {
         "headers_hashed_and_linked": count,
