@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vaultkit.cli.endpoint import RpcOption, market_url
 from vaultkit.cli.output import JsonFlag, stderr, stdout
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def audit_command(
-    rpc: Annotated[str, typer.Option("--rpc", help="Endpoint.")],
+    rpc: RpcOption = None,
     book: Annotated[Path | None, typer.Option(help="Address book; build/devnet/book.json by default.")] = None,
     artefact: Annotated[
         Path | None, typer.Option(help="Artefact folder: proofs are verified by ezkl too, not by the chain alone.")
@@ -41,7 +42,7 @@ def audit_command(
     from vaultkit.vault.audit import audit
 
     addresses = AddressBook.load(book or build_dir() / "devnet" / "book.json")
-    endpoint = connect(rpc, addresses.chain_id)
+    endpoint = connect(rpc or market_url(), addresses.chain_id)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=stderr, transient=True, disable=as_json) as progress:
         task = progress.add_task("Verifying headers and receipts", total=None)
@@ -67,6 +68,9 @@ def to_json(report: AuditReport) -> dict[str, object]:
 
 def _offline(artefact: Path) -> VerifyProof:
     from vaultkit.circuits.verify import verify_proof
+    from vaultkit.manifest import ArtefactManifest
+
+    ArtefactManifest.load(artefact)  # a bad copy at hand is not the vault's fault, so it is refused before the audit
 
     def verify(proof: Proof) -> None:
         verify_proof(artefact, proof)

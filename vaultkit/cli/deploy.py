@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vaultkit.cli.endpoint import RpcOption, market_url
 from vaultkit.cli.output import JsonFlag, emit, stderr
 
 
@@ -17,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 def deploy(
     artefact: Annotated[Path, typer.Argument(help="Artefact folder, as `vaultkit compile` writes it.")],
-    rpc: Annotated[str, typer.Option(help="JSON-RPC endpoint of a running chain.")] = "http://127.0.0.1:8545",
+    rpc: RpcOption = None,
     book: Annotated[
         Path | None, typer.Option(help="Address book, which the vault is added to; build/devnet/book.json by default.")
     ] = None,
@@ -54,7 +55,7 @@ def deploy(
     )
     with stderr.status("Checking the artefact") as status:
         deployed = deploy_vault(
-            rpc,
+            rpc or market_url(),
             addresses,
             artefact,
             terms=terms,

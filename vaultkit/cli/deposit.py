@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vaultkit.cli.endpoint import RpcOption, market_url
 from vaultkit.cli.output import JsonFlag, emit, stderr
 
 
@@ -17,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 def deposit(
     amount: Annotated[str, typer.Argument(help="Assets to deposit, like 250000 or 0.5.")],
-    rpc: Annotated[str, typer.Option(help="JSON-RPC endpoint of a running chain.")] = "http://127.0.0.1:8545",
+    rpc: RpcOption = None,
     book: Annotated[Path | None, typer.Option(help="Address book; build/devnet/book.json by default.")] = None,
     keystore: Annotated[Path | None, typer.Option(help="Encrypted key file of the depositor.")] = None,
     passphrase_file: Annotated[Path | None, typer.Option(help="File that holds its passphrase.")] = None,
@@ -44,7 +45,7 @@ def deposit(
     else:
         signer = Signer.devnet(account)
     assets = to_units(amount, addresses.pool.asset_decimals)
-    client = VaultClient.open(rpc, addresses)
+    client = VaultClient.open(rpc or market_url(), addresses)
     with stderr.status("Waiting for a block"):
         if mint:
             token = Contract(client.rpc, addresses.pool.asset, load_abi("StableToken"))

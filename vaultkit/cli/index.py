@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from vaultkit.cli.endpoint import market_url
 from vaultkit.cli.output import JsonFlag, emit, stderr
 
 RpcOption = Annotated[
@@ -146,27 +147,6 @@ def _bar() -> Any:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     return Progress(*columns, console=stderr, transient=True)
-
-
-def market_url() -> str:
-    """Return the address of the local market that runs.
-
-    Raises
-    ------
-    SettingsError
-        When none does.
-    """
-    from vaultkit.chain.running import running_market
-    from vaultkit.errors import SettingsError
-    from vaultkit.settings import build_dir
-
-    running = running_market(build_dir() / "devnet")
-    if running is None:
-        raise SettingsError(
-            "no endpoint was given and no local market runs",
-            next_step="Start one with `vaultkit market run`, or give --rpc",
-        )
-    return running.url
 
 
 def _checkpoint(text: str) -> tuple[int, str]:

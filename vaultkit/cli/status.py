@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vaultkit.cli.endpoint import RpcOption, market_url
 from vaultkit.cli.output import JsonFlag, emit
 
 
@@ -16,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status(
-    rpc: Annotated[str, typer.Option(help="JSON-RPC endpoint of a running chain.")] = "http://127.0.0.1:8545",
+    rpc: RpcOption = None,
     book: Annotated[Path | None, typer.Option(help="Address book; build/devnet/book.json by default.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -27,7 +28,7 @@ def status(
     from vaultkit.vault.client import VaultClient
 
     addresses = AddressBook.load(book or build_dir() / "devnet" / "book.json")
-    state = VaultClient.open(rpc, addresses).status()
+    state = VaultClient.open(rpc or market_url(), addresses).status()
     pool = addresses.pool
     emit(
         {

@@ -160,7 +160,7 @@ def deploy_parts(
         verifier=pins.verifier,
         model_id=f"0x{pins.model_id().hex()}",
         from_block=first_block,
-        artefact=str(artefact),
+        artefact=str(artefact.resolve()),
     )
     say("Checking every pin")
     check_pins(rpc, book, result, pins, terms, period_seconds=manifest.period_seconds)
