@@ -44,7 +44,6 @@
     └── KeeperError                      9   the keeper process
         ├── JournalError                     the journal is torn, locked or of another vault
         ├── KeeperLocked                     another keeper holds the lock
-        ├── EpochMissed                      an epoch passed without a trade, with the reason
         └── SubmissionFailed                 the transaction was refused or never mined
 
 A class's number is the exit code of its family. ``retryable`` decides what the keeper does.
@@ -315,10 +314,6 @@ class JournalError(KeeperError):
 
 class KeeperLocked(KeeperError):
     """Another keeper holds the lock of this journal."""
-
-
-class EpochMissed(KeeperError):
-    """An epoch passed without an accepted proof."""
 
 
 class SubmissionFailed(KeeperError):

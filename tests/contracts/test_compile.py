@@ -84,6 +84,12 @@ def test_missing_node_parts_are_named_with_the_next_step(tmp_path, monkeypatch):
         compile_contracts()
 
 
+def test_missing_node_is_named(tmp_path, monkeypatch, extra_name):
+    monkeypatch.setattr("vaultkit.vault.compile.shutil.which", lambda name: None)
+    with pytest.raises(ToolMissing, match="Node is not installed"):
+        compile_contracts({extra_name: write(tmp_path, 44)})
+
+
 def test_load_artifact_of_nothing_is_a_typed_error():
     with pytest.raises(CompileFailed, match="NoSuchContract"):
         load_artifact("NoSuchContract")

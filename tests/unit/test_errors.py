@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 
@@ -85,3 +86,14 @@ def test_retryable_errors_are_those_that_time_may_heal():
 def test_an_error_can_be_caught_by_its_family():
     with pytest.raises(errors.ChainError):
         raise RpcUnavailable("the endpoint gave no answer")
+
+
+def test_every_leaf_is_raised_by_the_package_and_named_by_a_test():
+    root = Path(__file__).parents[2]
+    raised = "\n".join(path.read_text() for path in (root / "vaultkit").rglob("*.py") if path.name != "errors.py")
+    tested = "\n".join(path.read_text() for path in (root / "tests").rglob("*.py"))
+    for cls in all_errors():
+        if not cls.__subclasses__():
+            word = re.compile(rf"\b{cls.__name__}\b")
+            assert word.search(raised), f"nothing raises {cls.__name__}"
+            assert word.search(tested), f"no test names {cls.__name__}"
