@@ -72,6 +72,8 @@ class AuditReport:
         if not self.epochs:
             return f"No epoch was accepted in blocks {self.first_block} to {self.last_block}: nothing to audit."
         count = f"{len(self.epochs)} accepted epoch{'s' if len(self.epochs) != 1 else ''}"
+        if self.passed and len(self.epochs) == 1:
+            return f"The one accepted epoch was the model's, rebuilt from {self.headers} verified headers."
         if self.passed:
             return f"All of {count} were the model's, rebuilt from {self.headers} verified headers."
         bad = ", ".join(str(epoch.epoch) for epoch in self.epochs if not epoch.passed)
