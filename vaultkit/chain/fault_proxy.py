@@ -17,17 +17,16 @@ from __future__ import annotations
 
 import json
 import random
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
-from typing import Any, Final
+from typing import Any
 
 import urllib3
 
-LOOPBACK: Final = "127.0.0.1"
+from vaultkit.chain.loopback import LoopbackServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class Request:
 Fault = Callable[[Request], Reply]
 
 
-class FaultProxy:
+class FaultProxy(LoopbackServer):
     """A proxy in threads of this process.
 
     Parameters
@@ -94,27 +93,13 @@ class FaultProxy:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    @property
-    def url(self) -> str:
-        """Where the proxy listens."""
-        return f"http://{LOOPBACK}:{self._server.server_port}"
-
-    def __enter__(self) -> FaultProxy:
-        """Begin to listen."""
-        self._thread.start()
-        return self
+        super().__init__(Handler)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop; the node goes on."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__exit__(kind, error, trace)
         self._http.clear()
 
     def _forward(self, calls: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

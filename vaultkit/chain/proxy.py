@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -23,7 +23,8 @@ from urllib.parse import urlsplit
 import orjson
 import urllib3
 
-LOOPBACK: Final = "127.0.0.1"
+from vaultkit.chain.loopback import LOOPBACK, LoopbackServer
+
 _MOVE_ON: Final = 0.01
 
 
@@ -48,7 +49,7 @@ class HttpFault:
     cut: bool = False
 
 
-class FaultProxy:
+class FaultProxy(LoopbackServer):
     """A JSON-RPC proxy on a free loopback port, alive inside its ``with`` block.
 
     Attributes
@@ -76,26 +77,13 @@ class FaultProxy:
         self.requests = 0
         self.calls: dict[str, int] = {}
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), self._handler())
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(_MOVE_ON,), daemon=True)
-
-    @property
-    def url(self) -> str:
-        """Where the proxy listens."""
-        return f"http://{LOOPBACK}:{self._server.server_port}"
-
-    def __enter__(self) -> FaultProxy:
-        """Start to listen."""
-        self._thread.start()
-        return self
+        super().__init__(self._handler(), poll_seconds=_MOVE_ON)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop."""
-        self._server.shutdown()
-        self._server.server_close()
+        """Stop; the node goes on."""
+        super().__exit__(kind, error, trace)
         self._pool.close()
 
     def _respond(self, content: bytes) -> tuple[HttpFault, bytes]:

@@ -13,18 +13,18 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
 import urllib3
 
+from vaultkit.chain.loopback import LoopbackServer
 from vaultkit.errors import PortBusy
 from vaultkit.keeper.monitor import Alarm, Health, Monitor
 from vaultkit.keeper.redact import Redactor
 
-LOOPBACK: Final = "127.0.0.1"
 WEBHOOK_ATTEMPTS: Final = 3
 
 _WORST: Final = (Health.HALTED, Health.DEGRADED, Health.STARTING, Health.READY, Health.STOPPED)
@@ -92,7 +92,7 @@ class StatusFile:
             os.replace(partial, self.path)
 
 
-class HealthServer:
+class HealthServer(LoopbackServer):
     """Serves ``/health`` (200, or 503 where a keeper is degraded or halted), ``/status`` and ``/metrics`` on loopback.
 
     Parameters
@@ -132,25 +132,9 @@ class HealthServer:
                 pass
 
         try:
-            self._server = ThreadingHTTPServer((LOOPBACK, port), Handler)
+            super().__init__(Handler, port, poll_seconds=0.2)
         except OSError as error:
             raise PortBusy("the metrics port is taken", got=port) from error
-        self._server.daemon_threads = True
-        self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), daemon=True)
-
-    def __enter__(self) -> HealthServer:
-        """Begin to serve."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 _GAUGES: Final = {
