@@ -79,6 +79,14 @@ def test_a_call_to_an_address_without_code_is_not_read_as_zero(chain: Devnet) ->
         Contract(chain.rpc, "0x" + "13" * 20, load_abi("UniswapV3Pool")).call("liquidity")
 
 
+def test_ape_in_the_same_process_does_not_loosen_the_decoding(contract: Contract) -> None:
+    import ape.utils.abi  # noqa: F401  it replaces a decoder that all users of eth_abi share
+
+    for short in ("0x", "0x" + "01" * 31):
+        with pytest.raises(RpcUnavailable, match="deployed"):
+            contract.decode_output("liquidity", short)
+
+
 def test_a_log_decodes_to_the_event(chain: Devnet, contract: Contract, pool: PoolBook) -> None:
     query = {"address": pool.pool, "topics": [contract.event_topic("Initialize")], "fromBlock": "0x0"}
     (log,) = chain.rpc.call("eth_getLogs", [query])

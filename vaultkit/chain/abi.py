@@ -13,8 +13,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from eth_abi.abi import decode, encode
+from eth_abi.codec import ABICodec
+from eth_abi.decoding import UnsignedIntegerDecoder
+from eth_abi.encoding import UnsignedIntegerEncoder
 from eth_abi.exceptions import DecodingError
+from eth_abi.registry import BaseEquals, registry
 from eth_utils.abi import (
     abi_to_signature,
     collapse_if_tuple,
@@ -111,6 +114,20 @@ def _read(path: Path, _mtime: int) -> ContractCode:
     return ContractCode(path.stem, artefact["abi"], code if code.startswith("0x") else f"0x{code}")
 
 
+def _strict_codec() -> ABICodec:
+    """Return a codec that reads no short answer as a number, whatever another library registered for all.
+
+    Ape replaces the shared decoder of unsigned integers by one that pads: an empty answer would read as zero.
+    """
+    own = registry.copy()  # type: ignore[no-untyped-call]
+    own.unregister("uint")
+    own.register(BaseEquals("uint"), UnsignedIntegerEncoder, UnsignedIntegerDecoder, label="uint")  # type: ignore[no-untyped-call]
+    return ABICodec(own)
+
+
+_CODEC: Final = _strict_codec()
+
+
 def _types(parameters: Sequence[Mapping[str, Any]]) -> list[str]:
     return [collapse_if_tuple(dict(parameter)) for parameter in parameters]
 
@@ -147,7 +164,7 @@ def decode_revert(data: str | bytes, abi: Abi = (), **context: Any) -> Reverted:
     if item is None:
         return Reverted(f"0x{selector.hex()}", {"data": f"0x{raw[4:].hex()}"}, **context)
     try:
-        values = decode(_types(item["inputs"]), raw[4:])
+        values = _CODEC.decode(_types(item["inputs"]), raw[4:])
     except (DecodingError, OverflowError):
         return Reverted(item["name"], {"data": f"0x{raw[4:].hex()}"}, **context)
     names = [parameter["name"] or str(index) for index, parameter in enumerate(item["inputs"])]
@@ -204,7 +221,7 @@ class Contract:
             Function name, or its signature where the name is overloaded.
         """
         item = self._function(name)
-        data = function_abi_to_4byte_selector(dict(item)) + encode(_types(item["inputs"]), args)  # type: ignore[arg-type]
+        data = function_abi_to_4byte_selector(dict(item)) + _CODEC.encode(_types(item["inputs"]), args)  # type: ignore[arg-type]
         return f"0x{data.hex()}"
 
     def decode_input(self, data: str | bytes) -> tuple[str, dict[str, Any]]:
@@ -218,7 +235,7 @@ class Contract:
         raw = bytes.fromhex(data.removeprefix("0x")) if isinstance(data, str) else bytes(data)
         for item in self._functions.values():
             if function_abi_to_4byte_selector(dict(item)) == raw[:4]:  # type: ignore[arg-type]
-                values = decode(_types(item["inputs"]), raw[4:])
+                values = _CODEC.decode(_types(item["inputs"]), raw[4:])
                 names = [parameter["name"] or str(index) for index, parameter in enumerate(item["inputs"])]
                 return item["name"], dict(zip(names, values, strict=True))
         raise UsageError("calldata is of no function of this contract", got=f"0x{raw[:4].hex()}", where=self.address)
@@ -227,7 +244,7 @@ class Contract:
         """Return what a call returned: one value, or a tuple where the function returns several."""
         outputs = self._function(name)["outputs"]
         try:
-            values = decode(_types(outputs), bytes.fromhex(data.removeprefix("0x")))
+            values = _CODEC.decode(_types(outputs), bytes.fromhex(data.removeprefix("0x")))
         except (DecodingError, OverflowError, ValueError) as error:
             raise RpcUnavailable(
                 f"the answer to {name} cannot be decoded; is the contract deployed there?",
@@ -280,13 +297,13 @@ class Contract:
         args: dict[str, Any] = {}
         topics = iter(log["topics"][1:])
         plain = [parameter for parameter in item["inputs"] if not parameter["indexed"]]
-        values = iter(decode(_types(plain), bytes.fromhex(log["data"][2:])))
+        values = iter(_CODEC.decode(_types(plain), bytes.fromhex(log["data"][2:])))
         for parameter in item["inputs"]:
             if parameter["indexed"]:
                 word = bytes.fromhex(next(topics)[2:])
                 kind = collapse_if_tuple(dict(parameter))
                 dynamic = kind in ("string", "bytes") or kind.endswith("]") or kind.startswith("(")
-                args[parameter["name"]] = word if dynamic else decode([kind], word)[0]
+                args[parameter["name"]] = word if dynamic else _CODEC.decode([kind], word)[0]
             else:
                 args[parameter["name"]] = next(values)
         return Event(
