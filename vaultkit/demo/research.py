@@ -85,14 +85,15 @@ def check_bars(rpc: Rpc, series: TickSeries, spec: WindowSpec, book: AddressBook
     VerificationError
         When one of them differs by a single unit.
     """
-    head = quantity(rpc.call("eth_blockNumber"), rpc)
-    oldest = _oldest_observation(rpc, book, head)
-    last = series.end_time // WINDOW_SECONDS * WINDOW_SECONDS
+    # The market mines meanwhile, and anvil may answer for its newest block with the state of the one it is mining.
+    settled = quantity(rpc.call("eth_blockNumber"), rpc) - 1
+    oldest = _oldest_observation(rpc, book, settled)
+    last = min(series.end_time, block_timestamp(rpc, settled)) // WINDOW_SECONDS * WINDOW_SECONDS
     times = tuple(range(last, oldest, -GRID_SECONDS))
     theirs: dict[int, int] = {}
     for start in range(0, len(times), _GRID_A_CALL):
         part = times[start : start + _GRID_A_CALL]
-        theirs |= dict(zip(part, read_cumulatives(rpc, book.pool.pool, part, head), strict=True))
+        theirs |= dict(zip(part, read_cumulatives(rpc, book.pool.pool, part, settled), strict=True))
         stage.share(len(theirs), len(times))
     for time, ours in zip(times, series.cumulatives(times).tolist(), strict=True):
         if ours != theirs[time]:
