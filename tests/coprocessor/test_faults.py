@@ -18,9 +18,19 @@ import pytest
 from tests.fixtures.faulty_rpc import FaultyRpc, flip
 from vaultkit.book import PoolBook
 from vaultkit.chain.devnet import Devnet
+from vaultkit.chain.fault_proxy import (
+    FaultProxy,
+    Reply,
+    Request,
+    answered,
+    cut_short,
+    delayed,
+    garbage,
+    http_status,
+    too_many_requests,
+)
 from vaultkit.chain.header import fetch_headers
 from vaultkit.chain.logs import LogFilter, fetch_logs
-from vaultkit.chain.proxy import FaultProxy, HttpFault
 from vaultkit.chain.replay import RecordingRpc, ReplayRpc
 from vaultkit.chain.rpc import HttpRpc
 from vaultkit.chain.sources import Sources
@@ -115,7 +125,7 @@ def test_what_one_endpoint_omits_or_forges_is_fetched_from_another(
             result["timestamp"] = flip(result["timestamp"])
         return result
 
-    proxy.answer = lie
+    proxy.fault = answered(lie)
     sources = Sources([HttpRpc(proxy.url), chain.rpc], sleep=lambda seconds: None)
     index_pool(sources, pool, tmp_path / "local", last=LAST, chunk_blocks=40)
     assert sum(sources.lies.values()) > 0
@@ -133,7 +143,7 @@ def test_a_log_spelled_in_capitals_is_not_hidden(
                 log["topics"] = ["0x" + topic[2:].upper() for topic in log["topics"]]
         return result
 
-    proxy.answer = shout
+    proxy.fault = answered(shout)
     index_pool(HttpRpc(proxy.url), pool, tmp_path / "local", last=LAST)
     assert_same(tmp_path / "local", clean)
 
@@ -145,7 +155,7 @@ def test_unknown_blocks_are_never_recorded_as_empty(
         behind = method in ("eth_getBlockByNumber", "eth_getBlockReceipts") and int(params[0], 16) > 100
         return None if behind else result
 
-    proxy.answer = lag
+    proxy.fault = answered(lag)
     lagging = Sources([HttpRpc(proxy.url)], sleep=lambda seconds: None)
     with pytest.raises(RpcUnavailable, match="does not have"):
         index_pool(lagging, pool, tmp_path / "local", last=LAST, chunk_blocks=30)
@@ -162,23 +172,15 @@ def test_limits_timeouts_and_garbage_are_split_waited_for_and_passed(
     most = generator.randrange(3, 20)
     waits: list[float] = []
 
-    def fail(number: int, methods: list[str]) -> HttpFault | None:
-        if len(methods) > most:
-            return HttpFault(status=413)
-        if generator.random() < 0.7:
-            return None
-        return generator.choice(
-            [
-                HttpFault(status=429, headers={"Retry-After": "2"}),
-                HttpFault(status=504),
-                HttpFault(status=503),
-                HttpFault(body=b"<html>busy</html>"),
-                HttpFault(body=b'[{"id": 99999999999999999999999, "result": 18446744073709551616}]'),
-                HttpFault(body=None, cut=True),
-            ]
-        )
+    oversized = b'[{"id": 99999999999999999999999, "result": 18446744073709551616}]'
+    faults = [too_many_requests(2), http_status(504), http_status(503), garbage(), garbage(oversized), cut_short()]
 
-    proxy.http = fail
+    def fail(request: Request) -> Reply:
+        if len(request.calls) > most:
+            return Reply(413)
+        return request.healthy() if generator.random() < 0.7 else generator.choice(faults)(request)
+
+    proxy.fault = fail
     twice = [HttpRpc(proxy.url), HttpRpc(proxy.url.replace("127.0.0.1", "localhost"))]
     sources = Sources(twice, sleep=waits.append)
     for _ in range(30):
@@ -192,7 +194,7 @@ def test_limits_timeouts_and_garbage_are_split_waited_for_and_passed(
 
 
 def test_an_endpoint_that_is_slower_than_its_deadline_is_split_and_given_up(proxy: FaultProxy) -> None:
-    proxy.http = lambda number, methods: HttpFault(body=None, delay_seconds=0.5)
+    proxy.fault = delayed(0.5)
     with pytest.raises(RpcUnavailable) as caught:
         HttpRpc(proxy.url, timeout=0.1).call("eth_blockNumber")
     assert caught.value.too_much

@@ -7,6 +7,7 @@ It stands between any client and a real node over HTTP, so that the client's own
         proxy.fault = too_many_requests(retry_after=2)              # for every request until it is taken away
         proxy.fault = sometimes(0.3, refuse())                      # drawn from the seed
         proxy.fault = only("eth_getBalance", altered(lambda answer: "0x0"))
+        proxy.fault = answered(lambda method, params, result: result[:-1] if method == "eth_getLogs" else result)
         proxy.fault = None                                          # healthy again
 
 A fault is a function of one `Request` that returns a `Reply`; `Request.forward` asks the node. ``log`` holds what was
@@ -15,15 +16,15 @@ asked and when, for claims such as "nobody asked before Retry-After had passed".
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
 
+import orjson
 import urllib3
 
 from vaultkit.chain.loopback import LoopbackServer
@@ -31,11 +32,15 @@ from vaultkit.chain.loopback import LoopbackServer
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What goes back: a status, headers and a body; the connection is cut where ``status`` is zero."""
+    """What goes back: a status, headers and a body; the connection is cut where ``status`` is zero.
+
+    With ``cut`` the whole body is announced and half of it sent before the connection is cut.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Request:
     def answer(self, answers: Sequence[dict[str, Any]]) -> Reply:
         """Return JSON-RPC answers as a reply."""
         body = list(answers) if self.batched else answers[0]
-        return Reply(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        return Reply(200, orjson.dumps(body), {"Content-Type": "application/json"})
 
     def healthy(self) -> Reply:
         """Return what the node says."""
@@ -86,6 +91,7 @@ class FaultProxy(LoopbackServer):
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             timeout = 60
+            disable_nagle_algorithm = True  # else every answer waits 40 ms for the acknowledgement of its headers
 
             def do_POST(self) -> None:
                 proxy._serve(self)
@@ -103,14 +109,14 @@ class FaultProxy(LoopbackServer):
         self._http.clear()
 
     def _forward(self, calls: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        payload = json.dumps(list(calls)).encode()
+        payload = orjson.dumps(list(calls))
         response = self._http.request(
             "POST", self._upstream, body=payload, headers={"Content-Type": "application/json"}
         )
-        return list(json.loads(response.data))
+        return list(orjson.loads(response.data))
 
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
-        asked = json.loads(handler.rfile.read(int(handler.headers.get("Content-Length", 0))))
+        asked = orjson.loads(handler.rfile.read(int(handler.headers.get("Content-Length", 0))))
         calls = tuple(asked) if isinstance(asked, list) else (asked,)
         request = Request(calls, isinstance(asked, list), self._forward, self._random)
         self.log.append((time.monotonic(), request.methods))
@@ -129,7 +135,8 @@ class FaultProxy(LoopbackServer):
                 handler.send_header(name, value)
             handler.send_header("Content-Length", str(len(reply.body)))
             handler.end_headers()
-            handler.wfile.write(reply.body)
+            handler.wfile.write(reply.body[: len(reply.body) // 2] if reply.cut else reply.body)
+            handler.close_connection = reply.cut
         except OSError:
             handler.close_connection = True
 
@@ -143,6 +150,11 @@ def too_many_requests(retry_after: float | None = None) -> Fault:
     """Answer 429, with Retry-After in seconds where given."""
     headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
     return lambda request: Reply(429, b"slow down", headers)
+
+
+def http_status(code: int) -> Fault:
+    """Answer with an HTTP status and nothing else."""
+    return lambda request: Reply(code)
 
 
 def garbage(body: bytes = b"<html>It works!</html>") -> Fault:
@@ -168,6 +180,26 @@ def altered(change: Callable[[Any], Any]) -> Fault:
         return request.answer([{**a, "result": change(a["result"])} if "result" in a else a for a in answers])
 
     return fault
+
+
+def answered(change: Callable[[str, Sequence[Any], Any], Any]) -> Fault:
+    """Change the result of every call knowing its method and params; errors of the node stay."""
+
+    def fault(request: Request) -> Reply:
+        asked = {call["id"]: call for call in request.calls}
+        answers = request.forward(request.calls)
+        for answer in answers:
+            if "result" in answer:
+                call = asked[answer["id"]]
+                answer["result"] = change(call["method"], call.get("params", []), answer["result"])
+        return request.answer(answers)
+
+    return fault
+
+
+def cut_short() -> Fault:
+    """Announce the whole of a true answer, send half of it and hang up."""
+    return lambda request: replace(request.healthy(), cut=True)
 
 
 def failing(code: int, message: str, data: Any = None) -> Fault:
@@ -196,7 +228,7 @@ def only(method: str, fault: Fault) -> Fault:
         reply = fault(Request(mine, True, request.forward, request.random))
         if reply.status != 200:
             return reply
-        return request.answer([*json.loads(reply.body), *(request.forward(rest) if rest else [])])
+        return request.answer([*orjson.loads(reply.body), *(request.forward(rest) if rest else [])])
 
     return chosen
 
