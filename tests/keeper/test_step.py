@@ -129,11 +129,14 @@ def test_a_failed_proof_is_started_once_more_and_then_given_up_under_its_own_rea
     assert step(twice, seen(), CONFIG) == actions.Record(EPOCH, False, Miss.PROVER_TIMEOUT, "killed")
 
 
-def test_a_failed_simulation_is_tried_again_in_the_next_block_and_then_given_up() -> None:
+def test_after_a_failed_simulation_the_window_is_read_again_in_the_next_block_and_then_simulated() -> None:
     failed = facts.SimulationFailed(EPOCH, "HintRejected", NUMBER)
-    state = after(*READY, failed)
+    state, later = after(*READY, failed), seen(number=NUMBER + 1)
     assert step(state, seen(), CONFIG) == actions.Wait()
-    assert step(state, seen(number=NUMBER + 1), CONFIG) == actions.Simulate(EPOCH)
+    assert step(state, later, CONFIG) == actions.Read(EPOCH)
+    same = replace(READ, block_number=NUMBER + 1, block_hash=f"h{NUMBER + 1}")
+    assert step(apply(state, same), later, CONFIG) == actions.Simulate(EPOCH)
+    assert step(apply(state, replace(same, inputs=(5, 5))), later, CONFIG) == actions.Prove(EPOCH, (5, 5))
     state = apply(apply(state, failed), failed)
     assert step(state, seen(), CONFIG) == actions.Record(EPOCH, False, Miss.SIMULATION_REVERTED, "HintRejected")
 

@@ -74,7 +74,8 @@ class WindowReader:
         WindowError
             When the pool does not remember the window.
         VerificationError
-            When ``pool.observe``, the recomputation from observations and the source's own answer differ.
+            When ``pool.observe``, the recomputation from observations and the source's own answer differ, or the node
+            answers from a later block than ``head``.
         """
         times = self.spec.point_times(epoch_end)
         ring = self._ring(times[-1], head)
@@ -116,6 +117,15 @@ class WindowReader:
             ]
             if not reached or max(reached) >= head.timestamp - oldest:
                 break
+        newest = times[index]
+        if newest is not None and (head.timestamp - newest) % 2**32 >= 2**31:
+            # The pool would take it for the oldest one, and every reading would agree on nonsense.
+            raise VerificationError(
+                "the node answers from a later block than the one it was asked about",
+                got=f"an observation of {newest}",
+                expected=f"none after {head.timestamp}",
+                where=self._rpc.label,
+            )
         return Ring(index, tick, tuple(times), tuple(cumulatives))
 
     def _call(self, contract: Contract, name: str, *args: Any, head: Head) -> Any:

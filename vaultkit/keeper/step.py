@@ -108,7 +108,10 @@ def _prepare(state: State, work: Work, seen: Observation, config: Config) -> Act
     if work.simulations_failed >= config.simulations:
         return _missed(work, Miss.SIMULATION_REVERTED)
     if not _fresh(work, seen, config):
-        return Simulate(epoch) if seen.head.number > work.failed_block else Wait()
+        if seen.head.number <= work.failed_block:
+            return Wait()
+        # The window may have been read from a node that was between two blocks: equal inputs keep their proof.
+        return Read(epoch) if work.read.block_number <= work.failed_block else Simulate(epoch)
     return _submit(state, work, seen, config)
 
 

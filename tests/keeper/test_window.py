@@ -1,0 +1,66 @@
+"""The window that the keeper reads: never from a later block than the one asked about, and read again when in doubt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.fixtures.keeper import KeeperBench
+from vaultkit.chain.abi import Contract, load_abi
+from vaultkit.chain.fault_proxy import FaultProxy, Reply, Request
+from vaultkit.chain.rpc import HttpRpc
+from vaultkit.errors import VerificationError
+from vaultkit.keeper import facts
+from vaultkit.keeper.actions import Head
+from vaultkit.keeper.inputs import Reading, WindowReader
+
+
+def head_of(bench: KeeperBench) -> Head:
+    block = bench.setup.rpc.call("eth_getBlockByNumber", ["latest", False])
+    return Head(int(block["number"], 16), block["hash"], int(block["timestamp"], 16), 0)
+
+
+def test_a_node_that_answers_from_the_next_block_under_the_old_time_is_noticed(bench: KeeperBench) -> None:
+    """A node that is mining does this: every reading of the pool then agrees on the same nonsense."""
+    epoch, setup = bench.close_epoch(), bench.setup
+    head = head_of(bench)
+    setup.trade(buy_risk=True, amount=10_000 * 10**6, at=head.timestamp + 12)
+
+    def ahead(request: Request) -> Reply:
+        calls = [{**c, "params": [c["params"][0], "latest", {}, {"time": hex(head.timestamp)}]} for c in request.calls]
+        return request.answer(request.forward(calls))
+
+    with FaultProxy(setup.devnet.url) as proxy:
+        rpc = HttpRpc(proxy.url)
+        pool, source = (Contract(rpc, at, load_abi(name)) for name, at in
+                        (("UniswapV3Pool", setup.pool.address), ("TickWindow", setup.source.address)))  # fmt: skip
+        reader = WindowReader(rpc, pool, source, setup.spec)
+        honest = reader.read(epoch * bench.config.period_seconds, head)
+        proxy.fault = ahead
+        with pytest.raises(VerificationError, match="later block"):
+            reader.read(epoch * bench.config.period_seconds, head)
+    assert honest.inputs == setup.inputs(epoch)
+
+
+def test_a_window_that_was_misread_is_proven_but_never_signed_and_the_right_one_is_kept(bench: KeeperBench) -> None:
+    keeper = bench.keeper()
+    bench.ticks(keeper)
+    genuine = keeper._parts.window
+    misread: list[Reading] = []
+
+    class Misreading:
+        def read(self, epoch_end: int, head: Head) -> Reading:
+            found = genuine.read(epoch_end, head)
+            if misread:
+                return found
+            misread.append(replace(found, inputs=(found.inputs[0] + 1, *found.inputs[1:])))
+            return misread[0]
+
+    keeper._parts = replace(keeper._parts, window=Misreading())  # type: ignore[arg-type]
+    epoch = bench.close_epoch()
+    assert bench.settle(keeper).accepted
+    kinds: list[Any] = [type(fact) for fact in bench.facts]
+    assert bench.trades() == [epoch] and kinds.count(facts.Proven) == 2 and kinds.count(facts.Signed) == 1
+    assert kinds.index(facts.SimulationFailed) < kinds.index(facts.Signed)
