@@ -88,8 +88,8 @@ def test_deposit_and_status_verbs_print_json(vault: VaultSetup, tmp_path, capsys
     book_of(vault).save(place)
     options = ["--rpc", vault.devnet.url, "--book", str(place), "--json"]
     with mining(vault.devnet, seconds=12):
-        assert verb("deposit", "2500.5", "--account", str(BOB), "--mint", *options) == 0
-    assert json.loads(capsys.readouterr().out)["total_assets"] == "2500.500000"
+        assert verb("deposit", "2500.5", "--account", str(BOB), "--mint", "--yes", *options) == 0
+    assert json.loads(capsys.readouterr().out)["left"] == {"USDC": "2500.500000"}
     assert verb("status", *options) == 0
     assert json.loads(capsys.readouterr().out)["idle_USDC"] == "2500.500000"
 

@@ -23,6 +23,14 @@ from vaultkit.protocols import Rpc
 DEVNET_MNEMONIC: Final = "test test test test test test test test test test test junk"
 """Anvil's published mnemonic: its keys are known to everybody."""
 
+_PERMIT: Final = {
+    "owner": "address",
+    "spender": "address",
+    "value": "uint256",
+    "nonce": "uint256",
+    "deadline": "uint256",
+}
+
 
 class Signer:
     """An account whose transactions are signed in this process."""
@@ -42,6 +50,22 @@ class Signer:
         """Return the raw transaction and its hash, both as 0x-prefixed hex."""
         signed = self._account.sign_transaction(transaction)
         return f"0x{bytes(signed.raw_transaction).hex()}", f"0x{bytes(signed.hash).hex()}"
+
+    def permit(
+        self, *, name: str, chain_id: int, token: str, spender: str, value: int, nonce: int, deadline: int
+    ) -> tuple[int, bytes, bytes]:
+        """Return ``(v, r, s)`` of a permit that lets ``spender`` take ``value`` of a token until ``deadline``.
+
+        References
+        ----------
+        EIP-2612, EIP-712; the domain's version is OpenZeppelin's "1".
+        """
+        signed = self._account.sign_typed_data(
+            {"name": name, "version": "1", "chainId": chain_id, "verifyingContract": token},
+            {"Permit": [{"name": field, "type": kind} for field, kind in _PERMIT.items()]},
+            {"owner": self.address, "spender": spender, "value": value, "nonce": nonce, "deadline": deadline},
+        )
+        return signed.v, signed.r.to_bytes(32, "big"), signed.s.to_bytes(32, "big")
 
     @classmethod
     def from_keystore(cls, path: Path, password: str) -> Signer:

@@ -30,6 +30,9 @@ VERBS = (
     "srs",
     "deploy",
     "deposit",
+    "withdraw",
+    "redeem",
+    "redeem-in-kind",
     "status",
     "keeper",
     "audit",
@@ -71,7 +74,7 @@ def build_app() -> typer.Typer:
     """Return the application with every verb registered."""
     if not app.registered_commands and not app.registered_groups:
         for verb in VERBS:
-            importlib.import_module(f"vaultkit.cli.{verb}").register(app)
+            importlib.import_module(f"vaultkit.cli.{verb.replace('-', '_')}").register(app)
     return app
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vaultkit.cli.endpoint import RpcOption, market_url
-from vaultkit.cli.output import JsonFlag, emit, stderr
+from vaultkit.cli.wallet import (
+    AccountOption,
+    BookOption,
+    JsonFlag,
+    KeystoreOption,
+    PassphraseOption,
+    ReceiverOption,
+    RpcOption,
+    Wallet,
+    YesFlag,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -19,47 +27,25 @@ def register(app: typer.Typer) -> None:
 def deposit(
     amount: Annotated[str, typer.Argument(help="Assets to deposit, like 250000 or 0.5.")],
     rpc: RpcOption = None,
-    book: Annotated[Path | None, typer.Option(help="Address book; build/devnet/book.json by default.")] = None,
-    keystore: Annotated[Path | None, typer.Option(help="Encrypted key file of the depositor.")] = None,
-    passphrase_file: Annotated[Path | None, typer.Option(help="File that holds its passphrase.")] = None,
-    account: Annotated[int, typer.Option(help="Published test account, on a local chain without a keystore.")] = 1,
+    book: BookOption = None,
+    keystore: KeystoreOption = None,
+    passphrase_file: PassphraseOption = None,
+    account: AccountOption = 1,
+    receiver: ReceiverOption = None,
     mint: Annotated[bool, typer.Option(help="Mint the local chain's stable token to the depositor first.")] = False,
+    yes: YesFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Deposit assets and print the shares received."""
-    from vaultkit.book import AddressBook
+    """Deposit assets for shares, simulated and explained before it is signed."""
     from vaultkit.chain.abi import Contract, load_abi
-    from vaultkit.chain.account import Signer, send
-    from vaultkit.cli.secrets import read_passphrase
+    from vaultkit.chain.account import send
     from vaultkit.errors import SettingsError
-    from vaultkit.settings import LOCAL_CHAIN_IDS, build_dir
-    from vaultkit.units import from_units, to_units
-    from vaultkit.vault.client import VaultClient
 
-    addresses = AddressBook.load(book or build_dir() / "devnet" / "book.json")
-    local = addresses.chain_id in LOCAL_CHAIN_IDS
-    if not local and (keystore is None or mint):
-        raise SettingsError("test accounts and minting are for local chains only", next_step="Give --keystore FILE")
-    if keystore is not None:
-        signer = Signer.from_keystore(keystore, read_passphrase(passphrase_file) or "")
-    else:
-        signer = Signer.devnet(account)
-    assets = to_units(amount, addresses.pool.asset_decimals)
-    client = VaultClient.open(rpc or market_url(), addresses)
-    with stderr.status("Waiting for a block"):
-        if mint:
-            token = Contract(client.rpc, addresses.pool.asset, load_abi("StableToken"))
-            send(client.rpc, signer, token.address, token.encode("mint", signer.address, assets), abi=token.abi)
-        shares = client.deposit(signer, assets)
-    state = client.status()
-    emit(
-        {
-            "depositor": signer.address,
-            "assets": str(from_units(assets, addresses.pool.asset_decimals)),
-            "shares": shares,
-            "share_of_vault": round(client.shares_of(signer.address) / state.total_supply, 6),
-            "total_assets": str(from_units(state.total_assets, addresses.pool.asset_decimals)),
-        },
-        as_json=as_json,
-        title="Deposit",
-    )
+    wallet = Wallet(rpc, book, keystore, passphrase_file, account)
+    assets, signer = wallet.assets(amount), wallet.signer
+    if mint:
+        if not wallet.local:
+            raise SettingsError("minting is for local chains only", next_step="Leave out --mint")
+        token = Contract(wallet.client.rpc, wallet.book.pool.asset, load_abi("StableToken"))
+        send(wallet.client.rpc, signer, token.address, token.encode("mint", signer.address, assets), abi=token.abi)
+    wallet.settle(wallet.orders.deposit(signer.address, assets, receiver), yes=yes, as_json=as_json)

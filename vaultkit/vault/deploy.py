@@ -136,6 +136,7 @@ def deploy_parts(
     say("Deploying the vault")
     config = terms.config(str(venue.address), str(registry.address), manifest.period_seconds)
     vault = session.deploy("InferenceVault", config)
+    router = session.deploy("ExitRouter")
     pins = ModelPins(
         gate=str(gate.address),
         source=str(source.address),
@@ -158,6 +159,7 @@ def deploy_parts(
         source=pins.source,
         venue=str(venue.address),
         verifier=pins.verifier,
+        exit_router=str(router.address),
         model_id=f"0x{pins.model_id().hex()}",
         from_block=first_block,
         artefact=str(artefact.resolve()),

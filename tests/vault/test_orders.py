@@ -1,0 +1,199 @@
+"""Orders: explained before they are signed, filled as explained, and bounded where they say so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.test_client import book_of, verb
+from tests.contracts.test_deploy import mining
+from tests.fixtures.vault import ALICE, BOB, VaultSetup
+from vaultkit.chain.account import Signer
+from vaultkit.errors import DataError, Reverted, RpcRefused, SettingsError
+from vaultkit.vault.client import VaultClient
+from vaultkit.vault.orders import Amount, Filled, Orders, Quote
+
+DOLLAR = 10**6
+ALICES = Signer.devnet(ALICE)
+
+
+@pytest.fixture
+def orders(vault: VaultSetup) -> Orders:
+    """Alice's orders at a vault half in WETH, an hour after its trade, so that spot and mean price agree."""
+    vault.deposit(vault.actors.alice, 1_000_000 * DOLLAR)
+    vault.keep(50)
+    vault.devnet.mine(vault.now() + 3_600)
+    return orders_of(vault)
+
+
+def orders_of(vault: VaultSetup) -> Orders:
+    book = book_of(vault)
+    assert book.vault is not None
+    router = vault.create("ExitRouter").address
+    return Orders(
+        VaultClient(vault.rpc, book.model_copy(update={"vault": book.vault.model_copy(update={"exit_router": router})}))
+    )
+
+
+def fill(vault: VaultSetup, orders: Orders, quote: Quote, signer: Signer = ALICES) -> Filled:
+    with mining(vault.devnet, seconds=12):
+        return orders.fill(signer, quote)
+
+
+def units(amounts: tuple[Amount, ...]) -> dict[str, int]:
+    return {one.symbol: one.units for one in amounts}
+
+
+def test_every_order_is_filled_as_it_was_quoted(vault: VaultSetup, orders: Orders):
+    me = ALICES.address
+    slice_ = 10**17
+    asked = {
+        "deposit": lambda: orders.deposit(me, 1_000 * DOLLAR),
+        "redeem": lambda: orders.redeem(me, slice_),
+        "withdraw": lambda: orders.withdraw(me, 1_234 * DOLLAR),
+        "in kind": lambda: orders.redeem_in_kind(me, slice_),
+        "router": lambda: orders.cash_out(me, slice_, slippage_bps=50),
+    }
+    for name, quote in ((name, make()) for name, make in asked.items()):
+        filled = fill(vault, orders, quote)
+        assert (units(filled.leaves), units(filled.arrives)) == (units(quote.leaves), units(quote.arrives)), name
+        for least in quote.least or ():
+            assert units(filled.arrives)[least.symbol] >= least.units, name
+        assert filled.gas_used <= quote.gas_used * 1.2, name
+
+
+def test_what_leaves_and_arrives_is_what_balances_change_by(vault: VaultSetup, orders: Orders):
+    before = [token.call("balanceOf", ALICES.address) for token in (vault.asset, vault.risk, vault.vault)]
+    filled = fill(vault, orders, orders.redeem_in_kind(ALICES.address, 10**17))
+    after = [token.call("balanceOf", ALICES.address) for token in (vault.asset, vault.risk, vault.vault)]
+    paid = units(filled.arrives)
+    assert [new - old for new, old in zip(after, before, strict=True)] == [paid["USDC"], paid["WETH"], -(10**17)]
+
+
+def test_a_deposit_allows_the_vault_exactly_what_it_takes(vault: VaultSetup, orders: Orders):
+    bob = Signer.devnet(BOB)
+    vault.transact(vault.actors.bob, vault.asset, "approve", vault.vault.address, 0)
+    quote = orders.deposit(bob.address, 77 * DOLLAR)
+    assert [call.says.split()[0] for call in quote.calls] == ["allow", "call"]
+    filled = fill(vault, orders, quote, bob)
+    assert units(filled.leaves) == {"USDC": 77 * DOLLAR} and len(filled.transactions) == 2
+    assert vault.asset.call("allowance", bob.address, vault.vault.address) == 0
+
+
+def test_the_router_s_floor_holds_where_the_vault_s_own_falls_with_the_pool(vault: VaultSetup, orders: Orders):
+    me, slice_ = ALICES.address, 10**17
+    quoted = orders.redeem(me, slice_), orders.cash_out(me, slice_, slippage_bps=50)
+    assert quoted[1].least is not None and quoted[0].least is not None
+    vault.trade(buy_risk=False, amount=3_000 * 10**18)
+    with pytest.raises(Reverted, match="AssetsTooLow"):
+        fill(vault, orders, quoted[1])
+    got = units(fill(vault, orders, quoted[0]).arrives)["USDC"]
+    assert got < quoted[0].least[0].units, "the plain exit went through below the floor that it was quoted with"
+
+
+def test_the_router_takes_one_transaction_and_keeps_no_allowance(vault: VaultSetup, orders: Orders):
+    quote = orders.cash_out(ALICES.address, 10**17, slippage_bps=50)
+    filled = fill(vault, orders, quote)
+    router = orders._client.addresses.exit_router
+    assert len(filled.transactions) == 1
+    assert vault.vault.call("allowance", ALICES.address, router) == 0
+
+
+def test_a_receiver_gets_what_arrives(vault: VaultSetup, orders: Orders):
+    quote = orders.redeem(ALICES.address, 10**17, vault.actors.keeper)
+    before = vault.asset.call("balanceOf", vault.actors.keeper)
+    filled = fill(vault, orders, quote)
+    assert vault.asset.call("balanceOf", vault.actors.keeper) - before == units(filled.arrives)["USDC"]
+    assert any(vault.actors.keeper in sentence for sentence in quote.sentences())
+
+
+def test_withdraw_says_what_its_exactness_costs(orders: Orders):
+    exact = orders.withdraw(ALICES.address, 10_000 * DOLLAR)
+    (shares,) = exact.leaves
+    best = orders.redeem(ALICES.address, shares.units)
+    assert units(best.arrives)["USDC"] > 10_000 * DOLLAR
+    assert "stays in the vault" in exact.worst_case
+
+
+def test_an_order_that_would_revert_is_refused_by_name_before_signing(vault: VaultSetup, orders: Orders):
+    bob = Signer.devnet(BOB).address
+    with pytest.raises(Reverted, match="ERC4626ExceededMaxRedeem"):
+        orders.redeem(bob, 1)
+    with pytest.raises(Reverted, match="ERC20InsufficientBalance"):
+        orders.deposit(bob, 10**18)
+    with pytest.raises(Reverted, match="ERC20InsufficientBalance"):
+        orders.cash_out(bob, 10**17, slippage_bps=0)
+
+
+@pytest.mark.parametrize("name", ["deposit", "redeem", "withdraw", "redeem_in_kind"])
+def test_an_empty_order_is_refused(orders: Orders, name: str):
+    with pytest.raises(DataError, match="not positive"):
+        getattr(orders, name)(ALICES.address, 0)
+
+
+def test_the_router_refuses_what_it_cannot_bound(vault: VaultSetup, orders: Orders):
+    with pytest.raises(DataError, match="slippage"):
+        orders.cash_out(ALICES.address, 1, slippage_bps=10_000)
+    with pytest.raises(SettingsError, match="no exit router"):
+        Orders(VaultClient(vault.rpc, book_of(vault))).cash_out(ALICES.address, 1, slippage_bps=50)
+
+
+def test_a_node_that_cannot_simulate_is_named(vault: VaultSetup, orders: Orders, monkeypatch: pytest.MonkeyPatch):
+    call = type(vault.rpc).call
+
+    def without(self, method, params=()):
+        if method == "eth_simulateV1":
+            raise RpcRefused("the node refused", got="method not found", code=-32601)
+        return call(self, method, params)
+
+    monkeypatch.setattr(type(vault.rpc), "call", without)
+    with pytest.raises(RpcRefused, match="cannot simulate"):
+        orders.redeem(ALICES.address, 10**17)
+
+
+def test_amounts_are_written_for_people():
+    assert str(Amount(1_234_500_000, 6, "USDC")) == "1,234.5 USDC"
+    assert str(Amount(10**21, 18, "WETH")) == "1,000 WETH"
+    assert str(Amount(1, 18, "WETH")) == "0.000000000000000001 WETH"
+
+
+# -- verbs
+
+
+@pytest.fixture
+def words(vault: VaultSetup, tmp_path: Path) -> list[str]:
+    place = tmp_path / "book.json"
+    client = orders_of(vault)._client
+    client.book.save(place)
+    return ["--rpc", vault.devnet.url, "--book", str(place), "--account", str(ALICE)]
+
+
+def test_verbs_move_money_in_human_units(vault: VaultSetup, words: list[str], capsys: pytest.CaptureFixture[str]):
+    def run(*asked: str) -> dict:
+        assert verb(*asked, *words, "--yes", "--json") == 0
+        return json.loads(capsys.readouterr().out)
+
+    with mining(vault.devnet, seconds=12):
+        entered = run("deposit", "2500.5", "--mint")
+        assert entered["left"] == {"USDC": "2500.500000"} and entered["sent"]
+        assert run("withdraw", "500.25")["arrived"] == {"USDC": "500.250000"}
+        assert run("redeem", "100")["left"] == {"iVAULT": "100.000000000000"}
+        assert run("redeem", "100", "--router", "--slippage-bps", "10")["arrived"] == {"USDC": "100.000000"}
+        left = run("redeem-in-kind", "all")
+    assert vault.vault.call("balanceOf", ALICES.address) == 0
+    assert float(left["arrived"]["USDC"]) == pytest.approx(2500.5 - 500.25 - 200, abs=1e-4)
+
+
+def test_nothing_is_sent_without_a_yes(vault: VaultSetup, words: list[str], capsys: pytest.CaptureFixture[str]):
+    block = vault.rpc.call("eth_blockNumber")
+    assert verb("deposit", "1000", *words, "--json") == 0
+    quote = json.loads(capsys.readouterr().out)
+    assert quote["sent"] is False and quote["leaves"] == {"USDC": "1000.000000"} and "transactions" not in quote
+    assert verb("deposit", "1000", *words) == 2
+    out, err = capsys.readouterr()
+    assert "Leaves" in out and "Arrives" in out and "Worst case" in out and "--yes" in err
+    vault.devnet.mine()
+    assert int(vault.rpc.call("eth_blockNumber"), 16) == int(block, 16) + 1
+    assert vault.vault.call("totalSupply") == 0

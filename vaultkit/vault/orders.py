@@ -1,0 +1,299 @@
+"""What a holder can ask of a vault, each explained before it is signed: what leaves, what arrives, the worst case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from vaultkit.chain.abi import Contract, load_abi
+from vaultkit.chain.account import Signer, send
+from vaultkit.chain.rpc import quantity
+from vaultkit.errors import DataError, SettingsError
+from vaultkit.units import PIPS, from_units, mul_div
+from vaultkit.vault.client import VaultClient
+from vaultkit.vault.simulate import Call, moved_by, simulate
+
+STRESS_PIPS: Final = 10_000
+"""Move of the pool's price against the holder for which a worst case without a floor is told: 1 %."""
+
+_NO_PERMIT: Final = (0, bytes(32), bytes(32))
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """An amount of one token in its smallest units."""
+
+    units: int
+    decimals: int
+    symbol: str
+
+    def __str__(self) -> str:
+        text = f"{from_units(self.units, self.decimals):,f}"
+        return f"{text.rstrip('0').rstrip('.') if '.' in text else text} {self.symbol}"
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """An order as the chain would fill it now.
+
+    Parameters
+    ----------
+    action
+        What is asked, in a few words.
+    leaves, arrives
+        What the account gives and what the receiver gets, as simulated at ``block_number``.
+    least
+        Least of each token that the receiver gets, or None where nothing bounds it.
+    worst_case
+        One or two sentences.
+    calls
+        What is sent, in order.
+    gas_used, gas_price_wei
+        As simulated, and the newest block's base fee.
+    """
+
+    action: str
+    account: str
+    receiver: str
+    block_number: int
+    leaves: tuple[Amount, ...]
+    arrives: tuple[Amount, ...]
+    least: tuple[Amount, ...] | None
+    worst_case: str
+    calls: tuple[Call, ...]
+    gas_used: int
+    gas_price_wei: int
+    sign: Callable[[Signer], tuple[Call, ...]] | None = None
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return the order in plain words, one thought each."""
+        to = "" if self.receiver == self.account else f" to {self.receiver}"
+        ether = f"{from_units(self.gas_used * self.gas_price_wei, 18):.6f}"
+        return (
+            f"{self.action}, simulated at block {self.block_number}.",
+            f"Leaves {self.account}: {_list(self.leaves)}.",
+            f"Arrives{to}: {_list(self.arrives)}.",
+            f"Worst case: {self.worst_case}",
+            f"{len(self.calls)} transaction{'s' if len(self.calls) > 1 else ''}: "
+            f"{', then '.join(call.says for call in self.calls)}; about {self.gas_used:,} gas, {ether} ETH now.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What a sent order did, measured by the tokens' own events."""
+
+    leaves: tuple[Amount, ...]
+    arrives: tuple[Amount, ...]
+    transactions: tuple[str, ...]
+    gas_used: int
+
+
+def _list(amounts: Sequence[Amount]) -> str:
+    return " and ".join(str(amount) for amount in amounts) or "nothing"
+
+
+class Orders:
+    """Quotes and fills the orders of one vault.
+
+    Parameters
+    ----------
+    client
+        The vault.
+    """
+
+    def __init__(self, client: VaultClient) -> None:
+        self._client, self._rpc = client, client.rpc
+        pool = client.book.pool
+        self.share_decimals = int(client.vault.call("decimals"))
+        self._tokens = {
+            client.vault.address.lower(): (self.share_decimals, str(client.vault.call("symbol"))),
+            pool.asset.lower(): (pool.asset_decimals, pool.asset_symbol),
+            pool.risk.lower(): (pool.risk_decimals, pool.risk_symbol),
+        }
+
+    def asset(self, units: int) -> Amount:
+        """Return an amount of the vault's asset."""
+        return self._amount(self._client.book.pool.asset, units)
+
+    def shares(self, units: int) -> Amount:
+        """Return an amount of the vault's shares."""
+        return self._amount(self._client.vault.address, units)
+
+    def _amount(self, token: str, units: int) -> Amount:
+        return Amount(units, *self._tokens[token.lower()])
+
+    def deposit(self, account: str, assets: int, receiver: str | None = None) -> Quote:
+        """Quote a deposit; an allowance of exactly ``assets`` is given first where the present one is smaller.
+
+        Raises
+        ------
+        DataError
+            When the amount is not positive.
+        Reverted
+            When it would be refused, by name.
+        """
+        _positive("a deposit", assets)
+        vault, asset = self._client.vault, self._client.asset
+        calls = []
+        if int(asset.call("allowance", account, vault.address)) < assets:
+            allow = asset.encode("approve", vault.address, assets)
+            calls.append(Call(asset.address, allow, asset.abi, f"allow the vault {self.asset(assets)}"))
+        calls.append(self._call("deposit", assets, receiver or account))
+        pool, state = self._client.book.pool, self._client.status()
+        idle, held = state.idle, state.total_assets - state.idle
+        shares = int(vault.call("previewDeposit", assets))
+        stressed = mul_div(shares, idle + held, idle + held + held * STRESS_PIPS // PIPS) if held else shares
+        words = "the vault sets no floor on entries, which are priced at the higher of the pool's spot and mean price. "
+        words += f"Were {pool.risk_symbol} bought up by 1 % first, about {self.shares(stressed)} would arrive. "
+        words += "Afterwards the shares rise and fall with what the vault holds."
+        return self._quote("Deposit", account, receiver, calls, None, words)
+
+    def redeem(self, account: str, shares: int, receiver: str | None = None) -> Quote:
+        """Quote leaving for the asset: the slice of the risk token is sold in the vault's pool at the leaver's cost."""
+        _positive("a redemption", shares)
+        least = (self.asset(int(self._client.vault.call("previewRedeem", shares))),)
+        words = f"less than the vault's floor reverts; the floor is {least[0]} now. It follows the pool's price, so if "
+        words += "that falls before the block, the floor falls too. --router sets a floor of your own."
+        calls = [self._call("redeem", shares, receiver or account, account)]
+        return self._quote("Redeem for the asset", account, receiver, calls, least, words)
+
+    def withdraw(self, account: str, assets: int, receiver: str | None = None) -> Quote:
+        """Quote taking an exact amount of the asset out; more shares leave than `redeem` would need for it."""
+        _positive("a withdrawal", assets)
+        vault = self._client.vault
+        shares = int(vault.call("previewWithdraw", assets))
+        fair = int(vault.call("convertToAssets", shares))
+        words = f"the shares that leave are priced at the vault's floor: {self.shares(shares)} are worth "
+        words += (
+            f"{self.asset(fair)} at the mean price, and what their sale brings above {self.asset(assets)} stays in "
+        )
+        words += "the vault; redeem pays it to you. If the pool falls before the block, more shares leave."
+        calls = [self._call("withdraw", assets, receiver or account, account)]
+        return self._quote("Withdraw", account, receiver, calls, (self.asset(assets),), words)
+
+    def redeem_in_kind(self, account: str, shares: int, receiver: str | None = None) -> Quote:
+        """Quote leaving with the pro-rata part of both tokens, which needs no price, trade, keeper or owner."""
+        _positive("a redemption", shares)
+        words = "nothing is sold and no price is asked, so only a trade of the vault before the block changes the mix. "
+        words += "A token that refuses its transfer is kept for you until somebody calls claim."
+        calls = [self._call("redeemInKind", shares, receiver or account, account)]
+        return self._quote("Redeem in kind", account, receiver, calls, None, words)
+
+    def cash_out(
+        self,
+        account: str,
+        shares: int,
+        *,
+        slippage_bps: int,
+        deadline_seconds: int = 1_200,
+        receiver: str | None = None,
+    ) -> Quote:
+        """Quote leaving through the exit router for at least the simulated amount less ``slippage_bps``.
+
+        The router is allowed the shares by a signature (EIP-2612) that is good for this amount and until the deadline,
+        so that one transaction suffices.
+
+        Raises
+        ------
+        SettingsError
+            When the address book holds no exit router.
+        DataError
+            When the slippage is not between 0 and 10,000 basis points.
+        """
+        _positive("a redemption", shares)
+        if not 0 <= slippage_bps < 10_000:
+            raise DataError("a slippage cannot be used", got=f"{slippage_bps} bps", expected="0 to 9999 bps")
+        client, place = self._client, self._client.addresses.exit_router
+        if place is None:
+            raise SettingsError(
+                "the address book holds no exit router", next_step="Leave out --router, or add exit_router to the book"
+            )
+        router = Contract(self._rpc, place, load_abi("ExitRouter"))
+        head = self._rpc.call("eth_getBlockByNumber", ["latest", False])
+        deadline = quantity(head["timestamp"], self._rpc) + deadline_seconds
+        to = receiver or account
+
+        def cash(floor: int, permit: tuple[int, bytes, bytes] = _NO_PERMIT) -> Call:
+            fields = (client.vault.address, client.addresses.venue, shares, floor, to, deadline, permit)
+            says = f"cash out through the router for at least {self.asset(floor)}"
+            return Call(router.address, router.encode("cashOut", *fields), (*router.abi, *client.vault.abi), says)
+
+        def sign(signer: Signer) -> tuple[Call, ...]:
+            permit = signer.permit(
+                name=str(client.vault.call("name")),
+                chain_id=client.book.chain_id,
+                token=client.vault.address,
+                spender=router.address,
+                value=shares,
+                nonce=int(client.vault.call("nonces", account)),
+                deadline=deadline,
+            )
+            return (cash(floor, permit),)
+
+        # The simulation allows the router by a transaction, since nothing is signed before it is explained.
+        allow = Call(client.vault.address, client.vault.encode("approve", place, shares), client.vault.abi, "allow")
+        found = simulate(self._rpc, account, [allow, cash(0)])
+        paid = moved_by(found.logs, to).get(client.book.pool.asset.lower(), 0)
+        floor = mul_div(paid, 10_000 - slippage_bps, 10_000)
+        words = f"the router reverts below {self.asset(floor)}, whatever the pool's price is then, and after "
+        words += f"{deadline_seconds // 60} minutes. Signing allows the router exactly {self.shares(shares)}."
+        least = (self.asset(floor),)
+        action = "Redeem through the exit router"
+        quote = self._quote(action, account, receiver, [allow, cash(floor)], least, words)
+        return replace(quote, calls=(cash(floor),), sign=sign)
+
+    def fill(self, signer: Signer, quote: Quote, *, timeout_seconds: float = 60.0) -> Filled:
+        """Sign and send a quote's transactions, and return what the tokens' events say was moved.
+
+        Raises
+        ------
+        Reverted
+            When one of them is refused, by name; what was sent before it stays.
+        SubmissionFailed
+            When one is not mined in time.
+        """
+        calls = quote.calls if quote.sign is None else quote.sign(signer)
+        receipts = [
+            send(self._rpc, signer, call.to, call.data, abi=call.abi, timeout_seconds=timeout_seconds) for call in calls
+        ]
+        logs = [log for receipt in receipts for log in receipt["logs"]]
+        leaves, arrives = self._sides(logs, quote.account, quote.receiver)
+        names = tuple(str(receipt["transactionHash"]) for receipt in receipts)
+        return Filled(leaves, arrives, names, sum(int(receipt["gasUsed"], 16) for receipt in receipts))
+
+    def _call(self, name: str, *args: Any) -> Call:
+        vault = self._client.vault
+        return Call(vault.address, vault.encode(name, *args), vault.abi, f"call {name} of the vault")
+
+    def _sides(
+        self, logs: Sequence[Mapping[str, Any]], account: str, receiver: str
+    ) -> tuple[tuple[Amount, ...], tuple[Amount, ...]]:
+        """Return what left the account and what arrived at the receiver, of the tokens that concern the vault."""
+        given, got = moved_by(logs, account), moved_by(logs, receiver)
+        leaves = tuple(self._amount(token, -given[token]) for token in self._tokens if given.get(token, 0) < 0)
+        return leaves, tuple(self._amount(token, got[token]) for token in self._tokens if got.get(token, 0) > 0)
+
+    def _quote(
+        self,
+        action: str,
+        account: str,
+        receiver: str | None,
+        calls: Sequence[Call],
+        least: tuple[Amount, ...] | None,
+        worst_case: str,
+    ) -> Quote:
+        head = self._rpc.call("eth_getBlockByNumber", ["latest", False])
+        found = simulate(self._rpc, account, calls)
+        to = receiver or account
+        leaves, arrives = self._sides(found.logs, account, to)
+        number, price = (quantity(head[name], self._rpc) for name in ("number", "baseFeePerGas"))
+        return Quote(
+            action, account, to, number, leaves, arrives, least, worst_case, tuple(calls), found.gas_used, price
+        )
+
+
+def _positive(what: str, amount: int) -> None:
+    if amount <= 0:
+        raise DataError(f"{what} is not positive", got=amount)
