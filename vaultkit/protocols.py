@@ -7,7 +7,7 @@ protocols; neither the indexer nor the keeper knows which one it was given.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -69,6 +69,8 @@ class Proof:
         Wall-clock time of the proof itself.
     prover
         Name of the prover that made it.
+    stage_seconds
+        Wall-clock time of each stage by ezkl's name; empty where they are not known, as of a proof read from a chain.
     """
 
     proof: bytes
@@ -77,6 +79,7 @@ class Proof:
     beneficiary: str
     seconds: float
     prover: str
+    stage_seconds: dict[str, float] = field(default_factory=dict, compare=False)
 
 
 @runtime_checkable

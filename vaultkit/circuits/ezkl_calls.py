@@ -6,9 +6,11 @@ that a deadline or `Workers.stop` kills everything it started.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import selectors
 import signal
 import subprocess
 import sys
@@ -49,16 +51,84 @@ def ezkl_version() -> str:
     return version("ezkl")
 
 
-class Workers:
-    """Starts worker processes and can stop every one that it started."""
+class _Worker:
+    """One worker process with a folder of its own for requests, answers and log."""
 
     def __init__(self) -> None:
-        self._running: dict[int, subprocess.Popen[bytes]] = {}
+        self.folder = tempfile.TemporaryDirectory(prefix="vaultkit-ezkl-")
+        root = Path(self.folder.name)
+        self._steps, self._result, self._log = root / "steps.json", root / "result.json", root / "log"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "vaultkit.circuits.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                bufsize=0,
+                cwd=root,
+                env=_environment(),
+                start_new_session=True,
+            )
+
+    def run(self, steps: Sequence[Step], deadline_seconds: float) -> list[StepResult]:
+        """Run steps and return their results; raises as `Workers.run`."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        spoken = self._log.stat().st_size
+        self._result.unlink(missing_ok=True)
+        plain = [{"call": s.call, "arguments": s.arguments, "may_fail": s.may_fail} for s in steps]
+        self._steps.write_text(json.dumps(plain))
+        with contextlib.suppress(BrokenPipeError):  # a dead worker shows below
+            self.process.stdin.write(json.dumps([str(self._steps), str(self._result)]).encode() + b"\n")
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            if not selector.select(deadline_seconds):
+                raise ProverTimeout(
+                    "ezkl passed its deadline and was killed",
+                    got=f"more than {deadline_seconds:.1f} s",
+                    where=", ".join(dict.fromkeys(step.call for step in steps)),
+                )
+        alive = self.process.stdout.read(1)
+        last_words = _last_words(self._log, spoken)
+        if not alive:
+            raise ProverFailed("the ezkl process died", got=f"exit code {self.process.wait()}: {last_words}")
+        answer = json.loads(self._result.read_text())
+        if "failed" in answer:
+            _raise_failure(answer["failed"], answer["message"], last_words)
+        return [StepResult(**result) for result in answer["results"]]
+
+    def kill(self) -> None:
+        """Kill the process and everything that it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # the process leads its own group
+
+    def end(self) -> None:
+        """Kill the process where it still runs, wait for it and remove its folder."""
+        self.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self.folder.cleanup()
+
+
+class Workers:
+    """Starts worker processes and can stop every one that it started.
+
+    Parameters
+    ----------
+    warm
+        Keep a worker, with ezkl loaded, for the next call; without it each call has a process of its own.
+    """
+
+    def __init__(self, *, warm: bool = False) -> None:
+        self._warm = warm
+        self._running: dict[int, _Worker] = {}
+        self._idle: list[_Worker] = []
         self._lock = threading.Lock()
         self._stopped = False
 
     def run(self, steps: Sequence[Step], *, deadline_seconds: float) -> list[StepResult]:
-        """Run ``steps`` in order in one new process and return their results.
+        """Run ``steps`` in order in one process and return their results.
 
         Raises
         ------
@@ -69,74 +139,47 @@ class Workers:
         EnvelopeExceeded
             When a value left the range that the circuit can represent.
         """
-        with tempfile.TemporaryDirectory(prefix="vaultkit-ezkl-") as folder:
-            return self._run(steps, deadline_seconds, Path(folder))
-
-    def _run(self, steps: Sequence[Step], deadline_seconds: float, folder: Path) -> list[StepResult]:
-        steps_path, result_path, log_path = folder / "steps.json", folder / "result.json", folder / "log"
-        plain = [{"call": s.call, "arguments": s.arguments, "may_fail": s.may_fail} for s in steps]
-        steps_path.write_text(json.dumps(plain))
-        with log_path.open("wb") as log:
-            process = self._start([str(steps_path), str(result_path)], log, folder)
+        worker = self._take()
+        reusable = False
         try:
-            code = process.wait(deadline_seconds)
-        except subprocess.TimeoutExpired:
-            raise ProverTimeout(
-                "ezkl passed its deadline and was killed",
-                got=f"more than {deadline_seconds:.1f} s",
-                where=", ".join(dict.fromkeys(step.call for step in steps)),
-            ) from None
+            results = worker.run(steps, deadline_seconds)
+            reusable = self._warm
         finally:
-            self._end(process)
-        last_words = _last_words(log_path)
-        if code != 0 or not result_path.is_file():
-            raise ProverFailed("the ezkl process died", got=f"exit code {code}: {last_words}")
-        answer = json.loads(result_path.read_text())
-        if "failed" in answer:
-            _raise_failure(answer["failed"], answer["message"], last_words)
-        return [StepResult(**result) for result in answer["results"]]
+            self._give(worker, reusable)
+        return results
 
-    def _start(self, arguments: list[str], log: Any, folder: Path) -> subprocess.Popen[bytes]:
-        # The verifier's renderer asks for a compiler list over the network: a dead proxy makes it fail at once.
-        nowhere = "http://127.0.0.1:9"
-        environment = {
-            **os.environ,
-            "HTTPS_PROXY": nowhere,
-            "https_proxy": nowhere,
-            "NO_COLOR": "1",
-            "RUST_LOG": "error",
-        }
-        package_root = str(Path(__file__).resolve().parents[2])
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")]))
+    def stop(self) -> None:
+        """Kill every process and refuse new ones."""
+        with self._lock:
+            self._stopped = True
+            running, idle = list(self._running.values()), self._idle
+            self._idle = []
+        for worker in running:
+            worker.kill()
+        for worker in idle:
+            worker.end()
+
+    def _take(self) -> _Worker:
         with self._lock:
             if self._stopped:
                 raise ProverFailed("the prover has been closed")
-            process = subprocess.Popen(
-                [sys.executable, "-m", "vaultkit.circuits.worker", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=folder,
-                env=environment,
-                start_new_session=True,
-            )
-            self._running[process.pid] = process
-        return process
+            while self._idle:
+                worker = self._idle.pop()
+                if worker.process.poll() is None:
+                    break
+                worker.end()
+            else:
+                worker = _Worker()
+            self._running[worker.process.pid] = worker
+        return worker
 
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
-        if process.poll() is None:
-            _kill_group(process)
-            process.wait()
+    def _give(self, worker: _Worker, reusable: bool) -> None:
         with self._lock:
-            self._running.pop(process.pid, None)
-
-    def stop(self) -> None:
-        """Kill every process that is still running and refuse new ones."""
-        with self._lock:
-            self._stopped = True
-            running = list(self._running.values())
-        for process in running:
-            _kill_group(process)
+            self._running.pop(worker.process.pid, None)
+            if reusable and not self._stopped:
+                self._idle.append(worker)
+                return
+        worker.end()
 
 
 def run_steps(steps: Sequence[Step], *, deadline_seconds: float) -> list[StepResult]:
@@ -144,15 +187,23 @@ def run_steps(steps: Sequence[Step], *, deadline_seconds: float) -> list[StepRes
     return Workers().run(steps, deadline_seconds=deadline_seconds)
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)  # the process leads its own group
-    except ProcessLookupError:
-        return
+def _environment() -> dict[str, str]:
+    # The verifier's renderer asks for a compiler list over the network: a dead proxy makes it fail at once.
+    nowhere = "http://127.0.0.1:9"
+    package_root = str(Path(__file__).resolve().parents[2])
+    return {
+        **os.environ,
+        "HTTPS_PROXY": nowhere,
+        "https_proxy": nowhere,
+        "NO_COLOR": "1",
+        "RUST_LOG": "error",
+        "PYTHONPATH": os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")])),
+    }
 
 
-def _last_words(log_path: Path) -> str:
-    text = re.sub(r"\x1b\[[0-9;]*m", "", log_path.read_text(errors="replace"))
+def _last_words(log_path: Path, spoken: int) -> str:
+    """Return the last lines of a log that came after its first ``spoken`` bytes."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", log_path.read_bytes()[spoken:].decode(errors="replace"))
     lines = [line.strip() for line in text.splitlines() if line.strip() and "SRS for poly commit" not in line]
     return " | ".join(lines[-3:])[-400:]
 

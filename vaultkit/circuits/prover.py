@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vaultkit.circuits.emulator import Emulator
 from vaultkit.circuits.evidence import CircuitPaths, proof_commitments, proof_steps, read_proof, split_instances
-from vaultkit.circuits.ezkl_calls import Workers
+from vaultkit.circuits.ezkl_calls import StepResult, Workers
 from vaultkit.circuits.srs import find_srs, require_safe_srs
 from vaultkit.errors import DataError, ProofInvalid, ProverFailed, ProverTimeout
 from vaultkit.manifest import ArtefactManifest
@@ -32,7 +32,8 @@ class LocalProver:
     Notes
     -----
     Every proof returned was verified with ezkl and its instances equal those of the statement and of the emulator. The
-    deadline of a job covers waiting and both attempts.
+    deadline of a job covers waiting and both attempts. Worker processes stay, with ezkl loaded, for the next job; ezkl
+    itself reads the key anew for every proof and offers no way to keep or map it, so only the system's file cache does.
     """
 
     def __init__(self, workers: int = 1, *, chain_id: int | None = None) -> None:
@@ -40,7 +41,7 @@ class LocalProver:
             raise DataError("a prover needs a worker", got=workers, expected=">= 1")
         self._slots = threading.BoundedSemaphore(workers)
         self._chain_id = chain_id
-        self._processes = Workers()
+        self._processes = Workers(warm=True)
 
     @property
     def name(self) -> str:
@@ -100,16 +101,22 @@ class LocalProver:
         with tempfile.TemporaryDirectory(prefix="vaultkit-proof-") as name:
             folder = Path(name)
             paths = CircuitPaths.of(job.artefact, srs)
-            steps = proof_steps(paths, folder, job.inputs, job.beneficiary, manifest.window.input_scale)
-            results = self._processes.run(steps, deadline_seconds=max(0.1, seconds))
+            results, made_by = self._make(paths, folder, job, manifest, max(0.1, seconds))
             if results[-1].value is not True:
                 raise ProofInvalid("a fresh proof does not verify", where=job.artefact.name)
             proof, felts = read_proof(folder / "proof.json")
         check_instances(felts, job.inputs, job.beneficiary, expected)
         if proof_commitments(proof, len(manifest.commitments)) != manifest.commitments:
             raise ProofInvalid("a fresh proof commits to other weights", where=job.artefact.name)
-        proving = next(result.seconds for result in results if result.call == "prove")
-        return Proof(proof, job.inputs, expected, job.beneficiary, proving, self.name)
+        stages = {result.call: round(result.seconds, 4) for result in results}
+        return Proof(proof, job.inputs, expected, job.beneficiary, stages["prove"], made_by, stages)
+
+    def _make(
+        self, paths: CircuitPaths, folder: Path, job: ProofJob, manifest: ArtefactManifest, seconds: float
+    ) -> tuple[list[StepResult], str]:
+        """Leave a proof in ``folder/proof.json``; return its stages, the last its verification, and who made it."""
+        steps = proof_steps(paths, folder, job.inputs, job.beneficiary, manifest.window.input_scale)
+        return self._processes.run(steps, deadline_seconds=seconds), self.name
 
 
 def expected_outputs(job: ProofJob, manifest: ArtefactManifest) -> tuple[int, ...]:

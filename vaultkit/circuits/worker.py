@@ -1,8 +1,9 @@
-"""The process that speaks to ezkl: ``python -m vaultkit.circuits.worker STEPS.json RESULT.json``.
+"""The process that speaks to ezkl: ``python -m vaultkit.circuits.worker``, one request a line until its input ends.
 
 ezkl holds the interpreter's lock while it proves, can panic, can hang and writes to standard output, so it never runs
-in the caller's process. The steps are calls of ezkl by name; the result is a list of their values, or the name of the
-step that failed with its message. `vaultkit.circuits.ezkl_calls` starts this module.
+in the caller's process. A request names a file of steps, calls of ezkl by name, and a file for the answer: a list of
+their values, or the name of the step that failed with its message. A line goes out when the answer is written.
+`vaultkit.circuits.ezkl_calls` starts this module.
 """
 
 from __future__ import annotations
@@ -76,16 +77,21 @@ async def _run(steps: list[dict[str, Any]]) -> dict[str, Any]:
     return {"results": results}
 
 
-def main(steps_path: str, result_path: str) -> None:
-    """Run the steps of one file and write their results in one piece."""
-    answer = asyncio.run(_run(json.loads(Path(steps_path).read_text())))
-    partial = Path(result_path + ".partial")
-    partial.write_text(json.dumps(answer, default=str))
-    os.replace(partial, result_path)
+def main() -> None:
+    """Answer requests until the caller closes the pipe or dies."""
+    answers = os.dup(1)
+    os.dup2(2, 1)  # ezkl prints: what it says belongs in the log
+    for line in sys.stdin:
+        steps_path, result_path = json.loads(line)
+        answer = asyncio.run(_run(json.loads(Path(steps_path).read_text())))
+        partial = Path(result_path + ".partial")
+        partial.write_text(json.dumps(answer, default=str))
+        os.replace(partial, result_path)
+        sys.stdout.flush()
+        os.write(answers, b"\n")
 
 
 if __name__ == "__main__":
     faulthandler.enable()
-    main(*sys.argv[1:])
-    sys.stdout.flush()
+    main()
     os._exit(0)  # ezkl's threads outlive the interpreter and crash it while it closes
