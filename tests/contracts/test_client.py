@@ -61,15 +61,15 @@ def test_client_refuses_an_empty_deposit_and_a_book_without_vault(vault: VaultSe
         VaultClient(vault.rpc, vault.book)
 
 
-def test_client_status_counts_missed_epochs_and_owed_amounts(vault: VaultSetup):
+def test_client_status_names_the_epochs_and_the_model(vault: VaultSetup):
     client = VaultClient(vault.rpc, book_of(vault))
-    assert client.status().missed_epochs is None
+    assert client.status().last_epoch == 0
     vault.deposit(vault.actors.alice, 1_000 * DOLLAR)
     vault.keep(50)
     vault.close_epoch()
     vault.close_epoch()
     state = client.status()
-    assert state.missed_epochs == 2
+    assert state.latest_closed_epoch - state.last_epoch == 2
     assert state.next_epoch_at > state.timestamp
     assert state.model_id == client.addresses.model_id
 

@@ -44,6 +44,7 @@ _NPM: Final[dict[str, str]] = {
         f"{_UNISWAP}/v3-periphery/artifacts/contracts/NonfungiblePositionManager.sol/NonfungiblePositionManager.json"
     ),
     "ERC20": f"{_UNISWAP}/v2-core/build/IERC20.json",
+    "TimelockController": "node_modules/@openzeppelin/contracts/build/contracts/TimelockController.json",
 }
 _STANDARD_ERRORS: Final[Abi] = (
     {"type": "error", "name": "Error", "inputs": [{"name": "message", "type": "string"}]},

@@ -1,14 +1,18 @@
-"""``vaultkit status``: the vault at the newest block."""
+"""``vaultkit status``: everything that a holder decides by."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+import datetime as dt
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vaultkit.cli.endpoint import RpcOption, market_url
-from vaultkit.cli.output import JsonFlag, emit
+from vaultkit.cli.output import JsonFlag, emit, emit_rows, stdout
+from vaultkit.cli.wallet import BookOption, RpcOption
+
+if TYPE_CHECKING:
+    from vaultkit.book import PoolBook
+    from vaultkit.vault.overview import Overview
 
 
 def register(app: typer.Typer) -> None:
@@ -18,33 +22,155 @@ def register(app: typer.Typer) -> None:
 
 def status(
     rpc: RpcOption = None,
-    book: Annotated[Path | None, typer.Option(help="Address book; build/devnet/book.json by default.")] = None,
+    book: BookOption = None,
+    epochs: Annotated[int, typer.Option(help="Most closed epochs to list.")] = 6,
+    edge: Annotated[
+        float, typer.Option(help="Expected yearly gain over holding, as a share of value, for the break-even table.")
+    ] = 0.05,
     as_json: JsonFlag = False,
 ) -> None:
-    """Print what the vault holds, which model moves it, and which epochs it has accepted."""
-    from vaultkit.book import AddressBook
-    from vaultkit.settings import build_dir
-    from vaultkit.units import from_units
-    from vaultkit.vault.client import VaultClient
+    """Print value, weight, last epochs, models to come, roles, limits, what is trusted, and the break-even value."""
+    import json
 
+    from vaultkit.book import AddressBook
+    from vaultkit.cli.endpoint import market_url
+    from vaultkit.errors import DataError
+    from vaultkit.settings import build_dir
+    from vaultkit.vault.client import VaultClient
+    from vaultkit.vault.overview import read_overview
+
+    if epochs < 0 or edge <= 0:
+        raise DataError("a status option cannot be used", got=f"epochs {epochs}, edge {edge}", expected="positive")
     addresses = AddressBook.load(book or build_dir() / "devnet" / "book.json")
-    state = VaultClient.open(rpc or market_url(), addresses).status()
-    pool = addresses.pool
-    emit(
-        {
-            "vault": state.vault,
-            "block_number": state.block_number,
-            "timestamp": state.timestamp,
-            "total_assets": str(from_units(state.total_assets, pool.asset_decimals)),
-            f"idle_{pool.asset_symbol}": str(from_units(state.idle, pool.asset_decimals)),
-            f"held_{pool.risk_symbol}": str(from_units(state.risk, pool.risk_decimals)),
-            "risk_weight": str(from_units(state.risk_weight_wad, 18)),
-            "model_id": state.model_id or "none",
-            "last_epoch": state.last_epoch or "none",
-            "latest_closed_epoch": state.latest_closed_epoch,
-            "missed_epochs": "none accepted yet" if state.missed_epochs is None else state.missed_epochs,
-            "next_epoch_in_seconds": state.next_epoch_at - state.timestamp,
+    client = VaultClient.open(rpc or market_url(), addresses)
+    found = describe(read_overview(client, epochs=epochs, edge_a_year=edge), addresses.pool)
+    if as_json:
+        print(json.dumps(found))
+        return
+    _print(found)
+
+
+def describe(overview: Overview, pool: PoolBook) -> dict[str, Any]:
+    """Return an overview as JSON values, amounts as exact decimal strings in human units."""
+    from dataclasses import asdict
+
+    from vaultkit.units import from_units
+
+    state, guarded = overview.status, overview.guarded
+
+    def amount(units: int, decimals: int) -> str:
+        return f"{from_units(units, decimals):f}"
+
+    def wad(units: int | None) -> str | None:
+        return None if units is None else amount(units, 18)
+
+    def price(x128: int | None) -> float | None:
+        return None if x128 is None else x128 / 2**128 * 10 ** (pool.risk_decimals - pool.asset_decimals)
+
+    limits, policy, fees = guarded.limits, overview.policy, overview.fees
+    return {
+        "vault": state.vault,
+        "block_number": state.block_number,
+        "timestamp": state.timestamp,
+        "total_assets": amount(state.total_assets, pool.asset_decimals),
+        "share_value": amount(overview.share_value, pool.asset_decimals),
+        f"idle_{pool.asset_symbol}": amount(state.idle, pool.asset_decimals),
+        f"held_{pool.risk_symbol}": amount(state.risk, pool.risk_decimals),
+        "risk_weight": wad(state.risk_weight_wad),
+        "mean_price": price(overview.mean_x128),
+        "spot_price": price(overview.spot_x128),
+        "model_id": state.model_id,
+        "last_epoch": state.last_epoch or None,
+        "latest_closed_epoch": state.latest_closed_epoch,
+        "missed_epochs": guarded.missed_epochs,
+        "next_epoch_in_seconds": state.next_epoch_at - state.timestamp,
+        "epochs": [
+            {
+                **asdict(line),
+                "weight_before_wad": wad(line.weight_before_wad),
+                "weight_target_wad": wad(line.weight_target_wad),
+            }
+            for line in overview.epochs
+        ],
+        "pending_models": [asdict(one) for one in overview.pending],
+        "roles": asdict(overview.roles),
+        "safeguards": {
+            "stopped": guarded.stopped,
+            "resumable_at": guarded.resumable_at,
+            "withdraw_only": guarded.withdraw_only,
+            "outage_after_epochs": limits.outage_epochs or None,
+            "turnover_left": wad(guarded.turnover_left_wad),
+            "turnover_limit_a_day": wad(limits.turnover_wad),
+            "drawdown_limit": wad(limits.drawdown_wad) if limits.drawdown_wad else None,
         },
-        as_json=as_json,
-        title="Vault",
+        "limits": {
+            "weight": [wad(policy.min_weight_wad), wad(policy.max_weight_wad)],
+            "deadband": wad(policy.deadband_wad),
+            "max_step": wad(policy.max_step_wad),
+            "max_notional": amount(policy.max_notional, pool.asset_decimals),
+            "slippage_bps": policy.slippage_pips / 100,
+            "deviation_bps": policy.deviation_pips / 100,
+        },
+        "fees": {
+            "reward_an_epoch": amount(fees.reward_per_epoch, pool.asset_decimals),
+            "reward_a_year": fees.reward_year_pips / 10**6,
+            "next_reward": amount(overview.next_reward, pool.asset_decimals),
+            "share_of_gains": fees.performance_pips / 10**6,
+            "paid_to": fees.performance_recipient if fees.performance_pips else None,
+        },
+        "break_even": asdict(overview.break_even),
+        "trusted": list(overview.trusted),
+    }
+
+
+def _print(found: dict[str, Any]) -> None:
+    guard, roles = found["safeguards"], found["roles"]
+    head = {name: value for name, value in found.items() if not isinstance(value, list | dict)}
+    head["model_id"] = head["model_id"] or "none is active"
+    head["last_epoch"] = head["last_epoch"] or "none accepted yet"
+    emit(head, as_json=False, title="Vault")
+    columns = ("epoch", "ended", "outcome", "weight", "gas")
+    rows = [
+        (
+            line["epoch"],
+            _date(line["ended_at"]),
+            line["outcome"],
+            f"{float(line['weight_before_wad']):.3f}→{float(line['weight_target_wad']):.3f}"
+            if line["weight_before_wad"] is not None
+            else "",
+            f"{line['gas_used']:,}" if line["gas_used"] else "",
+        )
+        for line in found["epochs"]
+    ]
+    emit_rows(columns, rows, as_json=False, title="Last epochs")
+    if found["pending_models"]:
+        waiting = [(one["model_id"], _date(one["activatable_at"])) for one in found["pending_models"]]
+        emit_rows(("model", "may be activated from"), waiting, as_json=False, title="Pending model changes")
+    else:
+        stdout.print("No model change is pending.")
+    state = (
+        "stopped" if guard["stopped"] else "withdraw-only: too many epochs missed" if guard["withdraw_only"] else "open"
     )
+    if guard["resumable_at"]:
+        state += f", resumable from {_date(guard['resumable_at'])}"
+    emit({"state": state, **{k: v for k, v in guard.items() if k not in ("stopped", "withdraw_only", "resumable_at")},
+          **found["limits"], **found["fees"]}, as_json=False, title="Limits and fees")  # fmt: skip
+    emit(roles, as_json=False, title="Roles")
+    table = found["break_even"]
+    kind = "measured" if table["measured"] else "assumed"
+    emit_rows(
+        ("period", *(f"{gwei:g} gwei" for gwei in table["gas_prices_gwei"])),
+        [
+            (f"{period / 3600:g} h", *(f"{value:,.0f}" if value >= 100 else f"{value:,.2f}" for value in row))
+            for period, row in zip(table["periods"], table["values"], strict=True)
+        ],
+        as_json=False,
+        title=f"Break-even value in {table['unit']}: {table['gas_units']:,} gas an epoch ({kind}), "
+        f"{table['edge_a_year']:.1%} expected a year",
+    )
+    for sentence in found["trusted"]:
+        stdout.print(f"• {sentence}", highlight=False, soft_wrap=True)
+
+
+def _date(timestamp: int) -> str:
+    return dt.datetime.fromtimestamp(timestamp, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")

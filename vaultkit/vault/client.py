@@ -22,7 +22,7 @@ class VaultStatus:
     """A vault at one block.
 
     Amounts are in smallest units, ``risk_weight_wad`` has 18 decimals, times are chain time in seconds. ``model_id`` is
-    ``None`` where no model is active; ``missed_epochs`` counts closed epochs after the last accepted one.
+    ``None`` where no model is active.
     """
 
     vault: str
@@ -38,11 +38,6 @@ class VaultStatus:
     last_epoch: int
     latest_closed_epoch: int
     model_id: str | None
-
-    @property
-    def missed_epochs(self) -> int | None:
-        """Closed epochs after the last accepted one, or ``None`` before the first."""
-        return self.latest_closed_epoch - self.last_epoch if self.last_epoch else None
 
     @property
     def next_epoch_at(self) -> int:

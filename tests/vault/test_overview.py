@@ -1,0 +1,171 @@
+"""`read_overview` and ``vaultkit status``: what a holder decides by, as the chain has it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.test_client import book_of, verb
+from tests.fixtures.vault import DELAY, PERIOD, VaultSetup
+from vaultkit.units import Q128, WAD
+from vaultkit.vault.break_even import ASSUMED_GAS, break_even
+from vaultkit.vault.client import VaultClient
+from vaultkit.vault.overview import Overview, read_overview
+from vaultkit.vault.terms import Fees, Safeguards
+
+DOLLAR = 10**6
+
+
+def overview(vault: VaultSetup, **options: int) -> Overview:
+    book = book_of(vault)
+    assert book.vault is not None
+    deployed = book.vault.model_copy(update={"from_block": vault.from_block})
+    return read_overview(VaultClient(vault.rpc, book.model_copy(update={"vault": deployed})), **options)
+
+
+@pytest.fixture(autouse=True)
+def start(vault: VaultSetup) -> None:
+    vault.from_block = int(vault.rpc.call("eth_blockNumber"), 16)
+
+
+def test_epochs_are_listed_with_their_outcome_missed_and_awaited_ones_too(vault: VaultSetup):
+    vault.deposit(vault.actors.alice, 1_000_000 * DOLLAR)
+    first = vault.keep(60)
+    vault.close_epoch()
+    vault.devnet.mine(vault.now() + vault.terms.max_age_seconds)
+    weight = vault.vault.call("riskWeightWad")
+    vault.keep(weight / 10**16)
+    vault.close_epoch()
+    lines = overview(vault, epochs=4).epochs
+    assert [line.outcome for line in lines] == ["awaited", "deadband", "missed", "traded"]
+    assert [line.epoch for line in lines] == sorted((line.epoch for line in lines), reverse=True)
+    assert lines[3].weight_target_wad == vault.events(first)["Rebalanced"]["weightTargetWad"]
+    assert lines[3].gas_used == int(first["gasUsed"], 16)
+    assert lines[3].beneficiary == vault.actors.keeper.lower()
+
+
+def test_a_pending_model_is_shown_with_its_date_until_it_is_cancelled(vault: VaultSetup):
+    assert overview(vault).pending == ()
+    other = vault.model(bundle_hash=b"\x02" * 32)
+    vault.transact(vault.actors.owner, vault.registry, "propose", other.as_tuple())
+    (pending,) = overview(vault).pending
+    assert pending.model_id == f"0x{other.model_id().hex()}"
+    assert pending.activatable_at == vault.now() + DELAY
+    vault.transact(vault.actors.guardian, vault.registry, "cancel", other.model_id())
+    assert overview(vault).pending == ()
+
+
+def test_safeguards_say_how_they_stand(vault: VaultSetup):
+    vault.redeploy(safeguards=Safeguards(outage_epochs=2))
+    found = overview(vault).guarded
+    assert (found.stopped, found.withdraw_only, found.missed_epochs) == (False, False, 0)
+    vault.devnet.mine(vault.now() + 3 * PERIOD)
+    assert overview(vault).guarded.withdraw_only
+    vault.transact(vault.actors.guardian, vault.vault, "stopTrading")
+    vault.transact(vault.actors.owner, vault.vault, "scheduleResume")
+    found = overview(vault).guarded
+    assert found.stopped and found.resumable_at == vault.now() + DELAY
+
+
+def test_the_next_reward_is_what_the_next_epoch_pays(vault: VaultSetup):
+    vault.redeploy(fees=Fees(reward_per_epoch=50 * DOLLAR, reward_year_pips=20_000))
+    vault.deposit(vault.actors.alice, 1_000_000 * DOLLAR)
+    vault.keep(50)
+    epoch = vault.close_epoch()
+    weight = vault.vault.call("riskWeightWad")
+    vault.allow(epoch, round(weight * 128 / WAD))
+    told = overview(vault).next_reward
+    paid = vault.events(vault.rebalance(epoch, round(weight * 128 / WAD)))["RewardPaid"]["amount"]
+    assert 0 < told < 50 * DOLLAR
+    assert paid == pytest.approx(told, rel=1e-4), "the mean price moves a little until the block"
+
+
+def test_roles_and_trust_name_who_could_do_harm(vault: VaultSetup):
+    found = overview(vault)
+    assert found.roles.owner == vault.actors.owner.lower() and not found.roles.owner_is_contract
+    assert found.roles.guardian == vault.actors.guardian.lower()
+    assert found.roles.model_delay_seconds == DELAY
+    vault.transact(vault.actors.owner, vault.registry, "transferOwnership", vault.actors.bob)
+    found = overview(vault)
+    assert found.roles.pending_owner == vault.actors.bob.lower()
+    text = " ".join(found.trusted)
+    for said in (
+        "one key",
+        "has not accepted",
+        "guardian",
+        "reference string",
+        "leave in kind",
+        "weights are not at hand",
+    ):
+        assert said in text
+    vault.transact(vault.actors.owner, vault.registry, "retire", vault.pins.model_id())
+    assert "nothing can trade" in overview(vault).trusted[-1]
+
+
+def test_an_overview_survives_a_pool_that_cannot_answer(vault: VaultSetup, monkeypatch: pytest.MonkeyPatch):
+    import vaultkit.vault.overview as module
+    from vaultkit.errors import Reverted
+
+    class DeafVenue(module.Contract):
+        def call(self, name, *args, **options):
+            if name in ("twapX128", "spotX128"):
+                raise Reverted("no reason")
+            return super().call(name, *args, **options)
+
+    monkeypatch.setattr(module, "Contract", DeafVenue)
+    found = overview(vault)
+    assert (found.mean_x128, found.spot_x128, found.break_even.unit) == (None, None, "ETH")
+
+
+def test_break_even_grows_with_gas_and_falls_with_the_period():
+    table = break_even(None, 3_000.0)
+    assert not table.measured and table.gas_units == ASSUMED_GAS
+    for row in table.values:
+        assert list(row) == sorted(row)
+    for column in zip(*table.values, strict=True):
+        assert list(column) == sorted(column, reverse=True)
+    assert break_even(ASSUMED_GAS, 6_000.0).values[1][2] == pytest.approx(2 * table.values[1][2])
+    assert replace(table).edge_a_year == 0.05
+
+
+def test_break_even_uses_the_vaults_own_gas_and_price(vault: VaultSetup):
+    vault.deposit(vault.actors.alice, 1_000_000 * DOLLAR)
+    receipt = vault.keep(60)
+    found = overview(vault)
+    table = found.break_even
+    assert table.measured and table.gas_units == int(receipt["gasUsed"], 16) and table.unit == "USDC"
+    assert found.mean_x128 is not None
+    dollars = found.mean_x128 / Q128 * 10**12
+    epochs_a_year = 365 * 86_400 / 14_400
+    expected = table.gas_units * 2e-9 * epochs_a_year * dollars / 0.05
+    assert table.values[1][2] == pytest.approx(expected, rel=1e-6)
+
+
+def test_status_prints_plain_decimals_and_every_part(
+    vault: VaultSetup, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    place = tmp_path / "book.json"
+    book_of(vault).save(place)
+    options = ["--rpc", vault.devnet.url, "--book", str(place)]
+    assert verb("status", *options, "--json") == 0
+    text = capsys.readouterr().out
+    found = json.loads(text)
+    assert "0E" not in text and found["risk_weight"] == "0.000000000000000000"
+    assert found["missed_epochs"] == vault.vault.call("missedEpochs") and found["last_epoch"] is None
+    vault.deposit(vault.actors.alice, 1_000_000 * DOLLAR)
+    vault.keep(60)
+    assert verb("status", *options) == 0
+    out = capsys.readouterr().out
+    for part in (
+        "Last epochs",
+        "traded",
+        "No model change is pending",
+        "Roles",
+        "Break-even value in USDC",
+        "guardian",
+    ):
+        assert part in out
+    assert verb("status", *options, "--edge", "0") == 2

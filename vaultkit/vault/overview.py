@@ -1,0 +1,287 @@
+"""Everything that a holder decides by, read at one block: value, epochs, models to come, roles, limits, trust."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from vaultkit.chain.abi import Contract, Event, load_abi
+from vaultkit.chain.rpc import quantity
+from vaultkit.errors import Reverted, RpcUnavailable, VaultkitError
+from vaultkit.manifest import ArtefactManifest
+from vaultkit.trade import Policy, Reason
+from vaultkit.units import PIPS, Q128, mul_div
+from vaultkit.vault.break_even import YEAR_SECONDS, BreakEven, break_even
+from vaultkit.vault.client import VaultClient, VaultStatus
+from vaultkit.vault.terms import ZERO_ADDRESS, Fees, Safeguards
+
+LOG_SPAN: Final = 10_000
+"""Blocks asked for at once."""
+
+_ETHER: Final = ("ETH", "WETH")
+
+
+@dataclass(frozen=True, slots=True)
+class EpochLine:
+    """One closed epoch; ``outcome`` is a `Reason` in lower case, or ``missed`` where no proof was accepted."""
+
+    epoch: int
+    ended_at: int
+    outcome: str
+    weight_before_wad: int | None = None
+    weight_target_wad: int | None = None
+    beneficiary: str | None = None
+    gas_used: int | None = None
+    transaction_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PendingModel:
+    """A proposed model: it can move the vault from ``activatable_at`` on, if the owner activates it then."""
+
+    model_id: str
+    activatable_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Who may do what; ``owner_delay_seconds`` is the delay of an owner that is a timelock, else None."""
+
+    owner: str
+    owner_is_contract: bool
+    owner_delay_seconds: int | None
+    pending_owner: str | None
+    guardian: str | None
+    model_delay_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """How the safeguards stand."""
+
+    limits: Safeguards
+    stopped: bool
+    resumable_at: int | None
+    withdraw_only: bool
+    missed_epochs: int
+    turnover_left_wad: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A vault at one block.
+
+    Prices are asset units per risk unit times ``2**128``, and None where the pool cannot answer; ``share_value`` is in
+    the asset's smallest units, of one whole share; ``next_reward`` is what the next accepted epoch pays.
+    """
+
+    status: VaultStatus
+    share_value: int
+    mean_x128: int | None
+    spot_x128: int | None
+    policy: Policy
+    fees: Fees
+    next_reward: int
+    guarded: Guarded
+    roles: Roles
+    pending: tuple[PendingModel, ...]
+    epochs: tuple[EpochLine, ...]
+    break_even: BreakEven
+    trusted: tuple[str, ...]
+
+
+def read_overview(client: VaultClient, *, epochs: int = 6, edge_a_year: float = 0.05) -> Overview:
+    """Return the vault's overview.
+
+    Parameters
+    ----------
+    epochs
+        Most closed epochs to report.
+    edge_a_year
+        Expected yearly gain for the break-even table, as a share of value.
+
+    Notes
+    -----
+    Read from one node, unverified: `vaultkit audit` is what rebuilds the past from headers.
+    """
+    state = client.status()
+    block, vault = state.block_number, client.vault
+    venue = Contract(client.rpc, client.addresses.venue, load_abi("UniswapV3Venue"))
+    guarded = _guarded(client, block)
+    fees = Fees(*vault.call("fees", block=block))
+    lines = _epochs(client, state, epochs)
+    mean, spot = (_price(venue, name, block) for name in ("twapX128", "spotX128"))
+    gas = [line.gas_used for line in lines if line.gas_used is not None]
+    pool = client.book.pool
+    ether = None
+    if mean is not None and pool.risk_symbol in _ETHER:
+        ether = mean / Q128 * 10.0 ** (pool.risk_decimals - pool.asset_decimals)
+    roles = _roles(client, block)
+    return Overview(
+        status=state,
+        share_value=int(vault.call("convertToAssets", 10 ** int(vault.call("decimals")), block=block)),
+        mean_x128=mean,
+        spot_x128=spot,
+        policy=Policy(*vault.call("policy", block=block)),
+        fees=fees,
+        next_reward=_next_reward(fees, state, max(1, guarded.missed_epochs)),
+        guarded=guarded,
+        roles=roles,
+        pending=_pending(client, block),
+        epochs=lines,
+        break_even=break_even(
+            int(statistics.median(gas)) if gas else None,
+            ether,
+            edge_a_year=edge_a_year,
+            asset_symbol=pool.asset_symbol,
+        ),
+        trusted=_trusted(client, state, roles),
+    )
+
+
+def _price(venue: Contract, name: str, block: int) -> int | None:
+    try:
+        return int(venue.call(name, block=block))
+    except Reverted:
+        return None
+
+
+def _guarded(client: VaultClient, block: int) -> Guarded:
+    def get(name: str) -> Any:
+        return client.vault.call(name, block=block)
+
+    return Guarded(
+        Safeguards(*get("safeguards")),
+        get("stopped"),
+        int(get("resumableAt")) or None,
+        get("withdrawOnly"),
+        int(get("missedEpochs")),
+        int(get("turnoverLeftWad")),
+    )
+
+
+def _next_reward(fees: Fees, state: VaultStatus, elapsed: int) -> int:
+    """Return what the next epoch pays at the present value, as `VaultFees` computes it."""
+    budget = mul_div(state.total_assets, fees.reward_year_pips * state.period * elapsed, PIPS * YEAR_SECONDS)
+    return min(fees.reward_per_epoch, budget, state.idle)
+
+
+def _roles(client: VaultClient, block: int) -> Roles:
+    registry = client.registry
+    owner = str(registry.call("owner", block=block))
+    pending, guardian = str(registry.call("pendingOwner", block=block)), str(registry.call("guardian", block=block))
+    code = client.rpc.call("eth_getCode", [owner, hex(block)])
+    delay = None
+    if len(code) > 2:
+        try:
+            timelock = Contract(client.rpc, owner, load_abi("TimelockController"))
+            delay = int(timelock.call("getMinDelay", block=block))
+        except (Reverted, RpcUnavailable):
+            delay = None  # another kind of contract, a multisig for example
+    return Roles(
+        owner,
+        len(code) > 2,
+        delay,
+        pending if pending != ZERO_ADDRESS else None,
+        guardian if guardian != ZERO_ADDRESS else None,
+        int(registry.call("delay", block=block)),
+    )
+
+
+def _events(client: VaultClient, contract: Contract, name: str, last: int) -> Iterator[Event]:
+    """Yield a contract's events from the newest back to the deployment."""
+    first = client.addresses.from_block
+    for top in range(last, first - 1, -LOG_SPAN):
+        query = {
+            "address": contract.address,
+            "topics": [contract.event_topic(name)],
+            "fromBlock": hex(max(first, top - LOG_SPAN + 1)),
+            "toBlock": hex(top),
+        }
+        for log in reversed(client.rpc.call("eth_getLogs", [query])):
+            event = contract.decode_log(log)
+            if event is not None:
+                yield event
+
+
+def _pending(client: VaultClient, block: int) -> tuple[PendingModel, ...]:
+    found: dict[bytes, int] = {}
+    for event in _events(client, client.registry, "ModelProposed", block):
+        model_id = event.args["modelId"]
+        if model_id not in found:
+            found[model_id] = int(client.registry.call("activatableAt", model_id, block=block))
+    return tuple(PendingModel(f"0x{one.hex()}", at) for one, at in found.items() if at)
+
+
+def _epochs(client: VaultClient, state: VaultStatus, count: int) -> tuple[EpochLine, ...]:
+    """Return the newest closed epochs since the deployment, newest first."""
+    head = client.rpc.call("eth_getBlockByNumber", [hex(max(client.addresses.from_block, 0)), False])
+    first = quantity(head["timestamp"], client.rpc) // state.period + 1
+    newest = range(state.latest_closed_epoch, max(first, state.latest_closed_epoch - count + 1) - 1, -1)
+    accepted: dict[int, Event] = {}
+    if len(newest):
+        for event in _events(client, client.vault, "Rebalanced", state.block_number):
+            if event.args["epoch"] < newest[-1]:
+                break
+            accepted[event.args["epoch"]] = event
+    hashes = [accepted[epoch].transaction_hash for epoch in newest if epoch in accepted]
+    receipts = dict(
+        zip(hashes, client.rpc.batch([("eth_getTransactionReceipt", [name]) for name in hashes]), strict=True)
+    )
+    lines = []
+    for epoch in newest:
+        event_ = accepted.get(epoch)
+        if event_ is None:
+            waiting = epoch == state.latest_closed_epoch and state.timestamp - epoch * state.period <= state.max_age
+            lines.append(EpochLine(epoch, epoch * state.period, "awaited" if waiting else "missed"))
+            continue
+        lines.append(
+            EpochLine(
+                epoch,
+                epoch * state.period,
+                Reason(event_.args["reason"]).name.lower(),
+                event_.args["weightBeforeWad"],
+                event_.args["weightTargetWad"],
+                event_.args["beneficiary"],
+                quantity(receipts[event_.transaction_hash]["gasUsed"], client.rpc),
+                event_.transaction_hash,
+            )
+        )
+    return tuple(lines)
+
+
+def _trusted(client: VaultClient, state: VaultStatus, roles: Roles) -> tuple[str, ...]:
+    """Return, in words, who and what a holder trusts; what only delays or stops is named apart from what can take."""
+    days = roles.model_delay_seconds / 86_400
+    said = [
+        f"The owner {roles.owner} ({'a contract' if roles.owner_is_contract else 'one key'}) can install another model "
+        f"after {days:.3g} days; until then you can leave under the present one.",
+        f"The guardian {roles.guardian} can stop trading and cancel models, and take nothing."
+        if roles.guardian
+        else "There is no guardian: only the owner can stop trading.",
+        "The proof system: its reference string must have been made honestly, and the verifier must be sound.",
+        f"The Uniswap V3 pool {client.book.pool.pool} and both tokens, which must move exactly what they are asked to.",
+        "Somebody who proves and submits within the epoch's age; without that the vault holds what it has, and you can "
+        "leave in kind without anybody's help.",
+        "No proof says that the model is good or that the pool is deep.",
+    ]
+    said.append(_weights(client))
+    if roles.pending_owner is not None:
+        said.insert(1, f"{roles.pending_owner} was offered ownership and has not accepted yet.")
+    if state.model_id is None:
+        said.append("No model is active, so nothing can trade.")
+    return tuple(said)
+
+
+def _weights(client: VaultClient) -> str:
+    """Return who can keep the vault: whoever has the model's weights."""
+    try:
+        held = ArtefactManifest.load(Path(client.addresses.artefact))
+    except VaultkitError:
+        return "The model's weights are not at hand here: only who has them can make proofs and keep the vault."
+    return (
+        f"The model's weights are at hand here ({held.strategy}), so you can make proofs and keep the vault yourself."
+    )
