@@ -72,9 +72,10 @@ class Case:
         self.healed_at = 0
         self.keeper: Keeper = None  # type: ignore[assignment]
 
-    def start(self, prover: Callable[[], Any] = ScriptedProver, rpc: Any = None, **limits: Any) -> None:
-        """Begin (or begin again) to keep."""
-        self.keeper = self.bench.keeper(prover, rpc=rpc or self.rpc, **limits)
+    def start(self, prover: Callable[[], Any] | None = None, rpc: Any = None, **limits: Any) -> None:
+        """Begin (or begin again) to keep, with the bench's own prover where none is given."""
+        chosen = {} if prover is None else {"prover": prover}
+        self.keeper = self.bench.keeper(rpc=rpc or self.rpc, **chosen, **limits)
         self.keeper.monitor = self.monitor
 
     def go(self, until: Callable[[], bool] = lambda: False, turns: int = 40) -> None:
