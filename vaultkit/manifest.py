@@ -31,6 +31,9 @@ ARTEFACT_FILES = (
     "pk.key",
     "Verifier.sol",
 )
+REBUILDABLE_FILES = ("pk.key",)
+"""May be absent from a folder: `vaultkit.circuits.proving_key` makes them again, bit for bit."""
+
 DOCUMENT_FILES = ("verifier.json", "fidelity.json", "emulator.json", "MODEL_CARD.md")
 """Made from the other files and for people and tools: the verifier's bytecode, reports and the emulator's rules."""
 
@@ -251,6 +254,8 @@ class ArtefactManifest(_Manifest):
     def load(cls, folder: Path) -> ArtefactManifest:
         """Return the manifest of an artefact folder after checking every file against it.
 
+        Only `REBUILDABLE_FILES` may be missing.
+
         Raises
         ------
         ArtefactMismatch
@@ -276,7 +281,12 @@ class ArtefactManifest(_Manifest):
                 where=folder.name,
                 next_step=next_step,
             )
-        _check_files(folder, manifest.files, ArtefactMismatch, next_step)
+        held = {
+            name: digest
+            for name, digest in manifest.files.items()
+            if name not in REBUILDABLE_FILES or os.path.lexists(folder / name)
+        }
+        _check_files(folder, held, ArtefactMismatch, next_step)
         return manifest
 
 

@@ -5,13 +5,16 @@ import shutil
 
 import pytest
 
-from tests.fixtures.circuit import COUNT, build_small, small_net
+from tests.fixtures.circuit import BENEFICIARY, COUNT, build_small, small_net
 from vaultkit.circuits.artefact import Design, build_artefact
 from vaultkit.circuits.export import export_onnx
+from vaultkit.circuits.proving_key import require_key
 from vaultkit.circuits.settings import canonical, generate_settings, read_settings, require_same_circuit
 from vaultkit.circuits.srs import ceremony_srs, find_srs, local_srs, require_safe_srs
+from vaultkit.circuits.verify import verify_proof
 from vaultkit.errors import ArtefactMismatch, CircuitError, EnvelopeExceeded, FidelityTooLow, UnsafeSrs
 from vaultkit.manifest import ARTEFACT_FILES, DOCUMENT_FILES, ArtefactManifest, SrsInfo
+from vaultkit.protocols import ProofJob
 
 
 def test_artefact_holds_exactly_its_files_and_loads(circuit):
@@ -41,6 +44,38 @@ def test_one_changed_byte_is_noticed(circuit, tmp_path, name):
     content[len(content) // 2] ^= 1
     (copy / name).write_bytes(content)
     with pytest.raises(ArtefactMismatch, match=name):
+        ArtefactManifest.load(copy)
+
+
+def without_key(circuit, folder):
+    """Return a copy of an artefact and its string, the proving key left out."""
+    shutil.copytree(circuit.folder, folder / "artefacts" / "small", ignore=shutil.ignore_patterns("pk.key"))
+    shutil.copytree(circuit.folder.parent.parent / "srs", folder / "srs")
+    return folder / "artefacts" / "small"
+
+
+def test_artefact_without_its_proving_key_loads_and_makes_it_again_bit_for_bit(circuit, tmp_path, prover):
+    copy = without_key(circuit, tmp_path)
+    assert ArtefactManifest.load(copy) == circuit.manifest
+    verify_proof(copy, prover.prove(ProofJob(copy, (2,) * COUNT, BENEFICIARY)))
+    assert (copy / "pk.key").read_bytes() == (circuit.folder / "pk.key").read_bytes()
+    assert {path.name for path in copy.iterdir()} == {path.name for path in circuit.folder.iterdir()}
+
+
+def test_key_that_comes_out_other_than_named_is_not_kept(circuit, tmp_path):
+    copy = without_key(circuit, tmp_path)
+    files = {**circuit.manifest.files, "pk.key": "00" * 32}
+    srs = find_srs(copy, circuit.manifest.srs)
+    with pytest.raises(ArtefactMismatch, match=r"pk\.key cannot be made again"):
+        require_key(copy, circuit.manifest.model_copy(update={"files": files}), srs)
+    assert not (copy / "pk.key").exists()
+    assert not list(copy.glob(".key-*"))
+
+
+def test_link_in_the_place_of_the_proving_key_is_refused(circuit, tmp_path):
+    copy = without_key(circuit, tmp_path)
+    (copy / "pk.key").symlink_to(tmp_path / "nothing")
+    with pytest.raises(ArtefactMismatch, match="is a link"):
         ArtefactManifest.load(copy)
 
 
@@ -119,10 +154,6 @@ def test_ceremony_file_for_other_rows_is_refused(tmp_path):
 
 def test_artefact_under_a_real_ceremony_proves(tmp_path, prover):
     from pathlib import Path
-
-    from tests.fixtures.circuit import BENEFICIARY
-    from vaultkit.circuits.verify import verify_proof
-    from vaultkit.protocols import ProofJob
 
     source = Path(__file__).parents[3] / "shared" / "data" / "kzg" / "kzg11.srs"
     if not source.is_file():

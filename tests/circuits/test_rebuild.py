@@ -71,6 +71,13 @@ def test_show_names_hash_and_figures(circuit, capsys):
     assert found["logrows"] == 11
 
 
+def test_check_says_that_an_absent_key_is_made_again(circuit, tmp_path, capsys):
+    shutil.copytree(circuit.folder, tmp_path / "artefacts" / "small", ignore=shutil.ignore_patterns("pk.key"))
+    shutil.copytree(circuit.folder.parent.parent / "srs", tmp_path / "srs")
+    code, found = call(capsys, "artefact", "check", str(tmp_path / "artefacts" / "small"))
+    assert (code, found["intact"], found["made_again_when_needed"]) == (0, True, ["pk.key"])
+
+
 def test_check_names_a_changed_file(circuit, tmp_path, capsys):
     shutil.copytree(circuit.folder, tmp_path / "artefacts" / "small")
     with (tmp_path / "artefacts" / "small" / "MODEL_CARD.md").open("a") as file:

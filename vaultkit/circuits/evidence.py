@@ -11,6 +11,9 @@ from vaultkit.circuits.ezkl_calls import Step
 from vaultkit.errors import ProofInvalid
 from vaultkit.statement import COMMITMENT_BYTES, LIMB_COUNT, beneficiary_limbs, from_felt
 
+Row = Sequence[Sequence[float]]
+"""What every input tensor is given, before quantization."""
+
 
 @dataclass(frozen=True, slots=True)
 class CircuitPaths:
@@ -38,9 +41,14 @@ def input_rows(inputs: Sequence[int], beneficiary: str, input_scale: int) -> lis
 
 
 def proof_steps(paths: CircuitPaths, folder: Path, inputs: Sequence[int], beneficiary: str, scale: int) -> list[Step]:
-    """Return the steps that leave a proof in ``folder/proof.json`` and verify it."""
+    """Return the steps that leave a statement's proof in ``folder/proof.json`` and verify it."""
+    return prove_steps(paths, folder, input_rows(inputs, beneficiary, scale))
+
+
+def prove_steps(paths: CircuitPaths, folder: Path, row: Row) -> list[Step]:
+    """Return the steps that leave a proof of any one row in ``folder/proof.json`` and verify it."""
     data, witness, proof = folder / "input.json", folder / "witness.json", folder / "proof.json"
-    data.write_text(json.dumps({"input_data": input_rows(inputs, beneficiary, scale)}))
+    data.write_text(json.dumps({"input_data": [list(tensor) for tensor in row]}))
     model, srs = str(paths.circuit), str(paths.srs)
     witnessing = {"data": str(data), "model": model, "output": str(witness)}
     proving = {

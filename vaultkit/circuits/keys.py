@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,13 +16,13 @@ from vaultkit.circuits.emulator import Emulator, Integers
 from vaultkit.circuits.evidence import CircuitPaths, felt_of, input_rows, proof_commitments, proof_steps, read_proof
 from vaultkit.circuits.ezkl_calls import Step, StepResult, run_steps
 from vaultkit.circuits.prover import check_instances
+from vaultkit.circuits.proving_key import SETUP_SECONDS
 from vaultkit.circuits.verifier import VerifierCode, compile_verifier
 from vaultkit.errors import CircuitError, ExportMismatch, ProofInvalid
 from vaultkit.manifest import WindowShape
 from vaultkit.settings import build_dir
 from vaultkit.statement import COMMITMENT_BYTES, from_felt
 
-_SETUP_SECONDS: Final = 600.0
 _CHECKED_ROWS: Final = 48
 _BENEFICIARIES: Final = ("0x" + "11" * 20, "0x" + "ee" * 20)
 _STAGES: Final = ("compile_circuit", "setup", "gen_witness", "prove", "verify")
@@ -63,18 +64,19 @@ def make_keys(folder: Path, paths: CircuitPaths, emulator: Emulator, window: Win
     scratch.mkdir()
     checked = np.random.default_rng(0).integers(-window.clip, window.clip + 1, (_CHECKED_ROWS, window.count))
     expected = emulator.outputs(checked)
-    results = run_steps(
-        _setup_steps(folder.resolve(), scratch, paths, checked, window), deadline_seconds=_SETUP_SECONDS
-    )
+    home = folder.resolve()
+    first, *keying = setup_steps(home / "model.onnx", paths, home / "Verifier.sol")
+    witnessing = _witness_step(scratch, paths.circuit, checked, window)
+    results = run_steps([first, witnessing, *keying], deadline_seconds=SETUP_SECONDS)
     _check_witnesses(results, expected)
-    source = _rendered(folder / "Verifier.sol", results)
+    source = rendered_verifier(folder / "Verifier.sol", results)
     proving: list[Step] = []
     for i, beneficiary in enumerate(_BENEFICIARIES):
         (scratch / str(i)).mkdir()
         proving += proof_steps(paths, scratch / str(i), checked[i].tolist(), beneficiary, window.input_scale)
     with ThreadPoolExecutor(1) as beside:  # the compiler and the proofs do not wait for each other
         compiling = beside.submit(compile_verifier, source, cache=build_dir() / "verifiers")
-        proved = run_steps(proving, deadline_seconds=_SETUP_SECONDS)
+        proved = run_steps(proving, deadline_seconds=SETUP_SECONDS)
         verifier = compiling.result()
     if any(result.value is not True for result in proved if result.call == "verify"):
         raise ProofInvalid("a proof made with fresh keys does not verify")
@@ -84,30 +86,38 @@ def make_keys(folder: Path, paths: CircuitPaths, emulator: Emulator, window: Win
         check_instances(felts, tuple(checked[i].tolist()), beneficiary, tuple(expected[i].tolist()))
         proofs.append((proof, felts))
     shutil.rmtree(scratch)
-    return Keys(_common_commitments(*(p for p, _ in proofs)), tuple(proofs), verifier, _stages([*results, *proved]))
+    return Keys(
+        _common_commitments(*(p for p, _ in proofs)), tuple(proofs), verifier, shortest_stages([*results, *proved])
+    )
 
 
-def _setup_steps(
-    folder: Path, scratch: Path, paths: CircuitPaths, checked: Integers, window: WindowShape
-) -> list[Step]:
+def setup_steps(onnx: Path, paths: CircuitPaths, verifier: Path) -> list[Step]:
+    """Return the steps from ONNX and settings to compiled circuit, both keys and the verifier's source."""
+    circuit, srs = str(paths.circuit), str(paths.srs)
+    compiling = {"model": str(onnx), "compiled_circuit": circuit, "settings_path": str(paths.settings)}
+    keys = {"model": circuit, "vk_path": str(paths.vk), "pk_path": str(paths.pk), "srs_path": srs}
+    rendering = {"vk_path": str(paths.vk), "settings_path": str(paths.settings), "srs_path": srs}
+    rendering |= {"sol_code_path": str(verifier), "abi_path": os.devnull}
+    # It writes the contract, then raises where it cannot reach a compiler list. The folder is new: it is fresh.
+    writing = Step("create_evm_verifier", rendering, may_fail=True)
+    return [Step("compile_circuit", compiling), Step("setup", keys), writing]
+
+
+def _witness_step(scratch: Path, circuit: Path, checked: Integers, window: WindowShape) -> Step:
     rows = [input_rows(row, _BENEFICIARIES[0], window.input_scale) for row in checked.tolist()]
     (scratch / "rows.json").write_text(json.dumps(rows))
-    circuit = str(paths.circuit)
-    compiling = {"model": str(folder / "model.onnx"), "compiled_circuit": circuit, "settings_path": str(paths.settings)}
-    witnessing = {"model": circuit, "rows": str(scratch / "rows.json"), "data": str(scratch / "row.json")}
-    keys = {"model": circuit, "vk_path": str(paths.vk), "pk_path": str(paths.pk), "srs_path": str(paths.srs)}
-    rendering = {"vk_path": str(paths.vk), "settings_path": str(paths.settings), "srs_path": str(paths.srs)}
-    rendering |= {"sol_code_path": str(folder / "Verifier.sol"), "abi_path": str(scratch / "abi.json")}
-    return [
-        Step("compile_circuit", compiling),
-        Step("witness_outputs", witnessing),
-        Step("setup", keys),
-        # It writes the contract, then raises where it cannot reach a compiler list. The folder is new: it is fresh.
-        Step("create_evm_verifier", rendering, may_fail=True),
-    ]
+    arguments = {"model": str(circuit), "rows": str(scratch / "rows.json"), "data": str(scratch / "row.json")}
+    return Step("witness_outputs", arguments)
 
 
-def _rendered(path: Path, results: list[StepResult]) -> str:
+def rendered_verifier(path: Path, results: list[StepResult]) -> str:
+    """Return the contract that ezkl wrote.
+
+    Raises
+    ------
+    CircuitError
+        When it wrote none.
+    """
     source = path.read_text() if path.is_file() else ""
     if "function verifyProof(" not in source:
         raise CircuitError("ezkl rendered no verifier contract", got=results[-1].value)
@@ -122,7 +132,8 @@ def _check_witnesses(results: list[StepResult], expected: Integers) -> None:
         raise ExportMismatch("the emulator and the circuit disagree", got=f"{differing} of {len(expected)} rows differ")
 
 
-def _stages(results: list[StepResult]) -> dict[str, float]:
+def shortest_stages(results: list[StepResult]) -> dict[str, float]:
+    """Return the shortest wall-clock time of each of ezkl's stages that were run, in seconds."""
     return {
         stage: round(min(result.seconds for result in results if result.call == stage), 3)
         for stage in _STAGES

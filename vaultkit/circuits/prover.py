@@ -10,6 +10,7 @@ from pathlib import Path
 from vaultkit.circuits.emulator import Emulator
 from vaultkit.circuits.evidence import CircuitPaths, proof_commitments, proof_steps, read_proof, split_instances
 from vaultkit.circuits.ezkl_calls import StepResult, Workers
+from vaultkit.circuits.proving_key import require_key
 from vaultkit.circuits.srs import find_srs, require_safe_srs
 from vaultkit.errors import DataError, ProofInvalid, ProverFailed, ProverTimeout
 from vaultkit.manifest import ArtefactManifest
@@ -42,6 +43,7 @@ class LocalProver:
         self._slots = threading.BoundedSemaphore(workers)
         self._chain_id = chain_id
         self._processes = Workers(warm=True)
+        self._keys = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -49,7 +51,7 @@ class LocalProver:
         return "local"
 
     def prove(self, job: ProofJob) -> Proof:
-        """Return a verified proof of ``job``.
+        """Return a verified proof of ``job``; an artefact without its proving key is given it first.
 
         Raises
         ------
@@ -75,6 +77,8 @@ class LocalProver:
         if not self._slots.acquire(timeout=max(0.0, ends - time.monotonic())):
             raise ProverTimeout("every worker was busy until the deadline", got=f"{job.deadline_seconds} s")
         try:
+            with self._keys:
+                require_key(job.artefact, manifest, srs, self._processes)
             for attempt in range(1, _ATTEMPTS + 1):
                 try:
                     return self._attempt(job, manifest, srs, expected, ends - time.monotonic())

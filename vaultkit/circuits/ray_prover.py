@@ -211,7 +211,8 @@ class RayProver:
                 raise ProverFailed("the prover has been closed")
             if digest not in self._bundles:
                 srs = find_srs(artefact, manifest.srs)
-                files = {f"{_SENT}/{name}": (artefact / name).read_bytes() for name in (*manifest.files, MANIFEST_NAME)}
+                names = [name for name in manifest.files if (artefact / name).is_file()]  # keys are made again there
+                files = {f"{_SENT}/{name}": (artefact / name).read_bytes() for name in (*names, MANIFEST_NAME)}
                 files[f"srs/{srs.name}"] = srs.read_bytes()
                 self._bundles[digest] = self._ray.put(files)
             return self._bundles[digest]

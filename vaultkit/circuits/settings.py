@@ -11,7 +11,7 @@ import math
 import tempfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from vaultkit.circuits.ezkl_calls import Step, run_steps
 from vaultkit.errors import CircuitError
@@ -62,14 +62,15 @@ class CircuitShape:
         """Return the shape that settings were generated for."""
         return cls(**{field.name: int(settings["run_args"][field.name]) for field in fields(cls)})
 
-    def run_args(self, logrows: int) -> dict[str, Any]:
-        """Return ezkl's arguments: everything public, weights by polynomial commitment."""
+    def run_args(self, logrows: int, privacy: Privacy | None = None) -> dict[str, Any]:
+        """Return ezkl's arguments; inputs public and weights by polynomial commitment where nothing else is asked."""
+        seen = privacy or PUBLIC
         return {
             **asdict(self),
             "logrows": logrows,
-            "input_visibility": "public",
+            "input_visibility": seen.inputs,
             "output_visibility": "public",
-            "param_visibility": "polycommit",
+            "param_visibility": seen.weights,
             "scale_rebase_multiplier": 1,
             "disable_freivalds": True,
             "ignore_range_check_inputs_outputs": False,
@@ -78,6 +79,35 @@ class CircuitShape:
 
 
 DEFAULT_SHAPE: Final = CircuitShape()
+
+Weights = Literal["polycommit", "fixed", "private", "hashed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """Who sees what of a circuit.
+
+    Parameters
+    ----------
+    inputs
+        ``public``: they are instances. ``hashed``: one Poseidon hash of them is the first instance; only with salt
+        among them do they stay hidden (`vaultkit.circuits.private`).
+    weights
+        ``polycommit``: commitments stand at the head of every proof, one verifier serves all trainings. ``fixed``: they
+        are in the verifying key, every training needs its own verifier. ``private``: nothing binds them, a proof shows
+        only that *some* weights give the output. ``hashed``: their Poseidon hash is the last instance.
+
+    Notes
+    -----
+    None of these makes weights secret from somebody who can try them: small nets can be fitted from their answers.
+    Vaults take ``polycommit`` alone.
+    """
+
+    inputs: Literal["public", "hashed"] = "public"
+    weights: Weights = "polycommit"
+
+
+PUBLIC: Final = Privacy()
 
 
 def canonical(settings: Settings) -> Settings:
@@ -99,7 +129,9 @@ def read_settings(path: Path) -> Settings:
     return dict(json.loads(path.read_text()))
 
 
-def generate_settings(onnx: Path, shape: CircuitShape = DEFAULT_SHAPE, *, logrows: int | None = None) -> Settings:
+def generate_settings(
+    onnx: Path, shape: CircuitShape = DEFAULT_SHAPE, *, logrows: int | None = None, privacy: Privacy = PUBLIC
+) -> Settings:
     """Return canonical settings for an ONNX file, with the smallest ``logrows`` that holds it.
 
     Raises
@@ -110,10 +142,10 @@ def generate_settings(onnx: Path, shape: CircuitShape = DEFAULT_SHAPE, *, logrow
     with tempfile.TemporaryDirectory(prefix="vaultkit-settings-") as folder:
         path = Path(folder) / "settings.json"
         # A logrows that is too small can hang, so the first count is made in a roomy one.
-        settings = _generate(onnx, shape, logrows or _ROOMY_LOGROWS, path)
+        settings = _generate(onnx, shape.run_args(logrows or _ROOMY_LOGROWS, privacy), path)
         if logrows is not None:
             return settings
-        return _generate(onnx, shape, smallest_logrows(settings), path)
+        return _generate(onnx, shape.run_args(smallest_logrows(settings), privacy), path)
 
 
 def smallest_logrows(settings: Settings) -> int:
@@ -149,7 +181,7 @@ def require_same_circuit(pinned: Settings, generated: Settings) -> None:
         )
 
 
-def _generate(onnx: Path, shape: CircuitShape, logrows: int, path: Path) -> Settings:
-    arguments = {"model": str(onnx.resolve()), "output": str(path), "run_args": shape.run_args(logrows)}
+def _generate(onnx: Path, run_args: dict[str, Any], path: Path) -> Settings:
+    arguments = {"model": str(onnx.resolve()), "output": str(path), "run_args": run_args}
     run_steps([Step("gen_settings", arguments)], deadline_seconds=60)
     return canonical(read_settings(path))

@@ -34,7 +34,10 @@ def check(
 
     manifest = ArtefactManifest.load(folder)
     find_srs(folder, manifest.srs)
-    result: dict[str, object] = {"strategy": manifest.strategy, "files": len(manifest.files), "intact": True}
+    held = sum((folder / name).is_file() for name in manifest.files)
+    result: dict[str, object] = {"strategy": manifest.strategy, "files": held, "intact": True}
+    if held < len(manifest.files):
+        result["made_again_when_needed"] = [name for name in manifest.files if not (folder / name).is_file()]
     if rebuild or onnx is not None:
         from vaultkit.circuits.rebuild import rebuild as make_again
 
