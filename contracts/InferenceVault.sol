@@ -8,7 +8,7 @@ import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.so
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Fees, IInferenceVault, Policy, Reason, Safeguards} from "./interfaces/IInferenceVault.sol";
-import {IModelRegistry, Model} from "./interfaces/IModelRegistry.sol";
+import {IModelRegistry, Terms} from "./interfaces/IModelRegistry.sol";
 import {IProofGate, Statement} from "./interfaces/IProofGate.sol";
 import {IVenue} from "./interfaces/IVenue.sol";
 import {Instances} from "./libraries/Instances.sol";
@@ -62,21 +62,21 @@ contract InferenceVault is VaultFees, ERC20Permit {
         require(beneficiary != address(0), BeneficiaryZero());
         Statement memory statement;
         statement.vault = address(this);
-        statement.modelId = _registry.activeModel();
+        Terms memory terms;
+        (statement.modelId, terms) = _registry.activeTerms();
         statement.epoch = epoch;
         statement.beneficiary = beneficiary;
         statement.outputs = outputs;
         require(statement.modelId != 0, NoActiveModel());
-        Model memory model = _registry.modelOf(statement.modelId);
-        _checkOutputs(outputs, model.outputBound);
+        _checkOutputs(outputs, terms.outputBound);
         (uint256 leftWad, uint256 elapsed) = _beginEpoch(epoch);
-        statement.inputs = model.source.read(epoch * period, hints);
-        _requireAccepted(model, statement, proof);
-        return _trade(statement, Instances.weightWad(outputs[0], model.outputScale), leftWad, elapsed);
+        statement.inputs = terms.source.read(epoch * period, hints);
+        _requireAccepted(terms.gate, statement, proof);
+        return _trade(statement, Instances.weightWad(outputs[0], terms.outputScale), leftWad, elapsed);
     }
 
-    function _requireAccepted(Model memory model, Statement memory s, bytes calldata proof) private {
-        bytes4 answer = model.gate.accept(s, proof);
+    function _requireAccepted(IProofGate gate, Statement memory s, bytes calldata proof) private {
+        bytes4 answer = gate.accept(s, proof);
         require(answer == IProofGate.accept.selector, IProofGate.StatementRefused(s.modelId, s.epoch));
     }
 
@@ -129,7 +129,7 @@ contract InferenceVault is VaultFees, ERC20Permit {
         private
         returns (TradePlan memory p)
     {
-        Policy memory limits = _policy;
+        Policy memory limits = policy();
         bool halted = _checkDrawdown(nav);
         limits.maxNotional = Math.min(limits.maxNotional, Math.mulDiv(leftWad, nav, TradeMath.WAD));
         p = TradeMath.plan(h, weightWad, _feePips, limits);
@@ -145,14 +145,25 @@ contract InferenceVault is VaultFees, ERC20Permit {
         public
         override(ERC4626, IERC4626)
         nonReentrant
-        returns (uint256)
+        returns (uint256 shares)
     {
-        return super.deposit(assets, receiver);
+        uint256 most = _maxDeposit();
+        require(assets <= most, ERC4626ExceededMaxDeposit(receiver, assets, most));
+        shares = _sharesForDown(assets);
+        _deposit(msg.sender, receiver, assets, shares);
     }
 
     /// @inheritdoc IERC4626
-    function mint(uint256 shares, address receiver) public override(ERC4626, IERC4626) nonReentrant returns (uint256) {
-        return super.mint(shares, receiver);
+    function mint(uint256 shares, address receiver)
+        public
+        override(ERC4626, IERC4626)
+        nonReentrant
+        returns (uint256 assets)
+    {
+        uint256 most = _maxMint();
+        require(shares <= most, ERC4626ExceededMaxMint(receiver, shares, most));
+        assets = _costOfUp(shares);
+        _deposit(msg.sender, receiver, assets, shares);
     }
 
     /// @inheritdoc IERC20Metadata

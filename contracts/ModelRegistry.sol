@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
-import {IModelRegistry, Model} from "./interfaces/IModelRegistry.sol";
+import {IModelRegistry, Model, Pins, Terms} from "./interfaces/IModelRegistry.sol";
 import {Instances} from "./libraries/Instances.sol";
 
 /// @title Models behind a timelock that nobody can shorten
@@ -22,6 +22,8 @@ contract ModelRegistry is IModelRegistry, Ownable2Step {
     /// @inheritdoc IModelRegistry
     mapping(bytes32 modelId => uint256) public activatableAt;
     mapping(bytes32 modelId => Model) private _models;
+    /// @dev What trades read of `_models`, packed.
+    mapping(bytes32 modelId => Pins) private _pins;
 
     error DelayTooLong(uint256 delay, uint256 maxDelay);
 
@@ -45,6 +47,14 @@ contract ModelRegistry is IModelRegistry, Ownable2Step {
         require(address(model.gate).code.length != 0, GateHasNoCode(address(model.gate)));
         _checkPins(model);
         _models[modelId] = model;
+        _pins[modelId] = Pins(
+            Terms(model.gate, model.outputScale, model.source, uint128(model.outputBound)),
+            model.verifier,
+            uint64(length),
+            model.sourceSpecHash,
+            model.verifierCodeHash,
+            keccak256(model.commitments)
+        );
         activatableAt[modelId] = block.timestamp + delay;
         emit ModelProposed(modelId, block.timestamp + delay, model);
     }
@@ -80,6 +90,17 @@ contract ModelRegistry is IModelRegistry, Ownable2Step {
     /// @inheritdoc IModelRegistry
     function owner() public view override(IModelRegistry, Ownable) returns (address) {
         return super.owner();
+    }
+
+    /// @inheritdoc IModelRegistry
+    function activeTerms() external view returns (bytes32 modelId, Terms memory terms) {
+        modelId = activeModel;
+        terms = _pins[modelId].terms;
+    }
+
+    /// @inheritdoc IModelRegistry
+    function pinsOf(bytes32 modelId) external view returns (Pins memory) {
+        return _pins[modelId];
     }
 
     /// @inheritdoc IModelRegistry

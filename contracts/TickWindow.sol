@@ -43,10 +43,16 @@ contract TickWindow is IInputSource {
     /// @notice The pool keeps fewer observations than the window and the age of an epoch can need.
     error CardinalityTooSmall(uint256 got, uint256 expected);
 
-    struct Slot {
+    /// @dev The pool's ring of observations, and the one that was read last with its successor.
+    struct Ring {
         int256 tick;
         uint256 index;
         uint256 cardinality;
+        uint256 hint;
+        uint256 age;
+        int256 value;
+        uint256 nextAge;
+        int256 nextValue;
     }
 
     /// @param maxAge Seconds after an epoch's end in which it may be read.
@@ -87,40 +93,66 @@ contract TickWindow is IInputSource {
         );
         int256[] memory points = _cumulatives(epochEnd, hints);
         inputs = new int256[](n);
-        int256 newer = TickMath.floorDiv(points[0] - points[1], barSeconds);
-        for (uint256 i = 0; i < n; i++) {
-            int256 older = TickMath.floorDiv(points[i + 1] - points[i + 2], barSeconds);
-            inputs[i] = sign * _clip(newer - older);
-            newer = older;
+        uint256 bar = barSeconds;
+        bool flipped = sign < 0;
+        int256 newer = TickMath.floorDiv(points[0] - points[1], bar);
+        // Cumulatives have 56 bits and means 24, so nothing here can overflow.
+        unchecked {
+            for (uint256 i = 0; i < n; i++) {
+                int256 older = TickMath.floorDiv(points[i + 1] - points[i + 2], bar);
+                int256 value = _clip(newer - older);
+                inputs[i] = flipped ? -value : value;
+                newer = older;
+            }
         }
     }
 
-    /// @dev The pool's cumulatives at the points of the window, newest first.
+    /// @dev The pool's cumulatives at the points of the window, newest first. Neighbouring points often lie between the same
+    ///      observations, or one's successor is the other's predecessor: what was read for the last point is not read again.
     function _cumulatives(uint256 epochEnd, bytes calldata hints) private view returns (int256[] memory points) {
-        Slot memory latest;
-        (, latest.tick, latest.index, latest.cardinality,,,) = pool.slot0();
-        points = new int256[](count + 2);
-        for (uint256 i = 0; i < points.length; i++) {
-            points[i] = _cumulative(latest, epochEnd - i * barSeconds, i, hints);
+        Ring memory ring;
+        (, ring.tick, ring.index, ring.cardinality,,,) = pool.slot0();
+        ring.hint = type(uint256).max;
+        uint256 length = count + 2;
+        uint256 bar = barSeconds;
+        uint256 age = block.timestamp - epochEnd;
+        points = new int256[](length);
+        // An age is at most `type(uint32).max`: `read` has refused older windows.
+        unchecked {
+            for (uint256 i = 0; i < length; i++) {
+                uint256 hint = (uint256(uint8(hints[2 * i])) << 8) | uint8(hints[2 * i + 1]);
+                if (hint != ring.hint) _move(ring, i, hint);
+                points[i] = _cumulative(ring, age, i);
+                age += bar;
+            }
         }
     }
 
-    /// @dev The pool's cumulative at `time`, from the hinted observation and its successor.
-    function _cumulative(Slot memory latest, uint256 time, uint256 point, bytes calldata hints)
-        private
-        view
-        returns (int256)
-    {
-        uint256 hint = uint16(bytes2(hints[2 * point:2 * point + 2]));
-        uint256 age = block.timestamp - time;
-        require(hint < latest.cardinality, HintRejected(point, hint));
-        (uint256 ageBefore, int256 before) = _observation(hint, point, hint);
-        require(ageBefore >= age, HintRejected(point, hint));
-        uint256 elapsed = ageBefore - age;
-        if (hint == latest.index) return before + latest.tick * int256(elapsed);
-        (uint256 ageAfter, int256 afterwards) = _observation((hint + 1) % latest.cardinality, point, hint);
-        require(ageAfter < age, HintRejected(point, hint));
-        return before + ((afterwards - before) / int256(ageBefore - ageAfter)) * int256(elapsed);
+    /// @dev Reads the hinted observation, and its successor where that is not the one read before.
+    function _move(Ring memory ring, uint256 point, uint256 hint) private view {
+        require(hint < ring.cardinality, HintRejected(point, hint));
+        uint256 next = hint + 1 == ring.cardinality ? 0 : hint + 1;
+        bool known = next == ring.hint;
+        ring.hint = hint;
+        if (hint == ring.index) {
+            (ring.age, ring.value) = _observation(hint, point, hint);
+            return;
+        }
+        (ring.nextAge, ring.nextValue) = known ? (ring.age, ring.value) : _observation(next, point, hint);
+        (ring.age, ring.value) = _observation(hint, point, hint);
+    }
+
+    /// @dev The pool's cumulative `age` seconds ago, from the hinted observation and its successor.
+    function _cumulative(Ring memory ring, uint256 age, uint256 point) private pure returns (int256) {
+        uint256 ageBefore = ring.age;
+        require(ageBefore >= age, HintRejected(point, ring.hint));
+        // Ages have 32 bits, cumulatives 56 and ticks 24.
+        unchecked {
+            int256 elapsed = int256(ageBefore - age);
+            if (ring.hint == ring.index) return ring.value + ring.tick * elapsed;
+            require(ring.nextAge < age, HintRejected(point, ring.hint));
+            return ring.value + ((ring.nextValue - ring.value) / int256(ageBefore - ring.nextAge)) * elapsed;
+        }
     }
 
     function _observation(uint256 index, uint256 point, uint256 hint) private view returns (uint256 age, int256 value) {

@@ -4,13 +4,12 @@ pragma solidity 0.8.30;
 import {IERC20, IERC4626} from "@openzeppelin/contracts/interfaces/IERC4626.sol";
 import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
 import {IInferenceVault} from "./interfaces/IInferenceVault.sol";
 import {VaultPricing} from "./VaultPricing.sol";
 
 /// @title Ways out of a vault: in kind, which needs balances only, and for cash, at the leaver's cost
 /// @notice Nothing here asks whether trading is stopped, an epoch was missed, or who governs.
-abstract contract VaultExits is VaultPricing, ReentrancyGuard {
+abstract contract VaultExits is VaultPricing {
     using SafeERC20 for IERC20;
 
     /// @inheritdoc IERC4626
@@ -22,9 +21,9 @@ abstract contract VaultExits is VaultPricing, ReentrancyGuard {
         nonReentrant
         returns (uint256 shares)
     {
-        shares = previewWithdraw(assets);
+        shares = _sharesToPayUp(assets);
         require(
-            shares <= balanceOf(owner), ERC4626ExceededMaxWithdraw(owner, assets, previewRedeem(balanceOf(owner)))
+            shares <= balanceOf(owner), ERC4626ExceededMaxWithdraw(owner, assets, _floorOfDown(balanceOf(owner)))
         );
         _sellSlice(shares, owner);
         IERC20(asset()).safeTransfer(receiver, assets);

@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {IERC20, IERC4626} from "@openzeppelin/contracts/interfaces/IERC4626.sol";
 import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IInferenceVault, Policy} from "./interfaces/IInferenceVault.sol";
 import {IVenue} from "./interfaces/IVenue.sol";
@@ -11,9 +12,10 @@ import {TradeMath} from "./libraries/TradeMath.sol";
 /// @title What shares are worth: on entry, on exit, and in views
 /// @notice Each direction is priced against whoever could move the price: an entry at the higher of spot and mean plus the
 ///         cost of the risk it is given, an exit is promised the lower of them less fee and slippage, views use the mean.
-/// @dev `totalAssets`, `convertTo*` and `max*` never revert: where the mean cannot be read, the last one used by a trade
-///      stands in, and nothing can enter.
-abstract contract VaultPricing is IInferenceVault, ERC4626 {
+/// @dev `totalAssets`, `convertTo*` and `max*` never revert between calls: where the mean cannot be read, the last one used
+///      by a trade stands in, and nothing can enter. Within a call of the vault, where shares may be burned and not yet paid,
+///      every view of value reverts, so that a token or pool that calls back shows nobody a price that never was.
+abstract contract VaultPricing is IInferenceVault, ERC4626, ReentrancyGuardTransient {
     using Math for uint256;
 
     uint256 public constant MAX_SLIPPAGE_PIPS = 100_000;
@@ -27,7 +29,14 @@ abstract contract VaultPricing is IInferenceVault, ERC4626 {
     uint256 internal immutable _feePips;
     /// @inheritdoc IInferenceVault
     uint256 public immutable depositCap;
-    Policy internal _policy;
+    // The policy, word by word: a struct cannot be immutable, and in storage it would cost seven reads a trade.
+    uint256 private immutable _minWeightWad;
+    uint256 private immutable _maxWeightWad;
+    uint256 private immutable _deadbandWad;
+    uint256 private immutable _maxStepWad;
+    uint256 private immutable _maxNotional;
+    uint256 private immutable _slippagePips;
+    uint256 private immutable _deviationPips;
     /// @notice The last mean price that a trade used.
     uint256 public lastTwapX128;
     /// @inheritdoc IInferenceVault
@@ -51,34 +60,35 @@ abstract contract VaultPricing is IInferenceVault, ERC4626 {
         _venue = venue_;
         _risk = venue_.risk();
         _feePips = fee;
-        _policy = policy_;
+        _minWeightWad = policy_.minWeightWad;
+        _maxWeightWad = policy_.maxWeightWad;
+        _deadbandWad = policy_.deadbandWad;
+        _maxStepWad = policy_.maxStepWad;
+        _maxNotional = policy_.maxNotional;
+        _slippagePips = policy_.slippagePips;
+        _deviationPips = policy_.deviationPips;
         depositCap = depositCap_;
         lastTwapX128 = venue_.twapX128();
     }
 
     /// @inheritdoc IERC4626
-    function totalAssets() public view override(ERC4626, IERC4626) returns (uint256) {
-        return _idle() + TradeMath.riskValueDown(_riskBalance(), _meanX128());
+    function totalAssets() public view override(ERC4626, IERC4626) nonReentrantView returns (uint256) {
+        return _navDown();
     }
 
     /// @inheritdoc IInferenceVault
-    function riskWeightWad() external view returns (uint256) {
+    function riskWeightWad() external view nonReentrantView returns (uint256) {
         return TradeMath.weightDown(_idle(), TradeMath.riskValueDown(_riskBalance(), _meanX128()));
     }
 
     /// @inheritdoc IERC4626
-    function maxDeposit(address) public view override(ERC4626, IERC4626) returns (uint256) {
-        (bool live,) = _tryTwap();
-        if (!live || _entriesClosed()) return 0;
-        if (depositCap == type(uint256).max) return depositCap;
-        uint256 held = totalAssets();
-        return held < depositCap ? depositCap - held : 0;
+    function maxDeposit(address) public view override(ERC4626, IERC4626) nonReentrantView returns (uint256) {
+        return _maxDeposit();
     }
 
     /// @inheritdoc IERC4626
-    function maxMint(address receiver) public view override(ERC4626, IERC4626) returns (uint256) {
-        uint256 assets = maxDeposit(receiver);
-        return assets == 0 || assets == type(uint256).max ? assets : previewDeposit(assets);
+    function maxMint(address) public view override(ERC4626, IERC4626) nonReentrantView returns (uint256) {
+        return _maxMint();
     }
 
     /// @inheritdoc IERC4626
@@ -92,11 +102,11 @@ abstract contract VaultPricing is IInferenceVault, ERC4626 {
 
     /// @inheritdoc IERC4626
     /// @dev An underestimate: what the venue surely takes before its price falls by the slippage. More may go through.
-    function maxRedeem(address owner) public view override(ERC4626, IERC4626) returns (uint256) {
+    function maxRedeem(address owner) public view override(ERC4626, IERC4626) nonReentrantView returns (uint256) {
         uint256 shares = balanceOf(owner);
         uint256 held = _riskBalance();
         if (held == 0) return shares;
-        try _venue.sellable{gas: VIEW_GAS}(_policy.slippagePips) returns (uint256 amount) {
+        try _venue.sellable{gas: VIEW_GAS}(_slippagePips) returns (uint256 amount) {
             return amount >= held ? shares : Math.min(shares, amount.mulDiv(_virtualSupply(), held));
         } catch {
             return 0;
@@ -104,28 +114,80 @@ abstract contract VaultPricing is IInferenceVault, ERC4626 {
     }
 
     /// @inheritdoc IERC4626
-    function previewDeposit(uint256 assets) public view override(ERC4626, IERC4626) returns (uint256) {
+    function previewDeposit(uint256 assets)
+        public
+        view
+        override(ERC4626, IERC4626)
+        nonReentrantView
+        returns (uint256)
+    {
+        return _sharesForDown(assets);
+    }
+
+    /// @inheritdoc IERC4626
+    function previewMint(uint256 shares) public view override(ERC4626, IERC4626) nonReentrantView returns (uint256) {
+        return _costOfUp(shares);
+    }
+
+    /// @inheritdoc IERC4626
+    function previewRedeem(uint256 shares)
+        public
+        view
+        override(ERC4626, IERC4626)
+        nonReentrantView
+        returns (uint256)
+    {
+        return _floorOfDown(shares);
+    }
+
+    /// @inheritdoc IERC4626
+    /// @dev Shares whose floor is at least `assets`: every rounding of `previewRedeem` is paid for in advance.
+    function previewWithdraw(uint256 assets)
+        public
+        view
+        override(ERC4626, IERC4626)
+        nonReentrantView
+        returns (uint256)
+    {
+        return _sharesToPayUp(assets);
+    }
+
+    /// @dev Value of everything at the mean price.
+    function _navDown() internal view returns (uint256) {
+        return _idle() + TradeMath.riskValueDown(_riskBalance(), _meanX128());
+    }
+
+    function _maxDeposit() internal view returns (uint256) {
+        (bool live,) = _tryTwap();
+        if (!live || _entriesClosed()) return 0;
+        if (depositCap == type(uint256).max) return depositCap;
+        uint256 held = _navDown();
+        return held < depositCap ? depositCap - held : 0;
+    }
+
+    function _maxMint() internal view returns (uint256) {
+        uint256 assets = _maxDeposit();
+        return assets == 0 || assets == type(uint256).max ? assets : _sharesForDown(assets);
+    }
+
+    function _sharesForDown(uint256 assets) internal view returns (uint256) {
         (uint256 nav, uint256 cost) = _entry();
         uint256 net = assets - assets.mulDiv(cost, WAD * PIPS, Math.Rounding.Ceil);
         return net.mulDiv(_virtualSupply(), nav + 1);
     }
 
-    /// @inheritdoc IERC4626
-    function previewMint(uint256 shares) public view override(ERC4626, IERC4626) returns (uint256) {
+    function _costOfUp(uint256 shares) internal view returns (uint256) {
         (uint256 nav, uint256 cost) = _entry();
         uint256 net = shares.mulDiv(nav + 1, _virtualSupply(), Math.Rounding.Ceil);
         return net.mulDiv(WAD * PIPS, WAD * PIPS - cost, Math.Rounding.Ceil);
     }
 
-    /// @inheritdoc IERC4626
-    function previewRedeem(uint256 shares) public view override(ERC4626, IERC4626) returns (uint256) {
+    function _floorOfDown(uint256 shares) internal view returns (uint256) {
         (uint256 assets, uint256 riskAmount) = _sliceDown(shares);
         return assets + _saleFloorDown(riskAmount, _exitPriceX128());
     }
 
-    /// @inheritdoc IERC4626
-    /// @dev Shares whose floor is at least `assets`: every rounding of `previewRedeem` is paid for in advance.
-    function previewWithdraw(uint256 assets) public view override(ERC4626, IERC4626) returns (uint256) {
+    function _sharesToPayUp(uint256 assets) internal view returns (uint256) {
         if (assets == 0) return 0;
         uint256 price = _exitPriceX128();
         return (assets + _exitDust(price)).mulDiv(_virtualSupply(), _exitNavDown(price), Math.Rounding.Ceil);
@@ -151,7 +213,7 @@ abstract contract VaultPricing is IInferenceVault, ERC4626 {
 
     /// @dev Least that a sale of `amount` of the risk token must bring.
     function _saleFloorDown(uint256 amount, uint256 priceX128) internal view returns (uint256) {
-        return TradeMath.minOutDown(TradeMath.riskValueDown(amount, priceX128), _feePips, _policy.slippagePips);
+        return TradeMath.minOutDown(TradeMath.riskValueDown(amount, priceX128), _feePips, _slippagePips);
     }
 
     function _exitNavDown(uint256 priceX128) private view returns (uint256) {
@@ -204,8 +266,10 @@ abstract contract VaultPricing is IInferenceVault, ERC4626 {
     }
 
     /// @inheritdoc IInferenceVault
-    function policy() external view returns (Policy memory) {
-        return _policy;
+    function policy() public view returns (Policy memory) {
+        return Policy(
+            _minWeightWad, _maxWeightWad, _deadbandWad, _maxStepWad, _maxNotional, _slippagePips, _deviationPips
+        );
     }
 
     /// @inheritdoc IInferenceVault

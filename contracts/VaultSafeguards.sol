@@ -85,7 +85,7 @@ abstract contract VaultSafeguards is VaultExits {
         require(due != 0 && block.timestamp >= due, ResumeNotDue(due, block.timestamp));
         _progress.stopped = false;
         _progress.resumableAt = 0;
-        _marks.peakX96 = _shareValueX96(totalAssets());
+        _marks.peakX96 = _shareValueX96(_navDown());
         emit TradingResumed();
     }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {IModelRegistry, Model} from "./interfaces/IModelRegistry.sol";
+import {IModelRegistry, Pins} from "./interfaces/IModelRegistry.sol";
+import {IInputSource} from "./interfaces/IInputSource.sol";
 import {IProofGate, Statement} from "./interfaces/IProofGate.sol";
 import {IVerifier} from "./interfaces/IVerifier.sol";
 import {Instances} from "./libraries/Instances.sol";
@@ -31,38 +32,39 @@ contract ZkGate is IProofGate {
     /// @inheritdoc IProofGate
     function accept(Statement calldata statement, bytes calldata evidence) external view returns (bytes4) {
         require(registry.activeModel() == statement.modelId, IModelRegistry.ModelNotActive(statement.modelId));
-        Model memory model = registry.modelOf(statement.modelId);
-        require(address(model.gate) == address(this), GateMismatch(address(model.gate), address(this)));
-        _checkPins(model);
-        uint256[] memory instances = Instances.build(statement, model.source.count(), OUTPUT_COUNT);
+        Pins memory pins = registry.pinsOf(statement.modelId);
+        address gate = address(pins.terms.gate);
+        require(gate == address(this), GateMismatch(gate, address(this)));
+        _checkPins(pins);
+        uint256[] memory instances = Instances.build(statement, pins.terms.source.count(), OUTPUT_COUNT);
         int256 output = statement.outputs[0];
-        int256 bound = int256(model.outputBound);
-        require(output >= -bound && output <= bound, OutputOutOfBound(output, model.outputBound));
-        _checkCommitments(evidence, model.commitments);
-        _verify(model.verifier, evidence, instances);
+        int256 bound = int256(uint256(pins.terms.outputBound));
+        require(output >= -bound && output <= bound, OutputOutOfBound(output, pins.terms.outputBound));
+        _checkCommitments(evidence, pins);
+        _verify(pins.verifier, evidence, instances);
         return IProofGate.accept.selector;
     }
 
-    function _checkPins(Model memory model) private view {
-        bytes32 code = model.verifier.codehash;
+    function _checkPins(Pins memory pins) private view {
+        bytes32 code = pins.verifier.codehash;
         require(
-            code == model.verifierCodeHash,
-            IModelRegistry.VerifierCodeMismatch(model.verifier, code, model.verifierCodeHash)
+            code == pins.verifierCodeHash,
+            IModelRegistry.VerifierCodeMismatch(pins.verifier, code, pins.verifierCodeHash)
         );
-        bytes32 spec = model.source.specHash();
+        IInputSource source = pins.terms.source;
+        bytes32 spec = source.specHash();
         require(
-            spec == model.sourceSpecHash,
-            IModelRegistry.SourceSpecMismatch(address(model.source), spec, model.sourceSpecHash)
+            spec == pins.sourceSpecHash,
+            IModelRegistry.SourceSpecMismatch(address(source), spec, pins.sourceSpecHash)
         );
     }
 
     /// @dev All commitments are compared: one left out would leave its weights free.
-    function _checkCommitments(bytes calldata proof, bytes memory commitments) private pure {
-        uint256 length = commitments.length;
+    function _checkCommitments(bytes calldata proof, Pins memory pins) private pure {
+        uint256 length = pins.commitmentsLength;
         require(proof.length > length, ProofTooShort(proof.length, length + 1));
         bytes32 got = keccak256(proof[:length]);
-        bytes32 expected = keccak256(commitments);
-        require(got == expected, CommitmentsMismatch(got, expected));
+        require(got == pins.commitmentsHash, CommitmentsMismatch(got, pins.commitmentsHash));
     }
 
     function _verify(address verifier, bytes calldata proof, uint256[] memory instances) private view {

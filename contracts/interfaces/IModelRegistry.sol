@@ -26,6 +26,24 @@ struct Model {
     bytes32 bundleHash;
 }
 
+/// @notice What a vault needs of the active model at a trade. The order packs `Pins` into seven slots.
+struct Terms {
+    IProofGate gate;
+    uint8 outputScale;
+    IInputSource source;
+    uint128 outputBound;
+}
+
+/// @notice What a gate compares at every trade; `Model` in fixed words, its commitments by hash and length.
+struct Pins {
+    Terms terms;
+    address verifier;
+    uint64 commitmentsLength;
+    bytes32 sourceSpecHash;
+    bytes32 verifierCodeHash;
+    bytes32 commitmentsHash;
+}
+
 /// @title Which model may move which vault, and from when
 interface IModelRegistry {
     event ModelProposed(bytes32 indexed modelId, uint256 activatableAt, Model model);
@@ -54,6 +72,10 @@ interface IModelRegistry {
 
     /// @notice The one active model, or zero.
     function activeModel() external view returns (bytes32);
+    /// @notice The active model and what a vault needs of it; all zero where there is none.
+    function activeTerms() external view returns (bytes32 modelId, Terms memory terms);
+    /// @notice What a gate compares; all zero for a model that was never proposed.
+    function pinsOf(bytes32 modelId) external view returns (Pins memory);
     /// @notice Reverts with `ModelUnknown`.
     function modelOf(bytes32 modelId) external view returns (Model memory);
     /// @notice Zero where the model is not pending.

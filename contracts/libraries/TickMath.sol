@@ -58,7 +58,10 @@ library TickMath {
     /// @notice `floor(difference / divisor)`, toward negative infinity as Uniswap's oracle library rounds.
     function floorDiv(int256 difference, uint256 divisor) internal pure returns (int256 quotient) {
         int256 d = int256(divisor);
-        quotient = difference / d;
-        if (difference < 0 && difference % d != 0) quotient--;
+        // A quotient that has a remainder is not the least integer.
+        unchecked {
+            quotient = difference / d;
+            if (difference < 0 && difference % d != 0) quotient--;
+        }
     }
 }

@@ -1,32 +1,89 @@
-"""Gas of every entry point with real proofs on the real pool: at most what gas.json says, at least 90 % of it."""
+"""Gas with real proofs on the real pool: at most what gas.json says, at least 90 % of it; and where it goes."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
-from tests.contracts.test_real_proofs import Honest, honest  # noqa: F401 - a fixture
+from tests.contracts.test_real_proofs import Honest, honest, prove  # noqa: F401 - a fixture
 
 SNAPSHOT = Path(__file__).resolve().parent / "gas.json"
+ALLOWANCE_REFUND = 19_900  # EIP-3529: the swap uses up the allowance that was written in the same transaction
+WINDOW_SECONDS = 18 * 300
+
+
+def calldata_gas(data: bytes) -> int:
+    return sum(16 if byte else 4 for byte in data)
+
+
+def split(honest: Honest, receipt: dict[str, Any]) -> dict[str, int]:  # noqa: F811
+    """Return where a rebalance's gas went.
+
+    Verification is the gate's call and the proof's bytes; swap is the venue's call and its allowance, less the refund
+    for its use; window is the source's call; policy is everything else, the transaction's base and the rest of its
+    bytes included.
+    """
+    vault = honest.vault
+    trace = vault.rpc.call("debug_traceTransaction", [receipt["transactionHash"], {"tracer": "callTracer"}])
+    spent = {"verification": calldata_gas(honest.proof.proof), "window": 0, "swap": -ALLOWANCE_REFUND}
+    swap, approve = vault.venue.encode("swap", True, 0, 0)[:10], vault.asset.encode("approve", "0x" + "00" * 20, 0)[:10]
+    for call in trace["calls"]:
+        to, selector = call["to"].lower(), call["input"][:10]
+        part = {vault.gate.address.lower(): "verification", vault.source.address.lower(): "window"}.get(to)
+        if selector in (swap, approve):
+            part = "swap"
+        if part is not None:
+            spent[part] += int(call["gasUsed"], 16)
+    total = int(receipt["gasUsed"], 16)
+    return spent | {"policy": total - sum(spent.values()), "total": total}
+
+
+def rebalanced(honest: Honest) -> dict[str, Any]:  # noqa: F811
+    receipt = honest.vault.rebalance(honest.epoch, 0, outputs=list(honest.proof.outputs), proof=honest.proof.proof)
+    assert "Swapped" in honest.vault.events(receipt)
+    return receipt
+
+
+def hold_to_snapshot(part: str, numbers: dict[str, int]) -> None:
+    committed = json.loads(SNAPSHOT.read_text())[part]
+    assert set(numbers) == set(committed)
+    for name, used in numbers.items():
+        assert 0.9 * committed[name] <= used <= committed[name], f"{part}, {name}: {used}"
 
 
 def test_gas_of_every_entry_point_is_the_committed_one(honest: Honest):  # noqa: F811
-    vault, proof = honest.vault, honest.proof
+    vault = honest.vault
     alice, bob = vault.actors.alice, vault.actors.bob
-    numbers = {}
-    hints = vault.hints(honest.epoch)
-    window = {"to": vault.source.address, "data": vault.source.encode("read", honest.epoch * 14_400, hints)}
-    numbers["TickWindow.read, 16 inputs"] = int(vault.rpc.call("eth_estimateGas", [window]), 16)
     receipts = {
-        "rebalance with a swap": vault.rebalance(honest.epoch, 0, outputs=list(proof.outputs), proof=proof.proof),
+        "rebalance with a swap": rebalanced(honest),
         "deposit": vault.deposit(bob, 10_000 * 10**6),
         "redeem": vault.transact(bob, vault.vault, "redeem", vault.vault.call("balanceOf", bob) // 2, bob, bob),
         "redeemInKind": vault.transact(alice, vault.vault, "redeemInKind", 10**15, alice, alice),
         "withdraw": vault.transact(alice, vault.vault, "withdraw", 10**9, alice, alice),
     }
-    assert "Swapped" in vault.events(receipts["rebalance with a swap"])
-    numbers |= {name: int(receipt["gasUsed"], 16) for name, receipt in receipts.items()}
-    committed = json.loads(SNAPSHOT.read_text())
-    assert set(numbers) == set(committed)
-    for name, used in numbers.items():
-        assert 0.9 * committed[name] <= used <= committed[name], f"{name}: {used}"
+    hold_to_snapshot("entry points", {name: int(receipt["gasUsed"], 16) for name, receipt in receipts.items()})
+
+
+def test_a_rebalance_of_16_inputs_costs_under_800_000_and_under_200_000_without_proof_and_swap(
+    honest: Honest,  # noqa: F811
+):
+    numbers = split(honest, rebalanced(honest))
+    hold_to_snapshot("rebalance, six observations in the window", numbers)
+    assert numbers["total"] < 800_000
+    assert numbers["window"] + numbers["policy"] < 200_000
+
+
+def test_a_pool_that_trades_every_minute_makes_the_window_dearer_by_cold_reads(honest: Honest, circuit, prover):  # noqa: F811
+    """No two points share an observation here: the most that a window of 16 inputs can cost."""
+    vault = honest.vault
+    end = (vault.now() // 14_400 + 1) * 14_400
+    for index, at in enumerate(range(end - WINDOW_SECONDS - 90, end, 60)):
+        vault.trade(buy_risk=index % 2 == 0, amount=3_000 * 10**6 if index % 2 == 0 else 10**18, at=at)
+    vault.devnet.mine(end + 30)
+    epoch = end // 14_400
+    proof = prove(prover, circuit, vault.inputs(epoch), vault.actors.keeper)
+    busy = Honest(vault, honest.verifier, epoch, proof, honest.head)
+    numbers = split(busy, rebalanced(busy))
+    hold_to_snapshot("rebalance, an observation every minute", numbers)
+    assert numbers["total"] < 900_000
