@@ -11,8 +11,9 @@ from torch import nn
 
 from tests.fixtures.circuit import CLIP, COUNT, small_net
 from vaultkit.circuits.emulator import Emulator, divide_half_away, round_half_away
+from vaultkit.circuits.estimators import module_of
 from vaultkit.circuits.evidence import felt_of, input_rows
-from vaultkit.circuits.export import check_graph, export_onnx
+from vaultkit.circuits.export import ALLOWED_OPERATORS, check_graph, export_onnx
 from vaultkit.circuits.ezkl_calls import Step, run_steps
 from vaultkit.circuits.settings import DEFAULT_SHAPE, CircuitShape, generate_settings, write_settings
 from vaultkit.errors import CircuitError, DataError, EnvelopeExceeded
@@ -43,7 +44,9 @@ def witness(model, settings, folder, rows) -> np.ndarray:
     circuit = str(paths["circuit.ezkl"])
     compiling = {"model": str(model), "compiled_circuit": circuit, "settings_path": str(paths["settings.json"])}
     witnessing = {"model": circuit, "rows": str(paths["rows.json"]), "data": str(paths["row.json"])}
-    results = run_steps([Step("compile_circuit", compiling), Step("witness_outputs", witnessing)], deadline_seconds=400)
+    results = run_steps(
+        [Step("compile_circuit", compiling), Step("witness_outputs", witnessing)], deadline_seconds=1200
+    )
     return np.array([[from_felt(felt_of(felt)) for felt in row] for row in results[-1].value])
 
 
@@ -69,10 +72,45 @@ def test_emulator_equals_the_witness_on_two_thousand_rows(tmp_path):
     compare(small_net(1), tmp_path, rows_of(0, 2000))
 
 
+class Everything(nn.Module):
+    """Every operator of the allow-list, each on the way to the output."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(11)
+        self.first, self.last = nn.Linear(COUNT, 8), nn.Linear(8, 4)
+        self.plain = nn.Parameter(torch.randn(COUNT, 4) * 0.2)
+        self.shift = nn.Parameter(torch.randn(4) * 0.3)
+
+    def forward(self, x):
+        hidden = torch.relu(self.first(x))  # Gemm, Relu
+        left = self.last(hidden).flatten(1)  # Gemm, Flatten
+        right = torch.clamp(x @ self.plain, -0.7, 0.9)  # MatMul, Clip
+        mixed = 0.37 * left - 2.0 * right + self.shift  # Mul by a constant and by a power of two, Sub, Add
+        shaped = mixed.reshape(1, 2, 2).unsqueeze(0).squeeze(0).reshape(1, 4)
+        return shaped.sum(dim=1, keepdim=True)  # ReduceSum
+
+
+def nets() -> dict[str, nn.Module]:
+    from sklearn.tree import DecisionTreeRegressor
+
+    windows = np.random.default_rng(0).integers(-CLIP, CLIP + 1, (400, COUNT)) / 128
+    tree = DecisionTreeRegressor(max_leaf_nodes=12, random_state=0).fit(windows, windows[:, 0] * 0.3 - windows[:, 1])
+    return {"dense": small_net(1), "everything": Everything(), "tree": module_of(tree)}
+
+
+def test_net_of_every_operator_equals_the_witness(tmp_path):
+    compare(Everything(), tmp_path, rows_of(5, 60))
+    used = {node.op_type for node in check_graph(tmp_path / "model.onnx").graph.node}
+    assert ALLOWED_OPERATORS - used <= {"Identity", "Constant"}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("param_scale", [7, 12])
-def test_emulator_equals_the_witness_on_ten_thousand_rows(tmp_path, param_scale):
-    compare(small_net(1), tmp_path, rows_of(1, 10_000), CircuitShape(param_scale=param_scale))
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize(("name", "param_scale"), [("dense", 7), ("dense", 12), ("everything", 12), ("tree", 12)])
+def test_emulator_equals_the_witness_on_ten_thousand_rows(tmp_path, name, param_scale):
+    shape = CircuitShape(param_scale=param_scale, decomp_base=1024)
+    compare(nets()[name], tmp_path, rows_of(1, 10_000), shape)
 
 
 @pytest.mark.parametrize(
