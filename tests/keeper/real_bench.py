@@ -36,6 +36,7 @@ def obey(setup: VaultSetup, circuit: Circuit) -> ArtefactManifest:
         commitments=b"".join(bytes.fromhex(one.removeprefix("0x")) for one in manifest.commitments),
         output_scale=manifest.output_scale,
         output_bound=manifest.output_bound,
+        bundle_hash=manifest.bundle_hash(),
     )
     setup.activate(setup.pins)
     # Random trading loses money over hundreds of epochs: these runs are about epochs, not about value.

@@ -17,6 +17,7 @@ from vaultkit.protocols import Rpc
 
 _BLOCK_FIELDS: Final = ("number", "hash", "parentHash", "timestamp", "baseFeePerGas", "stateRoot")
 _RECEIPT_FIELDS: Final = ("transactionHash", "blockHash", "blockNumber", "status", "gasUsed", "effectiveGasPrice")
+_CALL_FIELDS: Final = ("status", "gasUsed")
 _LOG_FIELDS: Final = ("address", "topics", "data", "blockHash", "transactionHash")
 
 Call = tuple[str, Sequence[Any]]
@@ -183,11 +184,22 @@ def _essence(method: str, vote: Any) -> str:
     """Return the part of an answer that honest nodes of any make agree on."""
     if isinstance(vote, RpcRefused):
         return f"refused {vote.data}"
-    if isinstance(vote, dict) and method == "eth_getBlockByNumber":
-        vote = {name: vote.get(name) for name in _BLOCK_FIELDS}
-    elif isinstance(vote, dict) and method == "eth_getTransactionReceipt":
-        logs = [{name: log.get(name) for name in _LOG_FIELDS} for log in vote.get("logs", [])]
-        vote = {**{name: vote.get(name) for name in _RECEIPT_FIELDS}, "logs": logs}
-    elif isinstance(vote, list) and method == "eth_getLogs":
-        vote = [{name: log.get(name) for name in _LOG_FIELDS} for log in vote]
+    try:
+        vote = _common(method, vote)
+    except (AttributeError, KeyError, TypeError):
+        return f"garbage {vote}"
     return json.dumps(vote, sort_keys=True)
+
+
+def _common(method: str, vote: Any) -> Any:
+    if isinstance(vote, dict) and method == "eth_getBlockByNumber":
+        return {name: vote.get(name) for name in _BLOCK_FIELDS}
+    if isinstance(vote, dict) and method == "eth_getTransactionReceipt":
+        logs = [{name: log.get(name) for name in _LOG_FIELDS} for log in vote.get("logs", [])]
+        return {**{name: vote.get(name) for name in _RECEIPT_FIELDS}, "logs": logs}
+    if isinstance(vote, list) and method == "eth_getLogs":
+        return [{name: log.get(name) for name in _LOG_FIELDS} for log in vote]
+    if isinstance(vote, list) and method == "eth_simulateV1":
+        # Nodes differ in the number and time of the block that they make up, not in what the calls did.
+        return [[{name: call.get(name) for name in _CALL_FIELDS} for call in block["calls"]] for block in vote]
+    return vote

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -10,6 +11,7 @@ from typing import Any, Final
 from eth_utils.address import to_checksum_address
 
 from vaultkit.chain.abi import Abi, Contract, as_reverted
+from vaultkit.chain.rpc import quantity
 from vaultkit.errors import Reverted, RpcRefused, RpcUnavailable, SubmissionFailed
 from vaultkit.keeper.actions import Head, Receipt
 from vaultkit.keeper.signing import AccountSigner
@@ -18,10 +20,12 @@ from vaultkit.trade import Reason
 from vaultkit.units import WAD
 
 GAS_MARGIN: Final = (5, 4)
-"""The gas limit is the estimate times this ratio: the state may differ a little in the block that includes it."""
+"""The gas limit is what was used times this ratio: the state may differ a little in the block that includes it."""
 
 CANCEL_GAS: Final = 21_000
 MAX_GAS: Final = 10_000_000
+METHOD_NOT_FOUND: Final = -32601
+METHOD_NOT_SUPPORTED: Final = -32004
 
 
 class Answer(StrEnum):
@@ -72,6 +76,7 @@ class Submitter:
     ) -> None:
         self._rpc, self._vault, self._signer, self._chain_id = rpc, vault, signer, chain_id
         self._relays = tuple(relays)
+        self._simulates = True
 
     @property
     def address(self) -> str:
@@ -83,20 +88,47 @@ class Submitter:
         return self._vault.encode("rebalance", epoch, beneficiary, list(outputs), proof, hints)
 
     def simulate(self, calldata: str, head: Head) -> int:
-        """Return a gas limit after the call has succeeded on the state of ``head``.
+        """Return a gas limit with which the call succeeds on the state of ``head``.
 
         Raises
         ------
         Reverted
             When the vault refuses, with the error's name and arguments.
+
+        Notes
+        -----
+        ``eth_estimateGas`` searches for a limit by many executions, which takes longer than all else but the proof. So
+        one execution by ``eth_simulateV1`` says what the call uses, and a call with exactly the limit that will be
+        signed shows that it suffices; where a node does not offer that method, or the limit fails, the search decides.
         """
-        fields = {"from": self.address, "to": self._vault.address, "data": calldata, "gas": hex(MAX_GAS)}
+        fields = {"from": self.address, "to": self._vault.address, "data": calldata}
+        pin = {"blockHash": head.block_hash}
         try:
-            self._rpc.call("eth_call", [fields, {"blockHash": head.block_hash}])
-            used = int(self._rpc.call("eth_estimateGas", [fields, {"blockHash": head.block_hash}]), 16)
+            used = self._used(fields, pin)
+            if used is not None:
+                limit = hex(_with_margin(used))
+                with suppress(RpcRefused):
+                    self._rpc.call("eth_call", [{**fields, "gas": limit}, pin])
+                    return int(limit, 16)
+            fields["gas"] = hex(MAX_GAS)
+            self._rpc.call("eth_call", [fields, pin])
+            return _with_margin(quantity(self._rpc.call("eth_estimateGas", [fields, pin]), self._rpc))
         except RpcRefused as refusal:
             raise as_named(refusal, self._vault.abi) from refusal
-        return min(MAX_GAS, used * GAS_MARGIN[0] // GAS_MARGIN[1])
+
+    def _used(self, fields: dict[str, str], pin: dict[str, str]) -> int | None:
+        """Return the gas of one execution, or None where it fails or the node cannot tell."""
+        if not self._simulates:
+            return None
+        try:
+            (block,) = self._rpc.call("eth_simulateV1", [{"blockStateCalls": [{"calls": [fields]}]}, pin])
+            (call,) = block["calls"]
+            return quantity(call["gasUsed"], self._rpc) if quantity(call["status"], self._rpc) == 1 else None
+        except RpcRefused as refusal:
+            self._simulates = refusal.code not in (METHOD_NOT_FOUND, METHOD_NOT_SUPPORTED)
+        except (TypeError, KeyError, ValueError):
+            self._simulates = False
+        return None
 
     def sign_trade(self, calldata: str, gas: int, nonce: int, fees: Fees) -> tuple[str, str]:
         """Return the raw transaction that calls the vault, and its hash."""
@@ -198,6 +230,10 @@ class Submitter:
             except RpcRefused as refusal:
                 return revert_text(as_named(refusal, self._vault.abi))
         return "reverted for a reason that a repetition does not show"
+
+
+def _with_margin(used: int) -> int:
+    return min(MAX_GAS, used * GAS_MARGIN[0] // GAS_MARGIN[1])
 
 
 def as_named(refusal: RpcRefused, abi: Abi) -> Reverted | SubmissionFailed:
