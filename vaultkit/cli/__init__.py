@@ -36,6 +36,7 @@ VERBS = (
     "status",
     "keeper",
     "audit",
+    "redteam",
     "demo",
 )
 
