@@ -20,7 +20,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from vaultkit.errors import ArtefactMismatch, ManifestMismatch, StoreError, VaultkitError
+from vaultkit.errors import ArtefactMismatch, ManifestMismatch, StoreError
+from vaultkit.manifest_file import MANIFEST_NAME as MANIFEST_NAME
+from vaultkit.manifest_file import Manifest, check_digest, check_files, read_folder
+from vaultkit.manifest_file import sha256_of as sha256_of
 
 ARTEFACT_FILES = (
     "model.onnx",
@@ -37,87 +40,12 @@ REBUILDABLE_FILES = ("pk.key",)
 DOCUMENT_FILES = ("verifier.json", "fidelity.json", "emulator.json", "MODEL_CARD.md")
 """Made from the other files and for people and tools: the verifier's bytecode, reports and the emulator's rules."""
 
-MANIFEST_NAME = "manifest.json"
 INDEX_AGAIN = "Index the range again with `vaultkit index`"
 
 Anchor = Literal["single", "quorum", "checkpoint"]
 """Who vouches for the newest header: one endpoint, several that agree, or a hash that the user trusts."""
 
 ANCHOR_STRENGTH: dict[str, int] = {"single": 0, "quorum": 1, "checkpoint": 2}
-
-
-def sha256_of(path: Path) -> str:
-    """Return the hex sha256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-class _Manifest(BaseModel):
-    """Its file holds the fields and a ``digest`` of them, so that a change of the manifest itself is seen too."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def digest(self) -> str:
-        """Return the hex sha256 of every field."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
-
-    def save(self, folder: Path) -> None:
-        """Write ``manifest.json`` into ``folder`` in one step; it comes last, so a folder without it is half built."""
-        partial = folder / (MANIFEST_NAME + ".partial")
-        whole = {**self.model_dump(mode="json"), "digest": self.digest()}
-        partial.write_text(json.dumps(whole, indent=2) + "\n")
-        os.replace(partial, folder / MANIFEST_NAME)
-
-
-def _read(folder: Path, error_class: type[VaultkitError], next_step: str) -> tuple[str, str]:
-    """Return the fields of a folder's manifest as JSON text, and the digest that stands beside them."""
-    try:
-        text = (folder / MANIFEST_NAME).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise error_class(
-            "a folder has no manifest that can be read, so it is half built or not the kit's",
-            where=folder.name,
-            next_step=next_step,
-        ) from error
-    try:
-        fields = json.loads(text)
-        digest = str(fields.pop("digest"))
-    except (ValueError, AttributeError, KeyError):
-        return text, ""
-    return json.dumps(fields), digest
-
-
-def _check_digest(
-    manifest: _Manifest, digest: str, folder: Path, error_class: type[VaultkitError], next_step: str
-) -> None:
-    if manifest.digest() != digest:
-        raise error_class(
-            "a manifest was changed after it was written",
-            got=f"sha256 {manifest.digest()[:16]}…",
-            expected=f"{digest[:16]}…" if digest else "a digest",
-            where=f"{folder.name}/{MANIFEST_NAME}",
-            next_step=next_step,
-        )
-
-
-def _check_files(folder: Path, files: dict[str, str], error_class: type[VaultkitError], next_step: str) -> None:
-    for name, digest in files.items():
-        path = folder / name
-        if path.is_symlink() or not path.is_file():
-            raise error_class(
-                "a file that the manifest names is missing or is a link",
-                where=f"{folder.name}/{name}",
-                next_step=next_step,
-            )
-        found = sha256_of(path)
-        if found != digest:
-            raise error_class(
-                "a file is not the one that its manifest names",
-                got=f"sha256 {found[:16]}…",
-                expected=f"{digest[:16]}…",
-                where=f"{folder.name}/{name}",
-                next_step=next_step,
-            )
 
 
 def _is_json(text: str) -> bool:
@@ -197,7 +125,7 @@ class Fidelity(BaseModel):
     margins: dict[str, float] = Field(default_factory=dict)
 
 
-class ArtefactManifest(_Manifest):
+class ArtefactManifest(Manifest):
     """One compiled strategy.
 
     Parameters
@@ -262,7 +190,7 @@ class ArtefactManifest(_Manifest):
             When the manifest is absent or unreadable, or a file is missing, linked or changed.
         """
         next_step = "Build it again with `vaultkit compile`."
-        text, digest = _read(folder, ArtefactMismatch, next_step)
+        text, digest = read_folder(folder, ArtefactMismatch, next_step)
         try:
             manifest = cls.model_validate_json(text)
         except ValidationError as error:
@@ -272,7 +200,7 @@ class ArtefactManifest(_Manifest):
                 where=folder.name,
                 next_step=next_step,
             ) from error
-        _check_digest(manifest, digest, folder, ArtefactMismatch, next_step)
+        check_digest(manifest, digest, folder, ArtefactMismatch, next_step)
         if set(manifest.files) - set(DOCUMENT_FILES) != set(ARTEFACT_FILES):
             raise ArtefactMismatch(
                 "an artefact manifest names other files than an artefact has",
@@ -286,7 +214,7 @@ class ArtefactManifest(_Manifest):
             for name, digest in manifest.files.items()
             if name not in REBUILDABLE_FILES or os.path.lexists(folder / name)
         }
-        _check_files(folder, held, ArtefactMismatch, next_step)
+        check_files(folder, held, ArtefactMismatch, next_step)
         return manifest
 
 
@@ -306,7 +234,7 @@ class DatasetFile(BaseModel):
     row_groups: tuple[str, ...] = ()
 
 
-class DatasetManifest(_Manifest):
+class DatasetManifest(Manifest):
     """One network's tables, and what they were verified against.
 
     Parameters
@@ -356,7 +284,7 @@ class DatasetManifest(_Manifest):
         ManifestMismatch
             When it is no JSON or was changed after it was written.
         """
-        text, digest = _read(folder, StoreError, INDEX_AGAIN)
+        text, digest = read_folder(folder, StoreError, INDEX_AGAIN)
         if not _is_json(text):
             raise ManifestMismatch("a manifest is not JSON", where=folder.name, next_step=INDEX_AGAIN)
         try:
@@ -369,7 +297,7 @@ class DatasetManifest(_Manifest):
                 where=folder.name,
                 next_step="It was written by another version of the kit: delete the folder or give another one",
             ) from error
-        _check_digest(manifest, digest, folder, ManifestMismatch, INDEX_AGAIN)
+        check_digest(manifest, digest, folder, ManifestMismatch, INDEX_AGAIN)
         return manifest
 
     @classmethod
@@ -395,4 +323,4 @@ class DatasetManifest(_Manifest):
         ManifestMismatch
             When one of them is missing, a link, or changed.
         """
-        _check_files(folder, {name: self.files[name].sha256 for name in names}, ManifestMismatch, INDEX_AGAIN)
+        check_files(folder, {name: self.files[name].sha256 for name in names}, ManifestMismatch, INDEX_AGAIN)
