@@ -56,7 +56,7 @@ def idle(bench: KeeperBench) -> float:
     from dataclasses import replace
 
     keeper = bench.keeper()
-    keeper._parts = replace(keeper._parts, poll_seconds=0.5)
+    keeper.parts = replace(keeper.parts, poll_seconds=0.5)
     keeper.turn()
     stop = threading.Event()
     timer = threading.Timer(IDLE_SECONDS, stop.set)

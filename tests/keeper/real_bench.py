@@ -87,5 +87,5 @@ class RealBench(KeeperBench):
 
         check = verify or (lambda proof: verified(self.artefact, proof))
         made = super().keeper(prover or (lambda: LocalProver(chain_id=31_337)), rpc, check, **limits)
-        made._parts = replace(made._parts, outputs=self._outputs, artefact=self.artefact)
+        made.parts = replace(made.parts, outputs=self._outputs, artefact=self.artefact)
         return made

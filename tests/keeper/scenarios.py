@@ -89,9 +89,9 @@ class Case:
                 self.halted = str(error)
                 self.monitor.halted(self.halted)
                 return
-            future = getattr(self.keeper._parts.proofs, "_future", None)
+            future = getattr(self.keeper.parts.proofs, "_future", None)
             if future is not None:
-                if isinstance(self.keeper._parts.proofs._prover, HangingProver):  # type: ignore[attr-defined]
+                if isinstance(self.keeper.parts.proofs._prover, HangingProver):  # type: ignore[attr-defined]
                     return
                 future.exception(timeout=60)
             elif pause:
@@ -182,7 +182,7 @@ def rate_limited(case: Case) -> tuple[Result, str]:
 @scenario("03 head frozen")
 def frozen(case: Case) -> tuple[Result, str]:
     case.start()
-    case.keeper._parts = replace(case.keeper._parts, block_seconds=0.02)
+    case.keeper.parts = replace(case.keeper.parts, block_seconds=0.02)
     case.point(facts.Seen, facts.InputsRead)
     held = case.bench.setup.rpc.call("eth_getBlockByNumber", ["latest", False])
 
@@ -200,7 +200,7 @@ def frozen(case: Case) -> tuple[Result, str]:
     assert "head_frozen" in case.monitor.alarms
     assert case.bench.count(facts.Signed) == 0
     case.heal()
-    case.keeper._parts = replace(case.keeper._parts, block_seconds=12.0)
+    case.keeper.parts = replace(case.keeper.parts, block_seconds=12.0)
     return case.settle(), "kept"
 
 
@@ -332,12 +332,12 @@ def _drop(case: Case) -> None:
 def relay_drops(case: Case) -> tuple[Result, str]:
     fallback = case.random.random() < 0.5
     case.start(private=True, relay_blocks=case.random.randint(2, 4), public_fallback=fallback)
-    parts = case.keeper._parts
+    parts = case.keeper.parts
     relay = FaultProxy(case.bench.setup.devnet.url)
     with relay:
         relay.fault = faults_of.swallowed(lambda call: "0x" + "00" * 32)
         sender = Submitter(case.rpc, case.bench.setup.vault, case.bench.signer, 31337, [HttpRpc(relay.url)])
-        case.keeper._parts = replace(parts, submitter=sender)
+        case.keeper.parts = replace(parts, submitter=sender)
         case.go(case.seen(facts.Broadcast))
         for _ in range(6):
             case.mine()
@@ -511,7 +511,7 @@ def _pages(journal: Any) -> int:
 
 def _fill(case: Case) -> None:
     case.keeper.turn()
-    case.keeper._write(facts.Restarted())
+    case.keeper._deeds.write(facts.Restarted())
 
 
 def _expect(kind: type[VaultkitError], action: Callable[[], Any]) -> None:
@@ -552,20 +552,20 @@ def two_keepers(case: Case) -> tuple[Result, str]:
 @scenario("21 window unavailable")
 def window(case: Case) -> tuple[Result, str]:
     case.start()
-    reader = case.keeper._parts.window
+    reader = case.keeper.parts.window
     passes = case.random.random() < 0.5
 
     class Forgetful:
         def read(self, epoch_end: int, head: Any) -> Any:
             raise WindowError("the pool does not reach back far enough")
 
-    case.keeper._parts = replace(case.keeper._parts, window=Forgetful())  # type: ignore[arg-type]
+    case.keeper.parts = replace(case.keeper.parts, window=Forgetful())  # type: ignore[arg-type]
     for _ in range(case.random.randint(1, 3)):
         case.go()
         case.mine()
     if not passes:
         return case.expire(), Miss.WINDOW_UNAVAILABLE
-    case.keeper._parts = replace(case.keeper._parts, window=reader)
+    case.keeper.parts = replace(case.keeper.parts, window=reader)
     case.heal()
     return case.settle(), "kept"
 
@@ -644,6 +644,6 @@ def run(name: str, bench: KeeperBench, seed: int) -> Result:
             assert not isinstance(fact, facts.Signed) or fact.cancel or simulated
         shown = bench.logs.getvalue() + bench.redactor.text(json.dumps(case.monitor.shown()))
         assert CANARY not in shown and bench.signer._account.key.hex() not in shown
-        case.keeper._parts.proofs.close()
+        case.keeper.parts.proofs.close()
     assert threading.active_count() <= threads + 8
     return result

@@ -144,7 +144,7 @@ def test_a_window_that_cannot_be_read_is_waited_for_and_not_asked_for_without_pa
     keeper = bench.keeper()
     bench.ticks(keeper)
     bench.close_epoch()
-    keeper._parts = replace(keeper._parts, window=ForgetfulReader())  # type: ignore[arg-type]
+    keeper.parts = replace(keeper.parts, window=ForgetfulReader())  # type: ignore[arg-type]
     stop = CountingStop()
     keeper.run(1, stop)
     assert stop.waits >= 27

@@ -28,7 +28,7 @@ def fleet_of(bench: KeeperBench, folder: Path, pool: ProofPool) -> tuple[list[Ke
         setup.vault = bench.setup.create("InferenceVault", bench.setup.config())
         benches.append(KeeperBench(setup, folder / str(number)))
         keeper = benches[-1].keeper()
-        keeper._parts = replace(keeper._parts, proofs=pool.lane(), poll_seconds=0.02)
+        keeper.parts = replace(keeper.parts, proofs=pool.lane(), poll_seconds=0.02)
         keeper.join(nonces)
         keepers.append(keeper)
     return benches, keepers
@@ -75,7 +75,7 @@ def test_a_keeper_that_halts_does_not_stop_the_others_and_is_told_at_the_end(
     pool = ProofPool(ScriptedProver, lambda artefact, proof: None)
     benches, keepers = fleet_of(bench, tmp_path, pool)
     keepers[0].turn()
-    keepers[0]._write(facts.Halted("a person said so"))
+    keepers[0]._deeds.write(facts.Halted("a person said so"))
     epoch = bench.close_epoch()
     with pytest.raises(KeeperError, match="a person said so"):
         run(bench, keepers, 1)

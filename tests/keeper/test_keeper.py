@@ -167,7 +167,7 @@ def test_a_window_outside_the_models_envelope_is_named_so(bench: KeeperBench) ->
         raise EnvelopeExceeded("an input is outside the clip bound")
 
     keeper = bench.keeper()
-    keeper._parts = replace(keeper._parts, outputs=refuse)
+    keeper.parts = replace(keeper.parts, outputs=refuse)
     bench.ticks(keeper)
     bench.close_epoch()
     keeper.tick()

@@ -259,7 +259,7 @@ def test_unexpected_errors_have_a_budget_and_then_halt_the_keeper(bench: KeeperB
         def observe(self, work: Any) -> Any:
             raise ZeroDivisionError(CANARY)
 
-    keeper._parts = replace(keeper._parts, observer=Broken())  # type: ignore[arg-type]
+    keeper.parts = replace(keeper.parts, observer=Broken())  # type: ignore[arg-type]
     for _ in range(BUDGET):
         assert keeper.turn() > 0
     with pytest.raises(KeeperError, match="used up their budget"):

@@ -47,7 +47,7 @@ def test_a_node_that_answers_from_the_next_block_under_the_old_time_is_noticed(b
 def test_a_window_that_was_misread_is_proven_but_never_signed_and_the_right_one_is_kept(bench: KeeperBench) -> None:
     keeper = bench.keeper()
     bench.ticks(keeper)
-    genuine = keeper._parts.window
+    genuine = keeper.parts.window
     misread: list[Reading] = []
 
     class Misreading:
@@ -58,7 +58,7 @@ def test_a_window_that_was_misread_is_proven_but_never_signed_and_the_right_one_
             misread.append(replace(found, inputs=(found.inputs[0] + 1, *found.inputs[1:])))
             return misread[0]
 
-    keeper._parts = replace(keeper._parts, window=Misreading())  # type: ignore[arg-type]
+    keeper.parts = replace(keeper.parts, window=Misreading())  # type: ignore[arg-type]
     epoch = bench.close_epoch()
     assert bench.settle(keeper).accepted
     kinds: list[Any] = [type(fact) for fact in bench.facts]

@@ -12,8 +12,8 @@ from vaultkit.errors import ArtefactMismatch, SettingsError
 from vaultkit.keeper.actions import Config
 from vaultkit.keeper.inputs import WindowReader
 from vaultkit.keeper.journal import Binding
-from vaultkit.keeper.keeper import Parts
 from vaultkit.keeper.observe import Observer, model_pins
+from vaultkit.keeper.parts import Parts
 from vaultkit.keeper.proving import ProofLane
 from vaultkit.keeper.signing import AccountSigner
 from vaultkit.keeper.submit import Submitter

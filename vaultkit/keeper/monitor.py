@@ -118,6 +118,11 @@ class Monitor:
         kept = {kind: self._alarms[kind] for kind in self._alarms.keys() & {"epoch_missed"}}
         self._set({**kept, **current})
 
+    def looked(self) -> None:
+        """Note a look at the chain that found nothing new."""
+        with self._lock:
+            self._looked = time.monotonic()
+
     def degraded(self, why: str) -> None:
         """Note that the chain cannot be read."""
         with self._lock:

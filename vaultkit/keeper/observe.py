@@ -107,6 +107,17 @@ class Observer:
         self._registry = Contract(rpc, book.registry, load_abi("ModelRegistry"))
         self._tracker = HeadTracker(rpc)
 
+    def newest(self) -> str:
+        """Return the hash of the newest block, and nothing about it.
+
+        Raises
+        ------
+        RpcUnavailable
+            When the endpoint gives no usable answer.
+        """
+        block = self._rpc.call("eth_getBlockByNumber", ["latest", False])
+        return str(block.get("hash")) if isinstance(block, dict) else ""
+
     def observe(self, work: Work | None) -> Observation:
         """Return what the chain says now, and what became of the transactions of the epoch at hand.
 

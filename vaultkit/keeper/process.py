@@ -24,6 +24,7 @@ from vaultkit.keeper.polite import Polite
 from vaultkit.keeper.proof_pool import ProofPool
 from vaultkit.keeper.quorum import Quorum, require_chain
 from vaultkit.keeper.redact import Redactor, json_logger
+from vaultkit.keeper.remembering import Remembering
 from vaultkit.keeper.signing import AccountSigner
 from vaultkit.keeper.state import Work
 from vaultkit.manifest import ArtefactManifest
@@ -139,7 +140,7 @@ def open_process(
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         books = [book_of(table, config.chain.chain_id) for table in config.vault]
-        rpc = endpoints_of(config)
+        rpc = Remembering(endpoints_of(config), config.chain.poll_seconds / 2)
         bindings = [binding_of(rpc, book) for book in books]
         paths = [
             journal or folder / journal_name(book, binding.anchor)
