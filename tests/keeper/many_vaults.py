@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from random import Random
 
@@ -16,9 +17,7 @@ from tests.fixtures.keeper import KEEPER_INDEX, book_of
 from tests.fixtures.vault import PERIOD, VaultSetup
 from tests.keeper.real_bench import obey, trade_and_close
 from vaultkit.chain.account import Signer
-from vaultkit.keeper import facts
 from vaultkit.keeper.config import AccountTable, ChainTable, KeeperConfig, OperationTable, VaultTable
-from vaultkit.keeper.journal import read_journal
 from vaultkit.keeper.process import Process, open_process
 from vaultkit.keeper.redact import Redactor
 
@@ -71,32 +70,24 @@ def many_vaults(setup: VaultSetup, circuit: Circuit, folder: Path, count: int) -
     return ManyVaults(setups, config)
 
 
-def keep(vaults: ManyVaults, process: Process, epochs: int, block_seconds: float) -> tuple[float, float]:
-    """Run the fleet while blocks are mined, and return seconds from the epoch's end to the first and last broadcast."""
-    stop, done = threading.Event(), threading.Event()
-    setup = vaults.setups[0]
-    sent: list[float] = []
-    watching = dict.fromkeys(process.journals, 0)
+def keep(vaults: ManyVaults, process: Process, epochs: int, block_seconds: float) -> None:
+    """Run the fleet while another thread mines."""
+    done, setup = threading.Event(), vaults.setups[0]
 
     def mine() -> None:
         while not done.wait(block_seconds):
             setup.devnet.mine(setup.now() + 12)
 
-    def watch() -> None:
-        while not done.wait(0.02):
-            for path in [path for path, found in watching.items() if not found]:
-                if any(isinstance(entry.fact, facts.Broadcast) for entry in read_journal(path)[1]):
-                    watching[path] = 1
-                    sent.append(time.monotonic())
-
-    threads = [threading.Thread(target=work, daemon=True) for work in (mine, watch)]
-    began = time.monotonic()
-    for thread in threads:
-        thread.start()
+    miner = threading.Thread(target=mine, daemon=True)
+    miner.start()
     try:
-        process.fleet.run(epochs, stop)
+        process.fleet.run(epochs, threading.Event())
     finally:
         done.set()
-        for thread in threads:
-            thread.join()
-    return min(sent) - began, max(sent) - began
+        miner.join()
+
+
+def logged(process: Process, event: str) -> list[datetime]:
+    """Return when an event was logged, by host time."""
+    lines = map(json.loads, process.journals[0].with_suffix(".log").read_text().splitlines())
+    return [datetime.fromisoformat(line["timestamp"]) for line in lines if line["event"] == event]

@@ -42,6 +42,7 @@ class Process:
     keepers: tuple[Keeper, ...]
     monitors: tuple[Monitor, ...]
     journals: tuple[Path, ...]
+    proofs: ProofPool
     port: int | None
 
 
@@ -196,7 +197,7 @@ def open_process(
         port = None
         if config.operation.port is not None:
             port = stack.enter_context(HealthServer(config.operation.port, monitors, redactor)).port
-        yield Process(Fleet(keepers), tuple(keepers), tuple(monitors), tuple(paths), port)
+        yield Process(Fleet(keepers), tuple(keepers), tuple(monitors), tuple(paths), pool, port)
 
 
 def _outputs(artefact: Path) -> Outputs:

@@ -89,6 +89,7 @@ def json_logger(stream: TextIO, redactor: Redactor) -> structlog.typing.Filterin
         structlog.WriteLogger(stream),
         processors=[
             structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             redactor,
             structlog.processors.JSONRenderer(),
