@@ -34,7 +34,7 @@ def project_root() -> Path:
         "this is not a vaultkit project",
         got=str(named or here),
         expected="a folder with contracts/package.json",
-        next_step="Change into the checkout or set VAULTKIT_HOME",
+        next_step="Change into one, make one with `vaultkit init DIR`, or set VAULTKIT_HOME",
     )
 
 

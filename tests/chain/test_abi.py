@@ -109,5 +109,5 @@ def test_missing_npm_packages_are_named(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "contracts").mkdir()
     (tmp_path / "contracts" / "package.json").write_text("{}")
     monkeypatch.setenv("VAULTKIT_HOME", str(tmp_path))
-    with pytest.raises(ToolMissing, match="make setup"):
+    with pytest.raises(ToolMissing, match="npm ci"):
         load_code("UniswapV3Pool")

@@ -39,7 +39,7 @@ def test_missing_node_parts_are_named(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "contracts").mkdir()
     (tmp_path / "contracts" / "package.json").write_text("{}")
     monkeypatch.setenv("VAULTKIT_HOME", str(tmp_path))
-    with pytest.raises(ToolMissing, match="make setup"):
+    with pytest.raises(ToolMissing, match="npm ci"):
         Devnet()
 
 

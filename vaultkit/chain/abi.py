@@ -95,7 +95,9 @@ def load_code(name: str, folder: Path | None = None) -> ContractCode:
             return _read(path, path.stat().st_mtime_ns)
     if name in _NPM:
         raise ToolMissing(
-            f"the npm artefact of {name} is not installed", where="contracts/node_modules", next_step="Run `make setup`"
+            f"the npm artefact of {name} is not installed",
+            where="contracts/node_modules",
+            next_step="Run `npm ci` in contracts/",
         )
     raise ToolMissing(
         f"the contract {name} is not compiled", where="build/contracts", next_step="Run `vaultkit deploy`"

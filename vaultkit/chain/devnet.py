@@ -42,7 +42,9 @@ def anvil_path() -> Path:
     found = sorted((contracts_dir() / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil*"))
     if not found:
         raise ToolMissing(
-            "anvil is not installed", where="contracts/node_modules", next_step="Install Node 20 and run `make setup`"
+            "anvil is not installed",
+            where="contracts/node_modules",
+            next_step="Install Node 20 and run `npm ci` in contracts/",
         )
     return found[0]
 

@@ -20,6 +20,8 @@ from rich.markup import escape
 from vaultkit.errors import ToolMissing, VaultkitError
 
 VERBS = (
+    "init",
+    "doctor",
     "market",
     "index",
     "data",

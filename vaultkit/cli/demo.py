@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from vaultkit.cli.init import start_project
 from vaultkit.cli.output import JsonFlag, stderr, stdout
+from vaultkit.errors import SettingsError
+from vaultkit.settings import build_dir, project_root
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +29,7 @@ def demo(
 ) -> None:
     """Go from a pool's history to proven trades on a local chain, and write a report."""
     console = stderr if as_json else stdout
+    _require_project()
     with console.status("Loading torch, ezkl and the rest"):
         from vaultkit.demo.run import run_demo
     from rich.box import SIMPLE_HEAD
@@ -34,7 +38,6 @@ def demo(
     from vaultkit.chain.market_cache import MarketSettings
     from vaultkit.demo.report import EPOCH_HEAD, epoch_row
     from vaultkit.demo.settings import DemoSettings, Folders
-    from vaultkit.settings import build_dir, project_root
 
     settings = DemoSettings(strategy, epochs, speed, MarketSettings.checked(days=days, seed=seed, prices=prices))
     folders = Folders(build_dir(), project_root() / "data" / "local")
@@ -53,3 +56,13 @@ def demo(
         f"{result.seconds:.0f} s, {result.peak_memory_mib:,} MiB at most. Open build/report/index.html.",
         highlight=False,
     )
+
+
+def _require_project() -> None:
+    """Lay out a project in an empty folder that is in none; elsewhere nothing is written unasked."""
+    try:
+        project_root()
+    except SettingsError:
+        if any(Path.cwd().iterdir()):
+            raise
+        start_project(Path())
