@@ -116,7 +116,7 @@ def build_artefact(
     partial.mkdir(parents=True)
     try:
         manifest = _build(module, partial, design, fidelity, srs_dir, weights, ceremony, pinned, on_chain, progress)
-        _replace(partial, out)
+        replace_folder(partial, out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return manifest
@@ -215,7 +215,7 @@ def _manifest(
     return manifest
 
 
-def _replace(partial: Path, out: Path) -> None:
+def replace_folder(partial: Path, out: Path) -> None:
     """Put a finished folder in the place of an older one."""
     older = out.parent / f".{out.name}.{os.getpid()}.older"
     if out.exists():

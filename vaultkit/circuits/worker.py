@@ -29,11 +29,15 @@ CALLS = frozenset(
         "gen_srs",
         "gen_witness",
         "mock",
+        "poseidon_hash",
         "prove",
         "setup",
         "verify",
     }
 )
+
+_ANSWERS = frozenset({"mock", "poseidon_hash", "verify", "witness_outputs"})
+"""Calls whose value matters; of the others it is enough that they did not fail."""
 
 
 async def _call(name: str, arguments: dict[str, Any]) -> Any:
@@ -72,7 +76,7 @@ async def _run(steps: list[dict[str, Any]]) -> dict[str, Any]:
             if not step.get("may_fail"):
                 return {"failed": name, "message": f"{type(error).__name__}: {error}"}
             value = f"{type(error).__name__}: {error}"
-        keep = value if name in ("witness_outputs", "verify", "mock") or step.get("may_fail") else bool(value)
+        keep = value if name in _ANSWERS or step.get("may_fail") else bool(value)
         results.append({"call": name, "value": keep, "seconds": time.perf_counter() - started})
     return {"results": results}
 

@@ -1,0 +1,95 @@
+"""Scores of hidden features: computed, proven and verified against a private circuit's folder."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from vaultkit.circuits.emulator import Emulator
+from vaultkit.circuits.evidence import (
+    CircuitPaths,
+    proof_commitments,
+    prove_steps,
+    read_proof,
+    verify_step,
+    write_proof,
+)
+from vaultkit.circuits.export import check_graph
+from vaultkit.circuits.ezkl_calls import run_steps
+from vaultkit.circuits.private import PrivateManifest
+from vaultkit.circuits.sealed import PrivateProof, Sealed
+from vaultkit.circuits.settings import read_settings
+from vaultkit.circuits.srs import find_srs
+from vaultkit.errors import DataError, EnvelopeExceeded, ProofInvalid, ProverFailed
+
+
+def score_of(folder: Path, features: Sequence[int]) -> int:
+    """Return the exact score of features at the manifest's ``output_scale``, without a proof.
+
+    Raises
+    ------
+    DataError, EnvelopeExceeded
+        When the features are not integers, not as many as the model takes, or outside its bound.
+    """
+    manifest = PrivateManifest.load(folder)
+    if len(features) != manifest.count:
+        raise DataError("a private circuit takes another number of features", expected=manifest.count)
+    if any(abs(value) > manifest.clip for value in features):
+        raise EnvelopeExceeded("a private feature is outside the bound", expected=f"at most {manifest.clip}")
+    model = check_graph(folder / "model.onnx")
+    emulator = Emulator(model, read_settings(folder / "public.json"), manifest.clip)
+    return int(emulator.outputs([list(features)])[0, 0])
+
+
+def prove_private(folder: Path, sealed: Sealed, *, deadline_seconds: float = 120.0) -> PrivateProof:
+    """Return a verified proof; features and salt leave this machine in nothing.
+
+    Raises
+    ------
+    DataError, EnvelopeExceeded
+        As `score_of`.
+    ArtefactMismatch
+        When the folder or its reference string was changed.
+    ProofInvalid, ProverFailed, ProverTimeout
+        When there is no proof of this statement.
+    """
+    score = score_of(folder, sealed.features)
+    manifest = PrivateManifest.load(folder)
+    paths = CircuitPaths.of(folder, find_srs(folder, manifest.srs))
+    divisor = float(1 << manifest.shape["input_scale"])
+    with tempfile.TemporaryDirectory(prefix="vaultkit-private-") as name:
+        scratch = Path(name)
+        steps = prove_steps(paths, scratch, [[value / divisor for value in sealed.integers]])
+        results = run_steps(steps, deadline_seconds=deadline_seconds)
+        proof, felts = read_proof(scratch / "proof.json")
+    seconds = next(result.seconds for result in results if result.call == "prove")
+    made = PrivateProof(proof, sealed.commitment(), score, sealed.borrower, seconds)
+    if results[-1].value is not True or felts != made.instances:
+        raise ProofInvalid("a private proof speaks of another statement", where=folder.name)
+    return made
+
+
+def verify_private(folder: Path, proof: PrivateProof, *, deadline_seconds: float = 60.0) -> None:
+    """Check that ``proof`` verifies for the commitment, score and borrower that it names, with the folder's weights.
+
+    Raises
+    ------
+    ProofInvalid
+        When it does not.
+    ArtefactMismatch
+        When the folder or its reference string was changed.
+    """
+    manifest = PrivateManifest.load(folder)
+    if proof_commitments(proof.proof, len(manifest.commitments)) != manifest.commitments:
+        raise ProofInvalid("a private proof commits to other weights", where=folder.name)
+    paths = CircuitPaths.of(folder, find_srs(folder, manifest.srs))
+    with tempfile.TemporaryDirectory(prefix="vaultkit-verify-") as name:
+        path = Path(name) / "proof.json"
+        write_proof(path, proof.proof, proof.instances)
+        try:
+            (result,) = run_steps([verify_step(paths, path)], deadline_seconds=deadline_seconds)
+        except ProverFailed as error:
+            raise ProofInvalid("a private proof does not verify", got=error.got, where=folder.name) from error
+    if result.value is not True:
+        raise ProofInvalid("a private proof does not verify", where=folder.name)
