@@ -36,7 +36,10 @@ def columns_of(logs: list[dict[str, Any]]) -> LogColumns:
         found.log_index.append(int(log.get("logIndex", "0x0"), 16))
         found.transaction_hash.append(log.get("transactionHash", "0x" + "11" * 32))
         found.address.append(log["address"])
-        found.topics.append(log["topics"])
+        found.topic_count.append(len(log["topics"]))
+        for place in range(4):
+            topic = log["topics"][place] if place < len(log["topics"]) else None
+            getattr(found, f"topic{place}").append(topic)
         found.data.append(log["data"])
     return found
 

@@ -59,6 +59,25 @@ def encode_number(number: int) -> bytes:
     return encode_string(minimal_bytes(number))
 
 
+def number_text(number: int) -> str:
+    """Return the RLP of an integer of at most 55 bytes, not negative, as hexadecimal text.
+
+    Examples
+    --------
+    >>> number_text(0), number_text(127), number_text(1024)
+    ('80', '7f', '820400')
+    """
+    if number < 0x80:
+        if number < 0:
+            raise ValueError("a negative number")
+        return f"{number:02x}" if number else "80"
+    digits = f"{number:x}"
+    size = (len(digits) + 1) // 2
+    if size > 55:
+        raise ValueError("a number of more than 55 bytes")
+    return f"{0x80 + size:02x}{digits}" if len(digits) == 2 * size else f"{0x80 + size:02x}0{digits}"
+
+
 def encode_list(encoded_items: Iterable[bytes]) -> bytes:
     """Return the RLP of a list whose items are encoded already."""
     body = b"".join(encoded_items)

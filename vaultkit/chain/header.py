@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vaultkit.chain.hashing import encode_list, encode_string, keccak, minimal_bytes
+from vaultkit.chain.hashing import encode_string, keccak, list_head, minimal_bytes, number_text, string_head
 from vaultkit.errors import HeaderMismatch, RpcUnavailable
 from vaultkit.protocols import Rpc
 
@@ -42,6 +42,14 @@ _LATER_FIELDS: Final = (
     ("parentBeaconBlockRoot", 32),
     ("requestsHash", 32),
 )
+_HASH_CHARS: Final = 66
+_HASH_HEAD: Final = string_head(32).hex()
+_ADDRESS_HEAD: Final = string_head(20).hex()
+_BLOOM_HEAD: Final = string_head(256).hex()
+_FIRST_FIELD: Final = len(list_head(500)) + 1
+"""Where the first field begins: a header's list is always of 256 to 65,535 bytes, and the fields up to the bloom have
+fixed sizes."""
+_NONCE_HEAD: Final = string_head(8).hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +84,6 @@ def encode_header(fields: Mapping[str, Any]) -> bytes:
     HeaderMismatch
         When a field is absent, malformed, or stands without one that must come before it.
     """
-    items = [_item(fields, name, size) for name, size in _FIELDS]
     present = [fields.get(name) is not None for name, _ in _LATER_FIELDS]
     count = present.index(False) if False in present else len(present)
     if any(present[count:]):
@@ -85,8 +92,17 @@ def encode_header(fields: Mapping[str, Any]) -> bytes:
             got=[name for (name, _), has in zip(_LATER_FIELDS, present, strict=True) if has],
             where=f"block {fields.get('number')}",
         )
-    items += [_item(fields, name, size) for name, size in _LATER_FIELDS[:count]]
-    return encode_list(encode_string(item) for item in items)
+    try:
+        text = _text(fields) + "".join([_later_text(fields[name], size) for name, size in _LATER_FIELDS[:count]])
+        body = bytes.fromhex(text)
+        # fromhex skips blanks, which would let a field borrow bytes from its neighbour.
+        if 2 * len(body) != len(text):
+            raise ValueError
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        for name, size in (*_FIELDS, *_LATER_FIELDS[:count]):
+            _item(fields, name, size)
+        raise HeaderMismatch("a header cannot be encoded", where=f"block {fields.get('number')}") from error
+    return list_head(len(body)) + body
 
 
 def verify_header(fields: Mapping[str, Any]) -> Header:
@@ -97,7 +113,8 @@ def verify_header(fields: Mapping[str, Any]) -> Header:
     HeaderMismatch
         When the fields do not hash to the ``hash`` among them.
     """
-    found = keccak(encode_header(fields))
+    encoded = encode_header(fields)
+    found = keccak(encoded)
     claimed = _item(fields, "hash", 32)
     if found != claimed:
         raise HeaderMismatch(
@@ -106,17 +123,18 @@ def verify_header(fields: Mapping[str, Any]) -> Header:
             expected=f"0x{claimed.hex()}",
             where=f"block {fields['number']}",
         )
+    at = _FIRST_FIELD
     return Header(
         number=int(fields["number"], 16),
         hash=found,
-        parent_hash=_item(fields, "parentHash", 32),
+        parent_hash=encoded[at : at + 32],
         timestamp=int(fields["timestamp"], 16),
         base_fee_wei=int(fields.get("baseFeePerGas") or "0x0", 16),
         gas_used=int(fields["gasUsed"], 16),
-        receipts_root=_item(fields, "receiptsRoot", 32),
-        logs_bloom=int(fields["logsBloom"], 16),
-        transactions_root=_item(fields, "transactionsRoot", 32),
-        state_root=_item(fields, "stateRoot", 32),
+        state_root=encoded[at + 87 : at + 119],
+        transactions_root=encoded[at + 120 : at + 152],
+        receipts_root=encoded[at + 153 : at + 185],
+        logs_bloom=int.from_bytes(encoded[at + 188 : at + 444], "big"),
     )
 
 
@@ -169,6 +187,33 @@ def fetch_headers(rpc: Rpc, numbers: Sequence[int]) -> list[Header]:
             raise HeaderMismatch("a header has another number", got=header.number, expected=number, where=rpc.label)
         headers.append(header)
     return headers
+
+
+def _text(fields: Mapping[str, Any]) -> str:
+    """Return the RLP of the fields that every header has, as hexadecimal text."""
+    parent, ommers, mix = fields["parentHash"], fields["sha3Uncles"], fields["mixHash"]
+    state, transactions, receipts = fields["stateRoot"], fields["transactionsRoot"], fields["receiptsRoot"]
+    miner, bloom, nonce = fields["miner"], fields["logsBloom"], fields["nonce"]
+    hashes = (len(parent), len(ommers), len(mix), len(state), len(transactions), len(receipts))
+    if hashes != (_HASH_CHARS,) * 6 or (len(miner), len(bloom), len(nonce)) != (42, 514, 18):
+        raise ValueError("a field of another length")
+    numbers = [
+        number_text(int(fields[name], 16)) for name in ("difficulty", "number", "gasLimit", "gasUsed", "timestamp")
+    ]
+    extra = encode_string(bytes.fromhex(fields["extraData"][2:])).hex()
+    return (
+        f"{_HASH_HEAD}{parent[2:]}{_HASH_HEAD}{ommers[2:]}{_ADDRESS_HEAD}{miner[2:]}{_HASH_HEAD}{state[2:]}"
+        f"{_HASH_HEAD}{transactions[2:]}{_HASH_HEAD}{receipts[2:]}{_BLOOM_HEAD}{bloom[2:]}{''.join(numbers)}"
+        f"{extra}{_HASH_HEAD}{mix[2:]}{_NONCE_HEAD}{nonce[2:]}"
+    )
+
+
+def _later_text(value: str, size: int) -> str:
+    if size == 0:
+        return number_text(int(value, 16))
+    if len(value) != _HASH_CHARS:
+        raise ValueError("a field of another length")
+    return _HASH_HEAD + value[2:]
 
 
 def _item(fields: Mapping[str, Any], name: str, size: int) -> bytes:

@@ -45,15 +45,15 @@ class LogFilter:
     def may_be_in(self, header: Header) -> bool:
         """Return whether a block can hold a wanted log: where its bloom says no, there is none."""
         bloom = header.logs_bloom
-        return all(
-            not masks or any(bloom & mask == mask for mask in masks)
-            for masks in (self._address_masks, self._topic_masks)
-        ) and (bloom != 0 or header.receipts_root != EMPTY_ROOT)
+        if bloom == 0:
+            # Without masks every block that has receipts may hold a log.
+            return not (self._address_masks or self._topic_masks) and header.receipts_root != EMPTY_ROOT
+        return _has_one(bloom, self._address_masks) and _has_one(bloom, self._topic_masks)
 
     def matches(self, log: Mapping[str, Any]) -> bool:
         """Return whether a JSON-RPC log is wanted."""
         topics = log["topics"]
-        if self.topic0s and not (topics and topics[0][2:].lower() in self.topic0s):
+        if self.topic0s and (not topics or topics[0][2:].lower() not in self.topic0s):
             return False
         return not self.addresses or log["address"][2:].lower() in self.addresses
 
@@ -79,6 +79,7 @@ class LogFilter:
 class LogColumns:
     """Logs of blocks whose receipts hash to their headers' ``receiptsRoot``, in chain order, column by column.
 
+    A topic that a log does not have is None.
     Hexadecimal columns are as delivered, with ``0x``. ``transaction_hash`` is shown by ``transactionsRoot`` where the
     blocks' transactions were verified too, and is the node's word otherwise.
     """
@@ -89,7 +90,11 @@ class LogColumns:
     log_index: list[int] = field(default_factory=list)
     transaction_hash: list[str] = field(default_factory=list)
     address: list[str] = field(default_factory=list)
-    topics: list[list[str]] = field(default_factory=list)
+    topic_count: list[int] = field(default_factory=list)
+    topic0: list[str | None] = field(default_factory=list)
+    topic1: list[str | None] = field(default_factory=list)
+    topic2: list[str | None] = field(default_factory=list)
+    topic3: list[str | None] = field(default_factory=list)
     data: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -103,19 +108,30 @@ class LogColumns:
     def add_block(self, header: Header, receipts: Sequence[Mapping[str, Any]], wanted: LogFilter) -> bool:
         """Append what a block's verified receipts hold of the wanted logs; return whether that is any."""
         log_index, before = 0, len(self.block_number)
+        addresses, topic0s, matches = wanted.addresses, wanted.topic0s, wanted.matches
         for transaction_index, receipt in enumerate(receipts):
-            for log in receipt["logs"]:
-                if wanted.matches(log):
-                    self.block_number.append(header.number)
-                    self.timestamp.append(header.timestamp)
-                    self.transaction_index.append(transaction_index)
-                    self.log_index.append(log_index)
-                    self.transaction_hash.append(str(receipt.get("transactionHash", "")))
-                    self.address.append(log["address"])
-                    self.topics.append(log["topics"])
-                    self.data.append(log["data"])
-                log_index += 1
-        return len(self.block_number) > before
+            logs = receipt["logs"]
+            # Most logs are of other contracts: those are told by one look-up.
+            found = [
+                (log_index + place, log["address"], log["topics"], log["data"])
+                for place, log in enumerate(logs)
+                if (not addresses or log["address"][2:].lower() in addresses) and (not topic0s or matches(log))
+            ]
+            log_index += len(logs)
+            if found:
+                places, who, topics, data = zip(*found, strict=True)
+                self.log_index += places
+                self.address += who
+                self.topic_count += map(len, topics)
+                for place, column in enumerate((self.topic0, self.topic1, self.topic2, self.topic3)):
+                    column += [some[place] if len(some) > place else None for some in topics]
+                self.data += data
+                self.transaction_index += [transaction_index] * len(found)
+                self.transaction_hash += [str(receipt.get("transactionHash", ""))] * len(found)
+        added = len(self.log_index) - before
+        self.block_number += [header.number] * added
+        self.timestamp += [header.timestamp] * added
+        return added > 0
 
     def name_transactions(self, hashes: Mapping[int, Sequence[bytes]]) -> None:
         """Replace the node's word for transaction hashes by verified ones.
@@ -129,6 +145,14 @@ class LogColumns:
             f"0x{hashes[number][index].hex()}"
             for number, index in zip(self.block_number, self.transaction_index, strict=True)
         ]
+
+
+def _has_one(bloom: int, masks: tuple[int, ...]) -> bool:
+    """Return whether all bits of one of the masks are set, or there is no mask."""
+    for mask in masks:
+        if bloom & mask == mask:
+            return True
+    return not masks
 
 
 def fetch_receipts(rpc: Rpc, headers: Sequence[Header]) -> list[list[Mapping[str, Any]]]:

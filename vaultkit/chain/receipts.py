@@ -12,11 +12,12 @@ EIP-2718 (typed receipts), EIP-658 (status), EIP-2930, EIP-1559, EIP-4844 and EI
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from eth_bloom import BloomFilter
 
-from vaultkit.chain.hashing import encode_number, list_head, string_head
+from vaultkit.chain.hashing import list_head, number_text, string_head
 from vaultkit.chain.header import Header
 from vaultkit.chain.trie import ordered_root
 from vaultkit.errors import ReceiptsMismatch, RpcUnavailable
@@ -28,6 +29,10 @@ _MAX_TOPICS: Final = 4
 _TOPIC_HEADS: Final = tuple(list_head(33 * count).hex() for count in range(_MAX_TOPICS + 1))
 _TOPIC_SIZES: Final = tuple(len(list_head(33 * count)) + 33 * count for count in range(_MAX_TOPICS + 1))
 _ADDRESS_SIZE: Final = 21
+_ADDRESS_CHARS: Final = 42
+_TOPIC_CHARS: Final = 66
+_STATE_ROOT_HEAD: Final = string_head(32).hex()
+_BLOOM_HEAD: Final = string_head(256).hex()
 
 
 def bloom_mask(*items: bytes) -> int:
@@ -94,16 +99,26 @@ def _encoded(kind: int, receipt: Mapping[str, Any]) -> bytes:
     parts: list[str] = []
     size = 0
     for log in receipt["logs"]:
-        size += _append_log(parts, log)
+        address, topics, data = log["address"], log["topics"], log["data"]
+        before, between, after, log_size = _log_shape(len(topics), data if len(data) == 4 else len(data))
+        words = ""
+        for topic in topics:
+            if len(topic) != _TOPIC_CHARS:
+                raise ValueError("a topic of another length")
+            words += "a0" + topic[2:]
+        if len(address) != _ADDRESS_CHARS:
+            raise ValueError("an address of another length")
+        parts.append(f"{before}{address[2:]}{between}{words}{after}{data[2:]}")
+        size += log_size
     status: Any = receipt.get("status")
     outcome = receipt["root"][2:] if status is None else None
-    head = encode_number(int(status, 16)).hex() if outcome is None else string_head(32).hex() + outcome
-    head += encode_number(int(receipt["cumulativeGasUsed"], 16)).hex()
+    head = number_text(int(status, 16)) if outcome is None else _STATE_ROOT_HEAD + outcome
+    head += number_text(int(receipt["cumulativeGasUsed"], 16))
     bloom = receipt.get("logsBloom")
     bloom = f"{logs_bloom(receipt['logs']):0512x}" if bloom is None else bloom[2:]
     if len(bloom) != 512 or (outcome is not None and len(outcome) != 64):
         raise ValueError("a bloom or state root of another length")
-    head += string_head(256).hex() + bloom + list_head(size).hex()
+    head += _BLOOM_HEAD + bloom + list_head(size).hex()
     body = len(head) // 2 + size
     text = "".join((f"{kind:02x}" if kind else "", list_head(body).hex(), head, *parts))
     encoded = bytes.fromhex(text)
@@ -113,22 +128,22 @@ def _encoded(kind: int, receipt: Mapping[str, Any]) -> bytes:
     return encoded
 
 
-def _append_log(parts: list[str], log: Mapping[str, Any]) -> int:
-    """Append a log's encoding as text and return its size in bytes."""
-    address, topics, data = log["address"], log["topics"], log["data"]
-    count = len(topics)
-    if len(address) != 42 or any(len(topic) != 66 for topic in topics) or len(data) % 2:
-        raise ValueError("an address, topic or data of another length")
-    length = len(data) // 2 - 1
-    if length == 1 and int(data[2:], 16) < 0x80:
-        data_head, data_size = "", 1
-    else:
-        prefix = string_head(length)
-        data_head, data_size = prefix.hex(), len(prefix) + length
-    size = _ADDRESS_SIZE + _TOPIC_SIZES[count] + data_size
-    prefix = list_head(size)
-    parts += (prefix.hex(), "94", address[2:], _TOPIC_HEADS[count])
-    for topic in topics:
-        parts += ("a0", topic[2:])
-    parts += (data_head, data[2:])
-    return len(prefix) + size
+@lru_cache(maxsize=16_384)
+def _log_shape(topics: int, data: int | str) -> tuple[str, str, str, int]:
+    """Return what stands before a log's address, its topics and its data, and its size in bytes.
+
+    Parameters
+    ----------
+    topics
+        How many there are.
+    data
+        Number of characters of the data, or the data itself where it is one byte, which may stand for itself.
+    """
+    length = (4 if isinstance(data, str) else data) // 2 - 1
+    if length < 0 or (isinstance(data, int) and data % 2):
+        raise ValueError("data of another length")
+    itself = isinstance(data, str) and int(data[2:], 16) < 0x80
+    prefix = b"" if itself else string_head(length)
+    size = _ADDRESS_SIZE + _TOPIC_SIZES[topics] + len(prefix) + length
+    head = list_head(size)
+    return f"{head.hex()}94", _TOPIC_HEADS[topics], prefix.hex(), len(head) + size

@@ -36,10 +36,19 @@ def compare_with_get_logs(rpc: Rpc, wanted: LogFilter, first: int, last: int, ve
         When it refuses even a single block.
     """
     delivered = {_key(log) for log in _get_logs(rpc, wanted, first, last)}
-    columns = (verified.block_number, verified.log_index, verified.address, verified.topics, verified.data)
     proven = {
-        (number, index, address.lower(), tuple(topic.lower() for topic in topics), data.lower())
-        for number, index, address, topics, data in zip(*columns, strict=True)
+        (number, index, address.lower(), tuple(topic.lower() for topic in topics if topic is not None), data.lower())
+        for number, index, address, data, *topics in zip(
+            verified.block_number,
+            verified.log_index,
+            verified.address,
+            verified.data,
+            verified.topic0,
+            verified.topic1,
+            verified.topic2,
+            verified.topic3,
+            strict=True,
+        )
     }
     missing, foreign = proven - delivered, delivered - proven
     if not missing and not foreign:
