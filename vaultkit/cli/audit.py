@@ -14,7 +14,7 @@ from vaultkit.cli.output import JsonFlag, stderr, stdout
 
 if TYPE_CHECKING:
     from vaultkit.protocols import Proof
-    from vaultkit.vault.audit_checks import VerifyProof
+    from vaultkit.vault.audit_proof import VerifyProof
     from vaultkit.vault.audit_report import AuditReport, EpochAudit
 
 
@@ -31,15 +31,21 @@ def audit_command(
     ] = None,
     from_block: Annotated[int | None, typer.Option(help="First block whose epochs are reported.")] = None,
     to_block: Annotated[int | None, typer.Option(help="Last block.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the report as one self-contained HTML page too.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Rebuild every accepted epoch from chain data alone and say whether it was the model's."""
+    """Rebuild every accepted epoch from chain data alone and say whether it was the model's.
+
+    Exit code 0: every accepted epoch of the range was, or no epoch had its time in it. Exit code 5: one was not, bytes
+    did not hash to what they should, or epochs closed and none was accepted, so that nothing was shown.
+    """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from vaultkit.book import AddressBook
     from vaultkit.chain.rpc import connect
     from vaultkit.settings import build_dir
     from vaultkit.vault.audit import audit
+    from vaultkit.vault.audit_html import render_audit
 
     addresses = AddressBook.load(book or build_dir() / "devnet" / "book.json")
     endpoint = connect(rpc or market_url(), addresses.chain_id)
@@ -54,6 +60,10 @@ def audit_command(
             to_block=to_block,
             progress=lambda count: progress.advance(task, count),
         )
+    if html is not None:
+        partial = html.with_suffix(".partial")
+        partial.write_text(render_audit(report, addresses.pool))
+        partial.replace(html)
     if as_json:
         print(json.dumps(to_json(report), default=str))
     else:
@@ -94,7 +104,9 @@ def _print(report: AuditReport) -> None:
             if not check.passed:
                 stdout.print(f"epoch {epoch.epoch}: {check.name}: got {check.got}, expected {check.expected}")
     if report.missed:
-        stdout.print(f"Epochs without an accepted proof in between: {', '.join(map(str, report.missed))}")
+        stdout.print(f"Epochs without an accepted proof: {', '.join(map(str, report.missed))}")
+    for note in report.notes:
+        stdout.print(note)
     stdout.print(report.verdict)
 
 
@@ -109,7 +121,7 @@ def _row(epoch: EpochAudit) -> tuple[str, ...]:
         of("verified", "proof", "proof by ezkl", "verifier code"),
         of("pinned", "commitments", "commitment count", "active model"),
         of(weight, "weight", "mean price", "spot price"),
-        of(epoch.reason, "reason", "trade", "least output", "amounts"),
+        of(epoch.reason, "reason", "trade", "least output", "amounts", "drawdown stop", "share of gains", "reward"),
         "" if epoch.price_against_twap is None else f"{epoch.price_against_twap * 1e4:+.1f} bp",
         "✓" if epoch.passed else "✗",
     )

@@ -3,7 +3,8 @@
 For each accepted epoch: the event stands in a receipt under a linked header, the calldata in a transaction under the
 same header. The window is recomputed from verified swaps, and the registry's entry hashes to the model id of the event.
 The proof's head holds the pinned commitments, and the pinned verifier, its code hashed, accepts the proof for instances
-that are built here. Prices, weight, trade plan and amounts follow from verified swaps and transfers.
+that are built here. Prices, weight, trade plan and amounts follow from verified swaps and transfers; so do the value of
+a share, and with it drawdown stops, shares of gains and rewards.
 
 What is taken from the node: which header is the newest, the verifier's execution (unless the artefact is at hand, then
 ezkl repeats it), and the vault's constants (policy, period, ages). What a passed audit does not show: that the model is
@@ -15,12 +16,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vaultkit.book import AddressBook
-from vaultkit.chain.abi import Event
+from vaultkit.chain.abi import Contract, Event, load_abi
 from vaultkit.chain.rpc import quantity
 from vaultkit.errors import SettingsError
 from vaultkit.protocols import Rpc
-from vaultkit.vault.audit_checks import Auditor, VerifyProof
+from vaultkit.vault.audit_checks import Auditor
 from vaultkit.vault.audit_history import History, HistoryReader, Log, PoolTicks
+from vaultkit.vault.audit_proof import VerifyProof
 from vaultkit.vault.audit_report import AuditReport, Check, EpochAudit
 from vaultkit.vault.audit_terms import Constants, events_of, read_constants, source_spec
 
@@ -60,6 +62,9 @@ def audit(
         raise SettingsError("the address book has no vault", next_step="Run `vaultkit deploy` first")
     deployed = book.vault.from_block
     last = quantity(rpc.call("eth_blockNumber"), rpc) if to_block is None else to_block
+    first = deployed if from_block is None else max(deployed, from_block)
+    if last < first and from_block is not None:
+        raise SettingsError("the range ends before it begins", got=f"{from_block} to {last}")
     if last < deployed:
         raise SettingsError("the range ends before the vault was deployed", got=last, expected=f"at least {deployed}")
     vault = read_constants(rpc, book)
@@ -69,13 +74,12 @@ def audit(
     records = [(log, event) for log, event in events_of(history, vault.contract, "Rebalanced")]
     ticks = _ticks(reader, history, book, vault, records)
     auditor = Auditor(rpc, book, vault, history, ticks, verify_proof)
-    first = deployed if from_block is None else from_block
     for log, event in records:
         if log.block_number < first:
             auditor.skip(log, event)
     epochs = tuple(auditor.epoch(log, event) for log, event in records if log.block_number >= first)
+    expected = _expected(history, vault, book.vault.registry, first)
     kept = {epoch.epoch for epoch in epochs}
-    missed = tuple(e for e in range(min(kept, default=0), max(kept, default=-1)) if e not in kept)
     return AuditReport(
         book.chain_id,
         book.vault.vault,
@@ -85,7 +89,45 @@ def audit(
         len(history.headers),
         history.blocks_positive,
         epochs,
-        missed,
+        tuple(epoch for epoch in expected if epoch not in kept),
+        vault.policy,
+        vault.safeguards,
+        vault.fees,
+        auditor.notes,
+    )
+
+
+def _expected(history: History, vault: Constants, registry: str, first: int) -> list[int]:
+    """Return the epochs with an active model whose whole time to be accepted lies within the reported range."""
+    contract = Contract(vault.contract.rpc, registry, load_abi("ModelRegistry"))
+    start, end = history.timestamp(first), history.timestamp(history.last_block)
+    spans: list[tuple[int, int]] = []
+    since: int | None = None
+    for log in history.logs:
+        event = contract.decode_log(log.fields)
+        if event is None or event.name not in ("ModelActivated", "ModelRetired"):
+            continue
+        if event.name == "ModelActivated" and since is None:
+            since = log.timestamp
+        elif event.name == "ModelRetired" and since is not None and not _activates(contract, history, log):
+            spans.append((since, log.timestamp))
+            since = None
+    if since is not None:
+        spans.append((since, end))
+    return [
+        epoch
+        for low, high in spans
+        for epoch in range(-(-max(low, start) // vault.period), (min(high, end) - vault.max_age) // vault.period + 1)
+    ]
+
+
+def _activates(contract: Contract, history: History, log: Log) -> bool:
+    """Return whether a retirement is that of the model before, in the transaction that activates the next."""
+    return any(
+        other.fields["transactionHash"] == log.fields["transactionHash"]
+        and (event := contract.decode_log(other.fields)) is not None
+        and event.name == "ModelActivated"
+        for other in history.logs
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from eth_abi.abi import encode
@@ -10,22 +9,22 @@ from eth_utils.crypto import keccak
 
 from vaultkit.book import AddressBook
 from vaultkit.chain.abi import Contract, Event, load_abi
-from vaultkit.errors import AuditFailed, Reverted, UsageError, VaultkitError
-from vaultkit.protocols import Proof, Rpc
-from vaultkit.statement import COMMITMENT_BYTES, instances, statement_hash, weight_wad
+from vaultkit.errors import AuditFailed
+from vaultkit.protocols import Rpc
+from vaultkit.statement import statement_hash, weight_wad
 from vaultkit.tickmath import mean_tick, price_x128, price_x128_at_tick
 from vaultkit.trade import Reason, TradePlan, limited_plan, risk_value
 from vaultkit.units import Q128
 from vaultkit.vault.audit_history import Balances, History, Log, PoolTicks, transaction_of
+from vaultkit.vault.audit_marks import ShareMarks
+from vaultkit.vault.audit_proof import ProofAuditor, VerifyProof, same
 from vaultkit.vault.audit_report import Check, EpochAudit
 from vaultkit.vault.audit_terms import Constants, Safeguarded, events_of, source_spec
 from vaultkit.vault.terms import MODEL_TYPE
 
-VerifyProof = Callable[[Proof], None]
-
 
 class Auditor:
-    """Audits one epoch after the other over one verified history."""
+    """Audits one epoch after the other over one verified history; ``notes`` says what a node could not answer."""
 
     def __init__(
         self,
@@ -38,21 +37,25 @@ class Auditor:
     ) -> None:
         assert book.vault is not None
         self._rpc, self._book, self._vault, self._history = rpc, book, vault, history
-        self._ticks, self._verify_proof = ticks, verify_proof
+        self._ticks = ticks
         self._idle = Balances(history, book.pool.asset, book.vault.vault)
         self._risk = Balances(history, book.pool.risk, book.vault.vault)
         self._registry = Contract(rpc, book.vault.registry, load_abi("ModelRegistry"))
         self._guards = Safeguarded(history, vault)
+        self._marks = ShareMarks(history, vault, self._value)
+        self._proofs = ProofAuditor(rpc, vault.contract, verify_proof)
         self._previous = 0
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What could not be checked, and why."""
+        return tuple(sorted(self._proofs.notes))
+
     def skip(self, log: Log, event: Event) -> None:
-        """Count an epoch before the reported range, so that what it used up is known."""
-        args, swapped = event.args, self._swapped(log, event.args["epoch"])
-        self._guards.left_wad(args["epoch"])
-        if swapped is not None:
-            idle, risk = self._holdings(log)
-            self._guards.count(swapped, args["twapX128"], idle + risk_value(risk, args["twapX128"]))
-        self._previous = args["epoch"]
+        """Replay an epoch before the reported range, so that what it used up and settled is known."""
+        model = self._model(event.args["modelId"])
+        self._replay(log, event.args, model, self._swapped(log, event.args["epoch"]))
+        self._previous = event.args["epoch"]
 
     def epoch(self, log: Log, event: Event) -> EpochAudit:
         """Return every check of the epoch that a ``Rebalanced`` log speaks of.
@@ -64,49 +67,77 @@ class Auditor:
         """
         args = event.args
         transaction, receipt = transaction_of(self._rpc, self._history, log)
-        call = self._calldata(transaction)
         model = self._model(args["modelId"])
         swapped = self._swapped(log, args["epoch"])
-        expected = self._plan(log, args, model, swapped)
+        expected, reward, settled = self._replay(log, args, model, swapped)
+        proven = self._proofs.check(transaction, args, model, log.block_number)
         checks = [
-            *self._calldata_checks(args, call),
+            *proven.checks,
             *self._time_checks(log, args["epoch"]),
             self._active_check(log, args["modelId"]),
             *self._statement_checks(args, model),
-            *self._proof_checks(args, call, model),
             *self._price_checks(log, args),
             *_plan_checks(args, expected, swapped),
-            *self._amount_checks(log, args["epoch"], swapped),
+            *self._amount_checks(log, args["epoch"], swapped, reward),
+            *settled,
         ]
-        amounts: dict[str, Any] = swapped.args if swapped else {"riskIn": False, "amountIn": 0, "amountOut": 0}
+        amounts: dict[str, Any] = (
+            swapped.args if swapped else {"riskIn": False, "amountIn": 0, "amountOut": 0, "minOut": 0}
+        )
         self._previous = args["epoch"]
         return EpochAudit(
             epoch=args["epoch"],
             block_number=log.block_number,
+            timestamp=log.timestamp,
             transaction_hash=log.fields["transactionHash"],
+            model_id=f"0x{args['modelId'].hex()}",
             beneficiary=args["beneficiary"],
             inputs=tuple(args["inputs"]),
             outputs=tuple(args["outputs"]),
+            proof_bytes=len(proven.proof),
+            proof_hash=f"0x{keccak(proven.proof).hex()}",
+            proof_found_in=proven.where,
+            commitments=f"0x{model['commitments'].hex()}",
             weight_before_wad=args["weightBeforeWad"],
             weight_target_wad=args["weightTargetWad"],
             reason=Reason(args["reason"]).name.lower(),
+            mean_x128=args["twapX128"],
+            spot_x128=args["spotX128"],
             risk_in=amounts["riskIn"],
             amount_in=amounts["amountIn"],
             amount_out=amounts["amountOut"],
+            min_out=amounts["minOut"],
+            reward=reward,
             gas_used=int(receipt["gasUsed"], 16),
             price_against_twap=_price_against(amounts, args["twapX128"]),
             checks=tuple(checks),
         )
 
-    def _calldata(self, transaction: Mapping[str, Any]) -> dict[str, Any]:
-        to = transaction["to"]
-        if to is None or int(to, 16) != int(self._vault.contract.address, 16):
-            return {}
-        try:
-            name, call = self._vault.contract.decode_input(transaction["input"])
-        except (UsageError, ValueError):
-            return {}
-        return call if name == "rebalance" else {}
+    def _replay(
+        self, log: Log, args: dict[str, Any], model: dict[str, Any], swapped: Event | None
+    ) -> tuple[TradePlan, int, tuple[Check, ...]]:
+        """Return the trade that had to be made, the reward paid, and the checks of what else was settled."""
+        twap, spot = self._prices(log)
+        idle, risk = self._holdings(log)
+        nav, after = idle + risk_value(risk, twap), idle
+        if swapped is not None:
+            after += swapped.args["amountOut"] if swapped.args["riskIn"] else -swapped.args["amountIn"]
+        before = self._guards.stopped(log)
+        settled = self._marks.epoch(log, args["epoch"], nav, after, stopped=before)
+        weight = weight_wad(args["outputs"][0], model["outputScale"])
+        left = self._guards.left_wad(args["epoch"])
+        found = limited_plan(
+            idle, risk, twap, spot, weight, self._vault.fee_pips, self._vault.policy, left,
+            stopped=before or settled.fell,
+        )  # fmt: skip
+        if swapped is not None:
+            self._guards.count(swapped, twap, nav)
+        return found, settled.reward, settled.checks
+
+    def _value(self, log: Log) -> int:
+        """Return what the vault held just before a log, at the mean price of its block."""
+        idle, risk = self._holdings(log)
+        return idle + risk_value(risk, self._mean(log))
 
     def _model(self, model_id: bytes) -> dict[str, Any]:
         """Return the registry's entry; its hash is the model id of a verified event, so the node cannot change it."""
@@ -130,12 +161,6 @@ class Auditor:
         ]
         return found[0] if found else None
 
-    def _calldata_checks(self, args: dict[str, Any], call: dict[str, Any]) -> list[Check]:
-        if not call:
-            return [Check("calldata", False, "not a direct call of rebalance", "rebalance")]
-        pairs = {name: (call[name], args[name]) for name in ("epoch", "beneficiary", "outputs")}
-        return [_same("calldata", [got for got, _ in pairs.values()], [expected for _, expected in pairs.values()])]
-
     def _time_checks(self, log: Log, epoch: int) -> list[Check]:
         age = log.timestamp - epoch * self._vault.period
         on_time = 0 <= age <= self._vault.max_age and epoch == log.timestamp // self._vault.period
@@ -153,7 +178,7 @@ class Auditor:
             event = self._registry.decode_log(other.fields)
             if event is not None and event.name in ("ModelActivated", "ModelRetired"):
                 active = event.args["modelId"] if event.name == "ModelActivated" else bytes(32)
-        return _same("active model", model_id.hex(), active.hex())
+        return same("active model", model_id.hex(), active.hex())
 
     def _statement_checks(self, args: dict[str, Any], model: dict[str, Any]) -> list[Check]:
         spec = source_spec(self._rpc, self._book, model["source"])
@@ -169,47 +194,21 @@ class Auditor:
             args["outputs"],
         )
         return [
-            _same("window definition", spec.spec_hash().hex(), model["sourceSpecHash"].hex()),
-            _same("inputs", tuple(args["inputs"]), inputs),
-            _same("statement", args["statementHash"].hex(), digest.hex()),
+            same("window definition", spec.spec_hash().hex(), model["sourceSpecHash"].hex()),
+            same("inputs", tuple(args["inputs"]), inputs),
+            same("statement", args["statementHash"].hex(), digest.hex()),
         ]
 
-    def _proof_checks(self, args: dict[str, Any], call: dict[str, Any], model: dict[str, Any]) -> list[Check]:
-        proof = call.get("proof", b"")
-        head = proof[: len(model["commitments"])]
-        code = keccak(bytes.fromhex(self._rpc.call("eth_getCode", [model["verifier"], "latest"])[2:]))
-        public = instances(args["inputs"], args["beneficiary"], args["outputs"])
-        verifier = Contract(self._rpc, model["verifier"], load_abi("IVerifier"))
-        try:
-            accepted = verifier.call("verifyProof", proof, list(public)) is True
-        except Reverted:
-            accepted = False
-        checks = [
-            _same("commitments", head.hex(), model["commitments"].hex()),
-            Check("commitment count", len(model["commitments"]) % COMMITMENT_BYTES == 0 and bool(head)),
-            _same("verifier code", code.hex(), model["verifierCodeHash"].hex()),
-            Check("proof", accepted, "refused by the verifier" if not accepted else "verified", "verified"),
-        ]
-        if self._verify_proof is not None:
-            checks.append(self._offline(args, proof))
-        return checks
-
-    def _offline(self, args: dict[str, Any], proof: bytes) -> Check:
-        assert self._verify_proof is not None
-        spoken = Proof(proof, tuple(args["inputs"]), tuple(args["outputs"]), args["beneficiary"], 0.0, "chain")
-        try:
-            self._verify_proof(spoken)
-        except VaultkitError as error:
-            return Check("proof by ezkl", False, str(error), "verified")
-        return Check("proof by ezkl", True, "verified", "verified")
+    def _mean(self, log: Log) -> int:
+        """Return the mean price in a log's block, from verified swaps."""
+        now, span = log.timestamp, self._vault.twap_seconds
+        tick = mean_tick(self._ticks.cumulative(now - span), self._ticks.cumulative(now), span)
+        return price_x128_at_tick(tick, risk_is_token0=self._is_token0)
 
     def _prices(self, log: Log) -> tuple[int, int]:
         """Return mean and spot price just before a log, from verified swaps."""
-        first = self._is_token0
-        now, span = log.timestamp, self._vault.twap_seconds
-        tick = mean_tick(self._ticks.cumulative(now - span), self._ticks.cumulative(now), span)
         spot = self._ticks.sqrt_price_before(log.block_number, log.log_index)
-        return price_x128_at_tick(tick, risk_is_token0=first), price_x128(spot, risk_is_token0=first)
+        return self._mean(log), price_x128(spot, risk_is_token0=self._is_token0)
 
     @property
     def _is_token0(self) -> bool:
@@ -217,20 +216,7 @@ class Auditor:
 
     def _price_checks(self, log: Log, args: dict[str, Any]) -> list[Check]:
         twap, spot = self._prices(log)
-        return [_same("mean price", args["twapX128"], twap), _same("spot price", args["spotX128"], spot)]
-
-    def _plan(self, log: Log, args: dict[str, Any], model: dict[str, Any], swapped: Event | None) -> TradePlan:
-        twap, spot = self._prices(log)
-        weight = weight_wad(args["outputs"][0], model["outputScale"])
-        idle, risk = self._holdings(log)
-        left = self._guards.left_wad(args["epoch"])
-        found = limited_plan(
-            idle, risk, twap, spot, weight, self._vault.fee_pips, self._vault.policy, left,
-            stopped=self._guards.stopped(log),
-        )  # fmt: skip
-        if swapped is not None:
-            self._guards.count(swapped, twap, idle + risk_value(risk, twap))
-        return found
+        return [same("mean price", args["twapX128"], twap), same("spot price", args["spotX128"], spot)]
 
     def _holdings(self, log: Log) -> tuple[int, int]:
         """Return the vault's own balances of asset and risk token just before a log."""
@@ -238,17 +224,17 @@ class Auditor:
         idle = self._idle.before(*place) - self._guards.owed(pool.asset, log)
         return idle, self._risk.before(*place) - self._guards.owed(pool.risk, log)
 
-    def _amount_checks(self, log: Log, epoch: int, swapped: Event | None) -> list[Check]:
-        name = log.fields["transactionHash"]
-        own = [other.log_index for other in self._history.logs if other.fields["transactionHash"] == name]
-        start, end = (log.block_number, min(own)), (log.block_number, max(own) + 1)
-        idle, risk = (held.before(*end) - held.before(*start) for held in (self._idle, self._risk))
-        moved = (idle + self._guards.reward(log, epoch), risk)
+    def _amount_checks(self, log: Log, epoch: int, swapped: Event | None, reward: int) -> list[Check]:
+        """Compare what the tokens' own events moved, from the epoch's first event to its last."""
+        end, owed = self._guards.settled(log, epoch)
+        start, after = (log.block_number, log.log_index), (end[0], end[1] + 1)
+        idle, risk = (held.before(*after) - held.before(*start) for held in (self._idle, self._risk))
+        moved = (idle + reward - owed, risk)
         if swapped is None:
-            return [_same("amounts", moved, (0, 0))]
+            return [same("amounts", moved, (0, 0))]
         paid, got = -swapped.args["amountIn"], swapped.args["amountOut"]
         return [
-            _same("amounts", moved, (got, paid) if swapped.args["riskIn"] else (paid, got)),
+            same("amounts", moved, (got, paid) if swapped.args["riskIn"] else (paid, got)),
             Check("least output", got >= swapped.args["minOut"], str(got), f"at least {swapped.args['minOut']}"),
         ]
 
@@ -256,14 +242,14 @@ class Auditor:
 def _plan_checks(args: dict[str, Any], expected: TradePlan, swapped: Event | None) -> list[Check]:
     weights = (args["weightBeforeWad"], args["weightTargetWad"])
     checks = [
-        _same("weight", weights, (expected.weight_before_wad, expected.weight_target_wad)),
-        _same("reason", Reason(args["reason"]).name, expected.reason.name),
+        same("weight", weights, (expected.weight_before_wad, expected.weight_target_wad)),
+        same("reason", Reason(args["reason"]).name, expected.reason.name),
     ]
     if (swapped is not None) != (expected.reason is Reason.TRADED):
         return [*checks, Check("trade", False, "swapped" if swapped else "no swap", expected.reason.name)]
     if swapped is not None:
         got = tuple(swapped.args[name] for name in ("riskIn", "amountIn", "minOut"))
-        checks.append(_same("trade", got, (expected.risk_in, expected.amount_in, expected.min_out)))
+        checks.append(same("trade", got, (expected.risk_in, expected.amount_in, expected.min_out)))
     return checks
 
 
@@ -275,7 +261,3 @@ def _price_against(amounts: dict[str, Any], twap_x128: int) -> float | None:
     if amounts["riskIn"]:
         risk, asset = asset, risk
     return float(asset * Q128 / risk / twap_x128 - 1)
-
-
-def _same(name: str, got: Any, expected: Any) -> Check:
-    return Check(name, got == expected, str(got), str(expected))

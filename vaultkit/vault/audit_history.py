@@ -39,7 +39,10 @@ class Log:
 
 @dataclass(slots=True)
 class History:
-    """Verified logs in chain order, with the headers and receipts that they were found in."""
+    """Verified logs in chain order, with the headers and receipts that they were found in.
+
+    ``deployed`` is the first block that was asked for; `HistoryReader.extend` may have read further back since.
+    """
 
     first_block: int
     last_block: int
@@ -48,6 +51,7 @@ class History:
     logs: list[Log] = field(default_factory=list)
     receipts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     blocks_positive: int = 0
+    deployed: int | None = None
 
     def timestamp(self, block_number: int) -> int:
         """Return a verified header's timestamp."""
@@ -81,7 +85,7 @@ class HistoryReader:
         ReceiptsMismatch
             When receipts do not rebuild ``receiptsRoot``.
         """
-        history = History(first_block, last_block, "")
+        history = History(first_block, last_block, "", deployed=first_block)
         self.extend(history, first_block)
         return history
 
@@ -236,6 +240,18 @@ class Balances:
         """Return the balance just before a log."""
         index = bisect.bisect_left(self._places, (block_number, log_index)) - 1
         return self._amounts[index] if index >= 0 else 0
+
+
+class Supply:
+    """A token's total supply, replayed from its verified ``Transfer`` logs: minted from zero, burned to it."""
+
+    def __init__(self, history: History, token: str) -> None:
+        nobody = "0x" + 40 * "0"
+        self._zero = Balances(history, token, nobody)
+
+    def before(self, block_number: int, log_index: int) -> int:
+        """Return the supply just before a log."""
+        return -self._zero.before(block_number, log_index)
 
 
 class _Nowhere:

@@ -10,6 +10,7 @@ from vaultkit.chain.abi import Contract, Event, load_abi
 from vaultkit.protocols import Rpc
 from vaultkit.trade import Policy, Turnover, risk_value
 from vaultkit.vault.audit_history import History, Log
+from vaultkit.vault.terms import Fees, Safeguards
 from vaultkit.window import WindowSpec
 
 
@@ -19,7 +20,8 @@ class Constants:
 
     contract: Contract
     policy: Policy
-    turnover_wad: int
+    safeguards: Safeguards
+    fees: Fees
     period: int
     max_age: int
     fee_pips: int
@@ -34,7 +36,8 @@ def read_constants(rpc: Rpc, book: AddressBook) -> Constants:
     return Constants(
         contract,
         Policy(*contract.call("policy")),
-        int(contract.call("safeguards")[1]),
+        Safeguards(*contract.call("safeguards")),
+        Fees(*contract.call("fees")),
         contract.call("period"),
         contract.call("maxAge"),
         venue.call("feePips"),
@@ -71,7 +74,7 @@ class Safeguarded:
         self._events = [
             (log, event) for log in history.logs if (event := vault.contract.decode_log(log.fields)) is not None
         ]
-        self._bucket = Turnover(vault.turnover_wad, vault.period)
+        self._bucket = Turnover(vault.safeguards.turnover_wad, vault.period)
         self._previous: int | None = None
 
     def left_wad(self, epoch: int) -> int:
@@ -87,16 +90,19 @@ class Safeguarded:
         self._bucket = self._bucket.counting(notional, nav)
 
     def stopped(self, log: Log) -> bool:
-        """Return whether trading was stopped when a log was written, by anyone before or by the vault itself just then.
+        """Return whether trading was stopped before the transaction of a log.
 
         Notes
         -----
-        Guardian and owner need no reason. That the vault stopped itself is taken from its verified event.
+        Guardian and owner need no reason. Whether the vault had to stop itself is recomputed by `ShareMarks`.
         """
         state = False
         for other, event in self._events:
             if (other.block_number, other.log_index) >= (log.block_number, log.log_index):
                 break
+            itself = event.name == "TradingStopped" and int(event.args["by"], 16) == int(event.address, 16)
+            if itself and other.fields["transactionHash"] == log.fields["transactionHash"]:
+                continue
             if event.name in ("TradingStopped", "TradingResumed"):
                 state = event.name == "TradingStopped"
         return state
@@ -111,9 +117,19 @@ class Safeguarded:
                 total += event.args["amount"] if event.name == "Owed" else -event.args["amount"]
         return total
 
-    def reward(self, log: Log, epoch: int) -> int:
-        """Return the reward that left the vault in an epoch; one that is owed has not left."""
-        name = log.fields["transactionHash"]
-        own = [event for other, event in self._events if other.fields["transactionHash"] == name]
-        paid = sum(event.args["amount"] for event in own if event.name == "RewardPaid" and event.args["epoch"] == epoch)
-        return int(paid) - int(sum(event.args["amount"] for event in own if event.name == "Owed"))
+    def settled(self, log: Log, epoch: int) -> tuple[tuple[int, int], int]:
+        """Return where an epoch's last event stands, and how much of its reward the vault kept as a debt."""
+        last, owed = (log.block_number, log.log_index), 0
+        waiting = 0
+        for other, event in self._events:
+            place = (other.block_number, other.log_index)
+            if place <= (log.block_number, log.log_index):
+                continue
+            if other.fields["transactionHash"] != log.fields["transactionHash"]:
+                break
+            if event.name == "Owed":
+                waiting = event.args["amount"]
+            elif event.name in ("Swapped", "RewardPaid") and event.args["epoch"] == epoch:
+                owed += waiting if event.name == "RewardPaid" else 0
+                last, waiting = place, 0
+        return last, owed

@@ -1,0 +1,90 @@
+"""The audit's page: complete, self-contained, and honest about what failed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.test_client import verb
+from tests.fixtures.keeper import book_of
+from tests.fixtures.vault import VaultSetup
+from vaultkit.vault.audit import audit
+from vaultkit.vault.audit_html import render_audit
+from vaultkit.vault.audit_report import Check
+
+
+class Page(HTMLParser):
+    """Texts and references of a page; every element must be closed."""
+
+    VOID = ("meta", "br")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.references: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.references += [value or "" for name, value in attrs if name in ("src", "href")]
+        assert tag not in ("script", "link")
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.texts)
+
+
+def test_the_page_shows_every_check_and_needs_nothing_from_outside(vault: VaultSetup):
+    vault.deposit(vault.actors.alice, 1_000_000 * 10**6)
+    vault.keep(60)
+    report = audit(vault.rpc, book_of(vault))
+    page = Page(render_audit(report, vault.book.pool))
+    assert page.references == []
+    (epoch,) = report.epochs
+    for said in (report.verdict, epoch.transaction_hash, epoch.proof_hash, epoch.commitments, epoch.beneficiary):
+        assert said in page.text
+    for check in epoch.checks:
+        assert check.name in page.texts
+    assert page.texts.count("✗") == 0
+
+
+def test_the_page_says_what_failed_and_escapes_what_it_is_told(vault: VaultSetup):
+    vault.deposit(vault.actors.alice, 1_000_000 * 10**6)
+    vault.keep(60)
+    report = audit(vault.rpc, book_of(vault))
+    bad = replace(report.epochs[0], checks=(*report.epochs[0].checks, Check("proof", False, "<script>", "verified")))
+    page = Page(render_audit(replace(report, epochs=(bad,), notes=("Read me.",)), vault.book.pool))
+    assert page.texts.count("✗") == 2 and "<script>" in page.text and "Read me." in page.text
+    assert "not shown to be the model's" in page.text
+
+
+def test_the_verb_writes_page_and_json_of_one_report(
+    vault: VaultSetup, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    vault.deposit(vault.actors.alice, 1_000_000 * 10**6)
+    vault.keep(60)
+    book_of(vault).save(tmp_path / "book.json")
+    place = ["--rpc", vault.devnet.url, "--book", str(tmp_path / "book.json"), "--html", str(tmp_path / "audit.html")]
+    assert verb("audit", *place, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["verdict"] in Page((tmp_path / "audit.html").read_text()).text
+    assert told["epochs"][0]["proof_found_in"] == "the transaction's own calldata" and told["missed"] == []
+    first = int(vault.rpc.call("eth_blockNumber"), 16) + 1
+    vault.close_epoch()
+    vault.devnet.mine(vault.now() + vault.terms.max_age_seconds)
+    assert verb("audit", *place, "--from-block", str(first)) == 5
+    assert "nothing is shown" in capsys.readouterr().out
+    assert "nothing is shown" in Page((tmp_path / "audit.html").read_text()).text

@@ -1,0 +1,137 @@
+"""Rewards, shares of gains and drawdown stops are recomputed, and a false limit shows as the check that it breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from eth_abi.abi import encode
+
+from tests.fixtures.keeper import book_of
+from tests.fixtures.vault import DELAY, VaultSetup
+from vaultkit.protocols import Rpc
+from vaultkit.units import WAD
+from vaultkit.vault.audit import AuditReport, audit
+from vaultkit.vault.terms import Fees, Safeguards
+
+DOLLAR = 10**6
+
+
+class LyingRpc:
+    """A node that answers one view of the vault with something else."""
+
+    def __init__(self, inner: Rpc, request: str, answer: str) -> None:
+        self.inner, self.request, self.answer = inner, request, answer
+
+    @property
+    def label(self) -> str:
+        return self.inner.label
+
+    def call(self, method: str, params: Sequence[Any] = ()) -> Any:
+        if method == "eth_call" and params[0]["data"] == self.request:
+            return self.answer
+        return self.inner.call(method, params)
+
+    def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        return self.inner.batch(calls)
+
+
+def lying(vault: VaultSetup, name: str, value: Safeguards | Fees) -> Rpc:
+    kinds = ["uint256"] * 3 if name == "safeguards" else ["uint256"] * 3 + ["address"]
+    return LyingRpc(vault.rpc, vault.vault.encode(name), "0x" + encode(kinds, tuple(asdict(value).values())).hex())
+
+
+def report(vault: VaultSetup, rpc: Rpc | None = None, **options: Any) -> AuditReport:
+    return audit(rpc or vault.rpc, book_of(vault), **options)
+
+
+def failed(found: AuditReport) -> set[str]:
+    return {check.name for epoch in found.epochs for check in epoch.checks if not check.passed}
+
+
+def move(vault: VaultSetup, *, buy_risk: bool, amount: int) -> None:
+    """Move the price and let the mean follow."""
+    vault.trade(buy_risk=buy_risk, amount=amount)
+    vault.devnet.mine(vault.now() + 2_000)
+
+
+def test_rewards_are_recomputed(vault: VaultSetup):
+    fees = Fees(reward_per_epoch=30 * DOLLAR, reward_year_pips=20_000)
+    vault.redeploy(fees=fees)
+    vault.deposit(vault.actors.alice, 1_000_000 * DOLLAR)
+    paid = [vault.events(vault.keep(percent))["RewardPaid"]["amount"] for percent in (60, 50)]
+    vault.close_epoch()
+    vault.devnet.mine(vault.now() + vault.terms.max_age_seconds)
+    paid.append(vault.events(vault.keep(40))["RewardPaid"]["amount"])
+    found = report(vault)
+    assert found.passed, failed(found)
+    assert [epoch.reward for epoch in found.epochs] == paid
+    assert paid[2] == pytest.approx(2 * paid[1], rel=0.1), "a missed epoch is paid for with the next"
+    less = lying(vault, "fees", Fees(reward_per_epoch=30 * DOLLAR, reward_year_pips=19_000))
+    assert failed(report(vault, less)) == {"reward"}
+
+
+def test_shares_of_gains_are_recomputed(vault: VaultSetup):
+    fees = Fees(performance_pips=200_000, performance_recipient=vault.actors.bob)
+    vault.redeploy(fees=fees)
+    vault.deposit(vault.actors.alice, 1_000_000 * DOLLAR)
+    vault.keep(90)
+    move(vault, buy_risk=True, amount=3_000_000 * DOLLAR)
+    assert vault.events(vault.keep(50))["PerformanceFeePaid"]["shares"] > 0
+    vault.keep(60)
+    found = report(vault)
+    assert found.passed, failed(found)
+    other = lying(vault, "fees", Fees(performance_pips=100_000, performance_recipient=vault.actors.bob))
+    assert failed(report(vault, other)) == {"share of gains"}
+
+
+def fallen(vault: VaultSetup) -> None:
+    """A vault that stopped itself, was resumed by its owner, and trades again."""
+    vault.redeploy(safeguards=Safeguards(drawdown_wad=2 * WAD // 100))
+    vault.deposit(vault.actors.alice, 1_000_000 * DOLLAR)
+    vault.keep(95)
+    move(vault, buy_risk=False, amount=6_000 * 10**18)
+    assert vault.events(vault.keep(20))["TradingStopped"]["by"] == vault.vault.address.lower()
+    vault.transact(vault.actors.owner, vault.vault, "scheduleResume")
+    vault.devnet.mine(vault.now() + DELAY)
+    vault.transact(vault.actors.owner, vault.vault, "resumeTrading")
+    vault.keep(40)
+
+
+def test_a_vault_that_stopped_itself_had_to(vault: VaultSetup):
+    fallen(vault)
+    found = report(vault)
+    assert found.passed, failed(found)
+    assert [epoch.reason for epoch in found.epochs] == ["traded", "stopped", "traded"]
+    assert all("drawdown stop" in {check.name for check in epoch.checks} for epoch in found.epochs)
+
+
+@pytest.mark.parametrize("percent", [0, 1, 50])
+def test_another_drawdown_limit_shows_as_a_stop_that_was_not_due_or_one_that_was_left_out(
+    vault: VaultSetup, percent: int
+):
+    fallen(vault)
+    found = report(vault, lying(vault, "safeguards", Safeguards(drawdown_wad=percent * WAD // 100)))
+    if percent == 1:
+        assert failed(found) <= {"drawdown stop"}, "a lower limit stops here as well"
+    else:
+        assert "drawdown stop" in failed(found)
+
+
+def test_a_later_range_is_judged_by_what_happened_before_it(vault: VaultSetup):
+    fallen(vault)
+    whole = report(vault)
+    found = report(vault, from_block=whole.epochs[1].block_number)
+    assert [epoch.epoch for epoch in found.epochs] == [epoch.epoch for epoch in whole.epochs[1:]]
+    assert found.passed, failed(found)
+    assert found.epochs == whole.epochs[1:]
+
+
+def test_a_stop_by_the_guardian_needs_no_reason(vault: VaultSetup):
+    vault.deposit(vault.actors.alice, 1_000_000 * DOLLAR)
+    vault.transact(vault.actors.guardian, vault.vault, "stopTrading")
+    vault.keep(60)
+    found = report(vault)
+    assert found.passed and found.epochs[0].reason == "stopped"

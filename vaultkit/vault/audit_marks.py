@@ -1,0 +1,143 @@
+"""A share's value over a vault's life, replayed: drawdown stops, gains shared and rewards paid follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from vaultkit.chain.abi import Event
+from vaultkit.units import PIPS, Q96, WAD, mul_div
+from vaultkit.vault.audit_history import History, Log, Supply
+from vaultkit.vault.audit_report import Check
+from vaultkit.vault.audit_terms import Constants, events_of
+
+VIRTUAL_SHARES: Final = 10**6
+YEAR_SECONDS: Final = 365 * 86_400
+_MOST: Final = 2**128 - 1
+
+Value = Callable[[Log], int]
+"""What the vault held just before a log, at the mean price of its block, in the asset's smallest units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What an epoch settled besides its trade; ``fell`` says that the vault had to stop itself."""
+
+    fell: bool
+    checks: tuple[Check, ...]
+    reward: int
+
+
+class ShareMarks:
+    """Replays peak and high-water mark of a share; epochs are asked for in their order, from the first."""
+
+    def __init__(self, history: History, vault: Constants, value: Value) -> None:
+        self._history, self._vault, self._value = history, vault, value
+        self._supply = Supply(history, vault.contract.address)
+        self._events = [(log, event) for log in history.logs if (event := vault.contract.decode_log(log.fields))]
+        start = self._share(0, VIRTUAL_SHARES)
+        self._peak = self._high = start
+        self._resumed = 0
+        self._previous: int | None = None
+
+    @staticmethod
+    def _share(nav: int, shares: int) -> int:
+        return min(_MOST, mul_div(nav + 1, Q96, shares))
+
+    def _shares(self, log: Log) -> int:
+        return self._supply.before(log.block_number, log.log_index) + VIRTUAL_SHARES
+
+    def epoch(self, log: Log, epoch: int, nav: int, idle_after: int, *, stopped: bool) -> Settled:
+        """Return what an accepted epoch settled, compared with what it had to.
+
+        Parameters
+        ----------
+        log
+            The epoch's ``Rebalanced``.
+        nav
+            Value before the trade at the mean price.
+        idle_after
+            Asset balance after the trade.
+        stopped
+            Whether trading was stopped before the transaction.
+        """
+        self._resume_before(log)
+        own = self._own(log, epoch)
+        paid = own.get("PerformanceFeePaid")
+        shares = self._shares(log) - (paid.args["shares"] if paid else 0)
+        checks = [self._performance(paid, nav, shares)]
+        shares = self._shares(log)
+        fell = not stopped and self._falls(nav, shares)
+        said = "TradingStopped" in own
+        checks.append(Check("drawdown stop", said == fell, _stop(said), _stop(fell)))
+        reward = own.get("RewardPaid")
+        amount = int(reward.args["amount"]) if reward else 0
+        checks.append(self._reward(amount, epoch, nav, idle_after, log))
+        self._previous = epoch
+        return Settled(fell, tuple(checks), amount)
+
+    def _own(self, log: Log, epoch: int) -> dict[str, Event]:
+        """Return what the vault itself said in an epoch's transaction, by the event's name."""
+        found: dict[str, Event] = {}
+        for other, event in self._events:
+            if other.fields["transactionHash"] != log.fields["transactionHash"]:
+                continue
+            by_vault = event.name == "TradingStopped" and int(event.args["by"], 16) == int(event.address, 16)
+            if by_vault or (event.name in ("PerformanceFeePaid", "RewardPaid") and event.args["epoch"] == epoch):
+                found[event.name] = event
+        return found
+
+    def _performance(self, paid: Event | None, nav: int, shares: int) -> Check:
+        """Compare the shares minted for gains, and move the high-water mark."""
+        fees = self._vault.fees
+        value = self._share(nav, shares)
+        expected: tuple[int, int] | None = None
+        if fees.performance_pips and value > self._high:
+            assets = mul_div(mul_div(value - self._high, shares, Q96), fees.performance_pips, PIPS)
+            minted = mul_div(assets, shares, nav + 1 - assets)
+            expected = (minted, assets)
+            self._high = self._share(nav, shares + minted)
+        got = (paid.args["shares"], paid.args["assets"]) if paid else None
+        return Check("share of gains", got == expected, str(got), str(expected))
+
+    def _falls(self, nav: int, shares: int) -> bool:
+        """Move the peak, and return whether a share is too far below it."""
+        limit = self._vault.safeguards.drawdown_wad
+        if limit == 0:
+            return False
+        value = self._share(nav, shares)
+        if value > self._peak:
+            self._peak = value
+            return False
+        return value < mul_div(self._peak, WAD - limit, WAD)
+
+    def _resume_before(self, log: Log) -> None:
+        """Take the peak anew at every resumption up to a log."""
+        resumed = list(events_of(self._history, self._vault.contract, "TradingResumed"))
+        while self._resumed < len(resumed):
+            other, _ = resumed[self._resumed]
+            if (other.block_number, other.log_index) >= (log.block_number, log.log_index):
+                return
+            self._peak = self._share(self._value(other), self._shares(other))
+            self._resumed += 1
+
+    def _reward(self, amount: int, epoch: int, nav: int, idle_after: int, log: Log) -> Check:
+        fees, period = self._vault.fees, self._vault.period
+
+        def due(elapsed: int) -> int:
+            budget = mul_div(nav, fees.reward_year_pips * period * elapsed, PIPS * YEAR_SECONDS)
+            return min(fees.reward_per_epoch, budget, idle_after)
+
+        if self._previous is not None:
+            expected = {due(epoch - self._previous)}
+        else:
+            # No event tells in which epoch the vault was made: after the audit's first block, and before this log.
+            made = self._history.timestamp(self._history.deployed or self._history.first_block) // period
+            last = min(epoch, log.timestamp // period)
+            expected = {due(max(1, epoch - first)) for first in range(made, last + 1)}
+        return Check("reward", amount in expected, str(amount), " or ".join(map(str, sorted(expected)[:3])))
+
+
+def _stop(stopped: bool) -> str:
+    return "the vault stopped itself" if stopped else "it did not stop itself"
