@@ -29,3 +29,32 @@ def test_verb_shows_one_and_two_columns(capsys):
 def test_net_without_width_is_refused():
     with pytest.raises(CircuitError, match="positive widths"):
         plan(16, (0,))
+
+
+def weights_of(capsys, *ways):
+    words = [word for way in ways for word in ("--weights", way)]
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", *words, "--json"])
+    return ended.value.code, json.loads(capsys.readouterr().out)
+
+
+def test_ways_of_treating_weights_are_proven_side_by_side(capsys):
+    code, (committed, fixed) = weights_of(capsys, "fixed", "polycommit")
+    assert (code, committed["weights"], fixed["weights"]) == (0, "polycommit", "fixed")
+    assert fixed["proof_bytes"] < committed["proof_bytes"]
+    assert fixed["verify_gas"] < committed["verify_gas"] <= 455_000
+    assert committed["binds"] != fixed["binds"]
+
+
+@pytest.mark.slow
+def test_hashed_weights_cost_forty_rows_each_and_private_ones_bind_nothing(capsys):
+    code, (private, hashed) = weights_of(capsys, "private", "hashed")
+    assert code == 0
+    assert hashed["rows"] > 40 * (16 * 16 + 16 + 16 + 1)
+    assert hashed["pk_bytes"] > 5 * private["pk_bytes"]
+    assert private["binds"].startswith("nothing")
+
+
+def test_unknown_way_is_named(capsys):
+    code, answer = weights_of(capsys, "secret")
+    assert (code, answer["error"]) == (2, "SettingsError")

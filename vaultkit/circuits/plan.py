@@ -57,14 +57,9 @@ def plan(inputs: int, hidden: tuple[int, ...], *, columns: int = 1, gas_gwei: fl
             "a plan needs positive widths and one or two columns", got=f"{inputs}, {hidden}, {columns} columns"
         )
     widths = (inputs, *hidden, 1)
-    layers: list[nn.Module] = []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        for before, after in itertools.pairwise(widths):
-            layers += [nn.Linear(before, after), nn.ReLU()]
     with tempfile.TemporaryDirectory(prefix="vaultkit-plan-") as name:
         onnx = Path(name) / "model.onnx"
-        export_onnx(nn.Sequential(*layers[:-1]), inputs, onnx)
+        export_onnx(relu_net(inputs, hidden), inputs, onnx)
         settings = generate_settings(onnx, CircuitShape(num_inner_cols=columns))
     logrows = int(settings["run_args"]["logrows"])
     return Plan(
@@ -79,3 +74,13 @@ def plan(inputs: int, hidden: tuple[int, ...], *, columns: int = 1, gas_gwei: fl
         verifier_bytes=_VERIFIER_BYTES[columns],
         eth_per_decision=_GAS[columns] * gas_gwei * 1e-9,
     )
+
+
+def relu_net(inputs: int, hidden: tuple[int, ...]) -> nn.Sequential:
+    """Return an untrained ReLU net with one output; equal widths give equal weights."""
+    layers: list[nn.Module] = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for before, after in itertools.pairwise((inputs, *hidden, 1)):
+            layers += [nn.Linear(before, after), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
