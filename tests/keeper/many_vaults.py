@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from tests.fixtures.circuit import Circuit
 from tests.fixtures.keeper import KEEPER_INDEX, book_of
@@ -47,8 +48,8 @@ class ManyVaults:
             yield made
 
 
-def many_vaults(setup: VaultSetup, circuit: Circuit, folder: Path, count: int) -> ManyVaults:
-    """Return ``count`` funded vaults that obey the circuit."""
+def many_vaults(setup: VaultSetup, circuit: Circuit, folder: Path, count: int, **tables: Any) -> ManyVaults:
+    """Return ``count`` funded vaults that obey the circuit; ``tables`` are further ones of the configuration."""
     obey(setup, circuit)
     alice, setups, books = setup.actors.alice, [], []
     expiry = setup.now() // PERIOD * PERIOD + setup.terms.max_age_seconds
@@ -65,7 +66,7 @@ def many_vaults(setup: VaultSetup, circuit: Circuit, folder: Path, count: int) -
         chain=ChainTable(rpcs=(setup.devnet.url,), poll_seconds=0.5),
         account=AccountTable(ape="unused"),
         vault=tuple(VaultTable(book=book, artefact=circuit.folder) for book in books),
-        operation=OperationTable(folder=folder / "keeper"),
+        **{"operation": OperationTable(folder=folder / "keeper"), **tables},
     )
     return ManyVaults(setups, config)
 

@@ -14,7 +14,7 @@ from tests.fixtures.vault import PERIOD, VaultSetup
 from vaultkit.chain.abi import Contract
 from vaultkit.keeper.assemble import emulated
 from vaultkit.keeper.keeper import Keeper
-from vaultkit.keeper.process import verified
+from vaultkit.keeper.provers import verified
 from vaultkit.manifest import ArtefactManifest
 from vaultkit.protocols import Proof, Prover, Rpc
 from vaultkit.units import WAD

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from vaultkit.circuits.providers import ProverSettings
 from vaultkit.errors import SettingsError
 
 Positive = Annotated[int, Field(gt=0)]
@@ -85,7 +86,6 @@ class OperationTable(_Table):
     folder: Path | None = None
     port: Annotated[int, Field(ge=0, le=65_535)] | None = None
     webhooks: tuple[str, ...] = ()
-    workers: Positive = 1
 
 
 class EconomicsTable(_Table):
@@ -103,6 +103,7 @@ class KeeperConfig(_Table):
     vault: Annotated[tuple[VaultTable, ...], Field(min_length=1)]
     limits: LimitsTable = LimitsTable()
     private: PrivateTable = PrivateTable()
+    prover: ProverSettings = ProverSettings()
     operation: OperationTable = OperationTable()
     economics: EconomicsTable = EconomicsTable()
 
@@ -192,7 +193,8 @@ def _rooted(config: KeeperConfig, folder: Path) -> KeeperConfig:
         }
     )
     operation = config.operation.model_copy(update={"folder": root(config.operation.folder)})
-    return config.model_copy(update={"vault": vaults, "account": account, "operation": operation})
+    prover = config.prover.model_copy(update={"backend": root(config.prover.backend)})
+    return config.model_copy(update={"vault": vaults, "account": account, "prover": prover, "operation": operation})
 
 
 TEMPLATE: Final = """\
@@ -236,11 +238,19 @@ book = "book.json"                 # written by `vaultkit deploy`
 # fallback = "none"                # "public": publish after patience_blocks; cancellations are always public
 # patience_blocks = 6
 
+[prover]
+# provider = "local"               # "command": an external ezkl, as one built for GPUs; "ray": a cluster
+# workers = 1                      # proofs made at the same time
+# command = ["ezkl"]
+# gpu = true                       # whether the command needs a GPU and its backend
+# backend = "icicle"               # folder of the ICICLE backend; from the environment where left out
+# address = "auto"                 # of the Ray cluster; one on this machine alone where left out
+# cpus = 1.0                       # processors that a proof on the cluster asks for
+
 [operation]
 # folder = "keeper"                # journals, logs and status.json
 # port = 9464                      # /health, /status and /metrics on loopback
 # webhooks = []                    # alarms are posted as JSON
-# workers = 1                      # proofs made at the same time
 
 [economics]
 # reward_wei = 0                   # what an accepted epoch earns you, by agreement

@@ -15,6 +15,7 @@ from vaultkit.keeper.journal import read_journal
 from vaultkit.keeper.lock import KeeperLock
 from vaultkit.keeper.monitor import TRADE_GAS
 from vaultkit.keeper.process import book_of, endpoints_of, folder_of, journal_name
+from vaultkit.keeper.provers import described
 from vaultkit.manifest import ArtefactManifest
 
 FREE_BYTES = 200 * 2**20
@@ -35,6 +36,7 @@ def examine(config: KeeperConfig, address: Callable[[], str]) -> Iterator[tuple[
         yield _checked(f"endpoint {number}", lambda url=url: _endpoint(url, config))  # type: ignore[misc]
     yield _checked("endpoints agree", lambda: _agree(config))
     yield _checked("account", lambda: _balance(config, address()))
+    yield _checked("prover", lambda: described(config.prover))
     yield _checked("disk", lambda: _disk(folder_of(config)))
     for number, table in enumerate(config.vault, 1):
         yield _checked(f"vault {number}", lambda table=table: _vault(table, config))  # type: ignore[misc]

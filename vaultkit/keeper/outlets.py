@@ -11,11 +11,11 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final
 
 import urllib3
@@ -99,6 +99,10 @@ class HealthServer(LoopbackServer):
     ----------
     port
         Loopback port; zero for a free one.
+    monitors, redactor
+        What is shown, and what is not.
+    proofs
+        Returns proofs by what became of them.
 
     Raises
     ------
@@ -106,7 +110,13 @@ class HealthServer(LoopbackServer):
         When the port is taken.
     """
 
-    def __init__(self, port: int, monitors: Sequence[Monitor], redactor: Redactor) -> None:
+    def __init__(
+        self,
+        port: int,
+        monitors: Sequence[Monitor],
+        redactor: Redactor,
+        proofs: Callable[[], dict[str, int]] = dict,
+    ) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 shown = overview(monitors, redactor)
@@ -116,7 +126,7 @@ class HealthServer(LoopbackServer):
                 elif self.path == "/status":
                     self._say(200, json.dumps(shown), "application/json")
                 elif self.path == "/metrics":
-                    self._say(200, redactor.text(metrics_text(monitors)), "text/plain; version=0.0.4")
+                    self._say(200, redactor.text(metrics_text(monitors, proofs())), "text/plain; version=0.0.4")
                 else:
                     self._say(404, "health, status or metrics\n", "text/plain")
 
@@ -146,8 +156,8 @@ _GAUGES: Final = {
 }
 
 
-def metrics_text(monitors: Sequence[Monitor]) -> str:
-    """Return Prometheus text: epochs by outcome, health, alarms, gauges, proof seconds and gas of the last epoch."""
+def metrics_text(monitors: Sequence[Monitor], proofs: Mapping[str, int] = MappingProxyType({})) -> str:
+    """Return Prometheus text: epochs by outcome, health, alarms, gauges, proofs, and the last epoch's proof and gas."""
     families: dict[str, list[str]] = {}
 
     def add(name: str, kind: str, text: str, value: Any, /, **labels: str) -> None:
@@ -167,9 +177,12 @@ def metrics_text(monitors: Sequence[Monitor]) -> str:
                 add(name, "gauge", text, shown[field], vault=monitor.vault)
         work = monitor.last_work
         if work is not None and work.proof is not None:
-            add("vaultkit_proof_seconds", "gauge", "Time of the last proof", work.proof.seconds, vault=monitor.vault)
+            labels = {"vault": monitor.vault, "prover": work.proof.prover}
+            add("vaultkit_proof_seconds", "gauge", "Time of the last proof", work.proof.seconds, **labels)
         if work is not None and work.mined is not None:
             add("vaultkit_gas_used", "gauge", "Gas of the last submission", work.mined.gas_used, vault=monitor.vault)
+    for outcome, count in sorted(proofs.items()):
+        add("vaultkit_proofs", "gauge", "Proofs of this process by what became of them", count, outcome=outcome)
     return "\n".join(line for lines in families.values() for line in lines) + "\n"
 
 

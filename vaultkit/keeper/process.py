@@ -22,13 +22,14 @@ from vaultkit.keeper.monitor import Alarm, Monitor
 from vaultkit.keeper.outlets import HealthServer, StatusFile, Webhooks
 from vaultkit.keeper.polite import Polite
 from vaultkit.keeper.proof_pool import ProofPool
+from vaultkit.keeper.provers import open_pool
 from vaultkit.keeper.quorum import Quorum, require_chain
 from vaultkit.keeper.redact import Redactor, json_logger
 from vaultkit.keeper.remembering import Remembering
 from vaultkit.keeper.signing import AccountSigner
 from vaultkit.keeper.state import Work
 from vaultkit.manifest import ArtefactManifest
-from vaultkit.protocols import Proof, Prover, Rpc
+from vaultkit.protocols import Rpc
 from vaultkit.settings import build_dir
 
 OnSettled = Callable[[VaultBook, Settled, Work | None], None]
@@ -88,30 +89,6 @@ def book_of(table: VaultTable, chain_id: int) -> AddressBook:
     return book
 
 
-def local_prover(chain_id: int) -> Callable[[], Prover]:
-    """Return what makes a prover on this machine."""
-
-    def make() -> Prover:
-        from vaultkit.circuits.prover import LocalProver
-
-        return LocalProver(chain_id=chain_id)
-
-    return make
-
-
-def verified(artefact: Path, proof: Proof) -> None:
-    """Verify a proof as the vault's verifier will.
-
-    Raises
-    ------
-    ProofInvalid
-        When it does not verify.
-    """
-    from vaultkit.circuits.verify import verify_proof
-
-    verify_proof(artefact, proof)
-
-
 @contextmanager
 def open_process(
     config: KeeperConfig,
@@ -156,8 +133,8 @@ def open_process(
             log.warning("alarm", vault=raised.vault, kind=raised.kind, detail=raised.detail, raised=raised.raised)
             hooks(raised)
 
-        pool = ProofPool(local_prover(config.chain.chain_id), verified, config.operation.workers)
-        stack.callback(pool.close)
+        said = lambda words: alarm(Alarm("", "prover", words, True))  # noqa: E731
+        pool = stack.enter_context(open_pool(config.prover, config.chain.chain_id, said))
         relays = [HttpRpc(url, config.chain.timeout_seconds) for url in config.private.endpoints]
         outputs = cache(_outputs)
         nonces = Nonces()
@@ -196,7 +173,7 @@ def open_process(
         stack.enter_context(StatusFile(paths[0].with_suffix(".status.json"), monitors, redactor))
         port = None
         if config.operation.port is not None:
-            port = stack.enter_context(HealthServer(config.operation.port, monitors, redactor)).port
+            port = stack.enter_context(HealthServer(config.operation.port, monitors, redactor, pool.counts)).port
         yield Process(Fleet(keepers), tuple(keepers), tuple(monitors), tuple(paths), pool, port)
 
 

@@ -65,6 +65,12 @@ class ProofPool:
         """Return one keeper's view of the pool."""
         return PoolLane(self)
 
+    def counts(self) -> dict[str, int]:
+        """Return how many proofs were made, shared, dropped before they started, and are waited for."""
+        with self._changed:
+            waiting = sum(bool(task.lanes) and task.result is None for task in self._tasks.values())
+            return {"made": self.proven, "shared": self.shared, "dropped": self.dropped, "waiting": waiting}
+
     def close(self) -> None:
         """Kill what runs and stop the workers."""
         with self._changed:
