@@ -44,9 +44,8 @@ def kept_by(settings: ProverSettings, vault: VaultSetup, circuit: Any, folder: P
         epoch = vaults.close_epoch()
         keep(vaults, process, 1, block_seconds=0.3)
         metrics = metrics_text(process.monitors, process.proofs.counts())
-        proven = [
-            e.fact.prover for j in process.journals for e in read_journal(j)[1] if isinstance(e.fact, facts.Proven)
-        ]
+        history = [entry.fact for journal in process.journals for entry in read_journal(journal)[1]]
+        provers = {fact.prover for fact in history if isinstance(fact, facts.Proven)}
         alarms = len(logged(process, "alarm"))
     assert vaults.accepted(epoch) == 2
     return provers, metrics, alarms
