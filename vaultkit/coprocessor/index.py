@@ -6,86 +6,31 @@ Every header of the range is hashed and linked, and every wanted log in it is th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
 from vaultkit.book import PoolBook
-from vaultkit.chain.header import fetch_headers
-from vaultkit.chain.rpc import chain_id, quantity
 from vaultkit.chain.sources import Sources
-from vaultkit.coprocessor.chunk import HEADERS_A_BATCH, RECEIPTS_A_BATCH, Chunk, Reader
-from vaultkit.coprocessor.lock import writing
-from vaultkit.coprocessor.merkle import commitment
+from vaultkit.coprocessor.anchor import Checkpoint, Evidence
+from vaultkit.coprocessor.chunk import Reader
+from vaultkit.coprocessor.plan import Plan, plan_of
 from vaultkit.coprocessor.ranges import BlockRange, resolve_range
-from vaultkit.coprocessor.rollback import agreeing_manifest, sound_manifest
 from vaultkit.coprocessor.selection import Selection
-from vaultkit.coprocessor.store import load_manifest, write_tables
+from vaultkit.coprocessor.store import load_manifest
 from vaultkit.coprocessor.tables import require_columns
-from vaultkit.errors import HeaderMismatch, RangeMissing, ReorgDetected, StoreError, UsageError
-from vaultkit.manifest import MANIFEST_NAME, Anchor, DatasetManifest
+from vaultkit.coprocessor.writer import Progress, Writer
+from vaultkit.errors import UsageError
+from vaultkit.manifest import Anchor, DatasetManifest
 from vaultkit.protocols import Rpc
 from vaultkit.schema import TABLES
 
+__all__ = ["CHUNK_BLOCKS", "Checkpoint", "Index", "Plan", "index_pool"]
+
 CHUNK_BLOCKS: Final = 2_500
-"""Blocks in one file: what a restart repeats at most, and what is held in memory at once."""
-
-_SAMPLE_BLOCKS: Final = 50
-
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A block whose hash the user trusts."""
-
-    number: int
-    hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Evidence:
-    """An anchor and what it needs."""
-
-    anchor: Anchor
-    checkpoint: Checkpoint | None
-    witnesses: tuple[Rpc, ...]
-
-    def __post_init__(self) -> None:
-        if (self.anchor == "checkpoint") != (self.checkpoint is not None):
-            raise UsageError("the anchor `checkpoint` and a trusted block go together", got=self.anchor)
-        if (self.anchor == "quorum") != bool(self.witnesses):
-            raise UsageError("the anchor `quorum` and other endpoints go together", got=self.anchor)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What indexing a range would cost.
-
-    Parameters
-    ----------
-    blocks
-        Headers to hash.
-    opened
-        Blocks whose receipts would be fetched, estimated from a sample of headers.
-    sampled
-        Size of that sample.
-    calls
-        JSON-RPC calls by method, as expected.
-    requests
-        HTTP requests that they are batched into.
-    """
-
-    first: int
-    last: int
-    blocks: int
-    opened: int
-    sampled: int
-    calls: dict[str, int]
-    requests: int
+"""Blocks in one file: what a restart repeats at most, and what is held in memory twice at most."""
 
 
 class Index:
@@ -133,18 +78,7 @@ class Index:
 
     def plan(self, blocks: str | BlockRange) -> Plan:
         """Return what a range would cost, without fetching it."""
-        span = self._range(blocks)
-        step = max(1, len(span) // _SAMPLE_BLOCKS)
-        numbers = range(span.first, span.last + 1, step)
-        headers = self.sources.attempt(lambda rpc: fetch_headers(rpc, numbers))
-        share = sum(self.selection.must_open(header) for header in headers) / len(headers)
-        opened = round(share * len(span))
-        calls = {"eth_getBlockByNumber": len(span), "eth_getBlockReceipts": opened}
-        requests = -(-len(span) // HEADERS_A_BATCH) + -(-opened // RECEIPTS_A_BATCH)
-        if self.selection.transaction_hashes and opened:
-            calls["eth_getBlockByNumber with transactions, at most"] = opened
-            requests += -(-opened // RECEIPTS_A_BATCH)
-        return Plan(span.first, span.last, len(span), opened, len(headers), calls, requests)
+        return plan_of(self.reader, self._range(blocks))
 
     def collect(
         self,
@@ -169,19 +103,17 @@ class Index:
         UsageError
             When there is no such table or column, or the range is none.
         ChainError, VerificationError
-            As `vaultkit.coprocessor.chunk.Reader.read`.
+            As `vaultkit.coprocessor.chunk.Reader.chunks`.
         """
         name = self._one_table(table)
         require_columns(name, columns or ())
         span = self._range(blocks)
-        frames, parent = [], None
-        for start in range(span.first, span.last + 1, chunk_blocks):
-            chunk = self.reader.read(start, min(start + chunk_blocks - 1, span.last), parent)
-            parent = (chunk.headers[-1].number, chunk.headers[-1].hash)
+        frames = []
+        for chunk in self.reader.chunks(span.first, span.last, chunk_blocks, None):
             frame = chunk.tables[name]
             frames.append(frame.select(columns) if columns else frame)
             if progress is not None:
-                progress(parent[0] - span.first + 1, len(span))
+                progress(chunk.headers[-1].number - span.first + 1, len(span))
         return pl.concat(frames)
 
     def write(
@@ -228,8 +160,9 @@ class Index:
         """
         span = None if blocks is None else self._range(blocks)
         first, last = (None, None) if span is None else (span.first, span.last)
-        evidence = _Evidence(anchor, checkpoint, tuple(witnesses))
-        return self._locked(store, first, last, start or 0, evidence, chunk_blocks, finality_blocks, progress)
+        evidence = Evidence(anchor, checkpoint, tuple(witnesses))
+        writer = Writer(self.reader, store, evidence, chunk_blocks, finality_blocks, progress)
+        return writer.run(first, last, start or 0)
 
     def follow(self, store: Path, heads: Iterable[int], *, start: int = 0, **options: Any) -> DatasetManifest | None:
         """Keep a store up with announced heads, which may come out of order, twice, or not at all.
@@ -254,88 +187,6 @@ class Index:
         if len(names) > 1:
             raise UsageError("there are several tables to choose from", expected=" or ".join(names))
         return names[0] if names else "blocks"
-
-    def _locked(self, store: Path, *arguments: Any) -> DatasetManifest:
-        created = not store.exists()
-        with writing(store):
-            try:
-                return self._write(store, *arguments)
-            finally:
-                if created and not (store / MANIFEST_NAME).exists():
-                    _remove_empty(store)
-
-    def _write(
-        self,
-        store: Path,
-        first: int | None,
-        last: int | None,
-        start: int,
-        evidence: _Evidence,
-        chunk_blocks: int,
-        finality_blocks: int | None,
-        progress: Progress | None,
-    ) -> DatasetManifest:
-        checkpoint = evidence.checkpoint
-        head = quantity(self.sources.call("eth_blockNumber"), self.sources)
-        held = sound_manifest(store)
-        if held is not None:
-            _check_same(held, self.selection, chain_id(self.sources))
-            held = agreeing_manifest(self._jury(evidence.witnesses), store, held, head, finality_blocks=finality_blocks)
-        if last is None:
-            last = checkpoint.number if checkpoint is not None else max(head, held.last_block if held else 0)
-        begin = _first_missing(held, start, first)
-        if checkpoint is not None and (last, max(begin - 1, last)) != (checkpoint.number, checkpoint.number):
-            raise UsageError(
-                "a checkpoint anchors the range that ends with it",
-                got=f"a range up to {max(begin - 1, last)}",
-                expected=checkpoint.number,
-            )
-        if last > head and begin <= last:
-            raise RangeMissing("the chain does not reach the last block yet", got=f"newest {head}", expected=last)
-        manifest = held
-        for lowest in range(begin, last + 1, chunk_blocks):
-            end = min(lowest + chunk_blocks - 1, last)
-            parent = (manifest.last_block, bytes.fromhex(manifest.last_hash[2:])) if manifest else None
-            chunk = self.reader.read(lowest, end, parent)
-            manifest = self._save(store, manifest, chunk)
-            if progress is not None:
-                progress(end - begin + 1, last - begin + 1)
-        if manifest is None:
-            raise UsageError("there is no block to index", got=f"{begin} to {last}")
-        return _anchor(store, manifest, evidence)
-
-    def _jury(self, witnesses: Sequence[Rpc]) -> Reader:
-        """Return a reader whose endpoints all have to agree before anything is dropped."""
-        rpcs = [endpoint.rpc for endpoint in self.sources.endpoints]
-        return Reader(Sources([*rpcs, *witnesses]), self.selection) if witnesses else self.reader
-
-    def _save(self, store: Path, before: DatasetManifest | None, chunk: Chunk) -> DatasetManifest:
-        first, last = chunk.headers[0], chunk.headers[-1]
-        files = write_tables(store, first.number, last.number, chunk.tables)
-        every = {**(before.files if before else {}), **files}
-        manifest = DatasetManifest(
-            format=2,
-            network=store.name,
-            chain_id=before.chain_id if before else chain_id(self.sources),
-            anchor="single",
-            address=self.selection.addresses[0] if len(self.selection.addresses) == 1 else "",
-            first_block=before.first_block if before else first.number,
-            last_block=last.number,
-            last_hash=f"0x{last.hash.hex()}",
-            blocks_positive=chunk.opened + (before.blocks_positive if before else 0),
-            files=every,
-            addresses=self.selection.addresses,
-            tables=self.selection.tables,
-            transaction_hashes=self._hashes_of(before),
-            blooms=self.selection.blooms,
-            commitment=commitment(every),
-        )
-        manifest.save(store)
-        return manifest
-
-    def _hashes_of(self, before: DatasetManifest | None) -> Any:
-        proven = self.selection.transaction_hashes and (before is None or before.transaction_hashes == "verified")
-        return "verified" if proven else "node"
 
 
 def index_pool(
@@ -369,71 +220,6 @@ def index_pool(
         As `Index.write`.
     """
     index = Index(rpc, [name for name in TABLES if name != "blocks"], [pool.pool], compare_logs=compare_logs)
-    evidence = _Evidence(anchor, checkpoint, tuple(witnesses))
-    return index._locked(store, first, last, pool.from_block, evidence, chunk_blocks, None, progress)
-
-
-def _check_same(held: DatasetManifest, selection: Selection, chain: int) -> None:
-    addresses = tuple(address.lower() for address in held.addresses or ((held.address,) if held.address else ()))
-    tables = set(held.tables or TABLES)
-    if (held.chain_id, set(addresses)) != (chain, set(selection.addresses)):
-        raise StoreError(
-            "the store holds another pool or chain",
-            got=f"{', '.join(addresses) or 'any contract'} on chain {held.chain_id}",
-            expected=f"{', '.join(selection.addresses) or 'any contract'} on chain {chain}",
-            next_step="Give another folder",
-        )
-    if tables != set(selection.tables):
-        raise StoreError(
-            "the store holds other tables",
-            got=", ".join(sorted(tables)),
-            expected=", ".join(sorted(selection.tables)),
-            next_step="Give another folder",
-        )
-
-
-def _first_missing(held: DatasetManifest | None, start: int, first: int | None) -> int:
-    if held is None:
-        return start if first is None else first
-    if first is not None and not held.first_block <= first <= held.last_block + 1:
-        raise StoreError(
-            "a store grows at its end only, without a gap",
-            got=f"first {first}",
-            expected=f"{held.first_block} to {held.last_block + 1}",
-            next_step="Give another folder",
-        )
-    return held.last_block + 1
-
-
-def _anchor(store: Path, manifest: DatasetManifest, evidence: _Evidence) -> DatasetManifest:
-    """Record who vouches for the newest header; all before it follow from their links."""
-    anchor, checkpoint = evidence.anchor, evidence.checkpoint
-    if checkpoint is not None and checkpoint.hash.lower() != manifest.last_hash:
-        raise HeaderMismatch(
-            "the checkpoint is not on the chain that was indexed",
-            got=manifest.last_hash,
-            expected=checkpoint.hash,
-            where=f"block {checkpoint.number}",
-            next_step="Use another endpoint, or correct the checkpoint",
-        )
-    for witness in evidence.witnesses:
-        header = Sources.of(witness).attempt(lambda rpc: fetch_headers(rpc, [manifest.last_block]))[0]
-        if f"0x{header.hash.hex()}" != manifest.last_hash:
-            raise ReorgDetected(
-                "two endpoints disagree on the newest block",
-                got=f"0x{header.hash.hex()}",
-                expected=manifest.last_hash,
-                where=f"block {manifest.last_block} of {witness.label}",
-            )
-    if manifest.anchor == anchor or (anchor == "single" and manifest.anchor != "single"):
-        return manifest
-    manifest = manifest.model_copy(update={"anchor": anchor})
-    manifest.save(store)
-    return manifest
-
-
-def _remove_empty(store: Path) -> None:
-    """Take away a folder that was made for nothing."""
-    (store / ".lock").unlink(missing_ok=True)
-    if not any(store.iterdir()):
-        store.rmdir()
+    evidence = Evidence(anchor, checkpoint, tuple(witnesses))
+    writer = Writer(index.reader, store, evidence, chunk_blocks, progress=progress)
+    return writer.run(first, last, pool.from_block)

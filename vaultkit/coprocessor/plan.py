@@ -1,0 +1,59 @@
+"""What indexing a range would cost, told from a sample of its headers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from vaultkit.chain.header import fetch_headers
+from vaultkit.coprocessor.chunk import HEADERS_A_BATCH, RECEIPTS_A_BATCH, Reader
+from vaultkit.coprocessor.ranges import BlockRange
+
+_SAMPLE_BLOCKS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What indexing a range would cost.
+
+    Parameters
+    ----------
+    blocks
+        Headers to hash.
+    opened
+        Blocks whose receipts would be fetched, estimated from a sample of headers.
+    sampled
+        Size of that sample.
+    calls
+        JSON-RPC calls by method, as expected.
+    requests
+        HTTP requests that they are batched into.
+    """
+
+    first: int
+    last: int
+    blocks: int
+    opened: int
+    sampled: int
+    calls: dict[str, int]
+    requests: int
+
+    @property
+    def skipped_share(self) -> float:
+        """Share of the sampled blocks that their headers prove to hold nothing wanted."""
+        return 1 - self.opened / self.blocks
+
+
+def plan_of(reader: Reader, span: BlockRange) -> Plan:
+    """Return what a range would cost, without fetching it."""
+    step = max(1, len(span) // _SAMPLE_BLOCKS)
+    numbers = range(span.first, span.last + 1, step)
+    headers = reader.sources.attempt(lambda rpc: fetch_headers(rpc, numbers))
+    share = sum(reader.selection.must_open(header) for header in headers) / len(headers)
+    opened = round(share * len(span))
+    calls = {"eth_getBlockByNumber": len(span), "eth_getBlockReceipts": opened}
+    requests = -(-len(span) // HEADERS_A_BATCH) + -(-opened // RECEIPTS_A_BATCH)
+    if reader.selection.transaction_hashes and opened:
+        calls["eth_getBlockByNumber with transactions, at most"] = opened
+        requests += -(-opened // RECEIPTS_A_BATCH)
+    return Plan(span.first, span.last, len(span), opened, len(headers), calls, requests)
