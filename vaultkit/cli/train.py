@@ -35,7 +35,7 @@ def train(
     as_json: JsonFlag = False,
 ) -> None:
     """Study a strategy by purged walk-forward, beside hold and a random-walk control, and fit it."""
-    from vaultkit.strategy.backtest import Costs
+    from vaultkit.strategy.costs import Costs
     from vaultkit.strategy.loader import load_strategy
     from vaultkit.strategy.research import Study, fit_strategy
 

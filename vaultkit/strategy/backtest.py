@@ -1,117 +1,88 @@
 """Replay decisions against a pool's recorded state with the vault's own arithmetic.
 
-Sizes, limits and rounding are `vaultkit.trade.plan`, the fill is the pool's integer formula at the recorded price and
-liquidity, and gas is paid in the risk token's price. The replayed trades do not move later prices.
+For the same pool state the simulated trade is the contract's, to the wei: sizes, limits, shares and rounding are
+`vaultkit.strategy.account`, the fill is `vaultkit.strategy.swap`, each at the state that the first transaction of its
+block meets. The replayed trades do not move later prices.
 """
 
 from __future__ import annotations
 
 import collections
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from vaultkit.book import PoolBook
 from vaultkit.errors import DataError
 from vaultkit.models.metrics import max_drawdown, sharpe
-from vaultkit.strategy.samples import Ticks
-from vaultkit.strategy.swap import exact_input
-from vaultkit.tickmath import mean_tick, price_x128, price_x128_at_tick
-from vaultkit.trade import Policy, Reason, plan, risk_value
-from vaultkit.units import Q128
-from vaultkit.vault.terms import DEFAULT_POLICY
+from vaultkit.strategy.account import REVERTED, Account
+from vaultkit.strategy.costs import Costs
+from vaultkit.strategy.pool_path import PoolPath
+from vaultkit.strategy.samples import Floats, Ticks
+from vaultkit.strategy.swap import Fill
+from vaultkit.tickmath import price_x128, price_x128_at_tick
+from vaultkit.trade import TradePlan, risk_value
+from vaultkit.units import PIPS
 
-REVERTED = "SLIPPAGE"
-"""What the vault's swap would have refused with: the fill is below ``min_out``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Costs:
-    """What stands between a decision and its money.
-
-    Parameters
-    ----------
-    latency_seconds
-        From the epoch's end to the block that trades: proof, simulation, inclusion.
-    twap_seconds
-        The vault's averaging time.
-    gas_units, gas_price_wei
-        Of one `rebalance`, every epoch, traded or not; the keeper pays, and it is reported beside the vault's money.
-    start_assets
-        Value at the beginning in the asset's smallest units, half of it in the risk token.
-    policy
-        The vault's limits.
-    """
-
-    latency_seconds: int = 120
-    twap_seconds: int = 900
-    gas_units: int = 900_000
-    gas_price_wei: int = 10**9
-    start_assets: int = 100_000 * 10**6
-    policy: Policy = field(default=DEFAULT_POLICY)
+MISSED: Final = "MISSED"
+"""The reason of an epoch for which no proof landed in time."""
 
 
-@dataclass(frozen=True, slots=True)
-class PoolPath:
-    """A pool's state after every swap, in order.
+class Trade(NamedTuple):
+    """One swap of the vault. Amounts are in smallest units; costs are in the asset's, at the price before the swap."""
 
-    Parameters
-    ----------
-    times
-        Block timestamps.  # (swaps,)
-    sqrt_prices, liquidities
-        ``sqrtPriceX96`` and in-range liquidity, exact.  # (swaps,)
-    """
-
-    times: npt.NDArray[np.int64]
-    sqrt_prices: Sequence[int]
-    liquidities: Sequence[int]
-
-    @classmethod
-    def from_swaps(cls, frame: Any) -> PoolPath:
-        """Return the path of a swaps table, a polars frame of `vaultkit.schema.UNISWAP_V3_SWAPS`.
-
-        Raises
-        ------
-        DataError
-            When there is no swap, or the rows are not in order of time.
-        """
-        times = frame["timestamp"].to_numpy().astype(np.int64)
-        if not len(times) or (np.diff(times) < 0).any():
-            raise DataError("a swaps table is empty or out of order", got=f"{len(times)} rows")
-        prices = [int.from_bytes(word, "big") for word in frame["sqrt_price_x96"].to_list()]
-        return cls(times, prices, [int.from_bytes(word, "big") for word in frame["liquidity"].to_list()])
-
-    def at(self, time: int) -> tuple[int, int]:
-        """Return price and liquidity that held at ``time``."""
-        index = int(np.searchsorted(self.times, time, side="right")) - 1
-        if index < 0:
-            raise DataError("a time lies before the pool's first swap", got=time, expected=f">= {self.times[0]}")
-        return self.sqrt_prices[index], self.liquidities[index]
+    epoch: int
+    time: int
+    risk_in: bool
+    amount_in: int
+    amount_out: int
+    min_out: int
+    notional: int
+    fee_cost: int
+    impact_cost: int
+    ticks_crossed: int
 
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
     """What a sequence of decisions would have done to a vault.
 
-    ``values`` are in the asset's smallest units at the pool's price, after each epoch, gas not deducted.
+    ``values`` are in the asset's smallest units at the pool's price, after each epoch, gas not deducted; ``shares_x96``
+    are values of a share at the mean price, as the vault's views show them. Weights are at the mean price before the
+    trade, as the vault's events show them; balances are of asset and risk token, supplies the shares of all holders.
     """
 
     epoch_ends: tuple[int, ...]
     values: tuple[int, ...]
     weights: tuple[float, ...]
-    reasons: dict[str, int]
+    weights_before_wad: tuple[int, ...]
+    shares_x96: tuple[int, ...]
+    balances: tuple[tuple[int, int], ...]
+    supplies: tuple[int, ...]
+    outcomes: tuple[str, ...]
+    swaps: tuple[Trade, ...]
     gas_assets: int
+    reward_assets: int
     start_assets: int
     period_seconds: int
 
     @property
+    def reasons(self) -> dict[str, int]:
+        """Number of epochs by outcome."""
+        return dict(collections.Counter(self.outcomes))
+
+    @property
     def trades(self) -> int:
         """Number of epochs that swapped."""
-        return self.reasons.get(Reason.TRADED.name, 0)
+        return len(self.swaps)
+
+    @property
+    def returns(self) -> Floats:
+        """Simple return of every epoch, before gas.  # (epochs,)."""
+        path = np.array([self.start_assets, *self.values], dtype=np.float64)
+        return np.asarray(path[1:] / path[:-1] - 1.0, dtype=np.float64)
 
     @property
     def total_return(self) -> float:
@@ -131,8 +102,7 @@ class Backtest:
     @property
     def sharpe(self) -> float:
         """Annualized Sharpe ratio of the epochs' returns."""
-        path = np.array([self.start_assets, *self.values], dtype=np.float64)
-        return sharpe(path[1:] / path[:-1] - 1, self.period_seconds)
+        return sharpe(self.returns, self.period_seconds)
 
 
 def backtest(
@@ -143,51 +113,124 @@ def backtest(
     weights_wad: Sequence[int] | None,
     costs: Costs,
     period_seconds: int,
+    *,
+    executed: Sequence[int] | None = None,
+    account: Account | None = None,
 ) -> Backtest:
     """Replay one decision an epoch.
 
     Parameters
     ----------
     epoch_ends
-        Increasing; each is executed ``costs.latency_seconds`` later.  # (epochs,)
+        Increasing; each is executed a latency of ``costs`` later.  # (epochs,)
     weights_wad
         Raw target weights with 18 decimals; None never trades.  # (epochs,)
+    executed
+        Timestamps of the blocks that trade, in place of latencies drawn.  # (epochs,)
+    account
+        The vault at the beginning, which is changed; half and half where left out.
 
     Raises
     ------
     DataError
-        When lengths differ, or a time lies before the first swap.
+        When lengths differ, ends are not increasing, or a time lies before the first swap.
+    RangeMissing
+        When a time lies after the last one known.
     """
-    if not len(epoch_ends) or (weights_wad is not None and len(weights_wad) != len(epoch_ends)):
-        raise DataError("a backtest needs one weight an epoch", got=len(epoch_ends))
-    executed = np.asarray(epoch_ends, dtype=np.int64) + costs.latency_seconds
-    newer, older = ticks.cumulatives(executed), ticks.cumulatives(executed - costs.twap_seconds)
-    first_spot = price_x128(path.at(int(executed[0]))[0], risk_is_token0=pool.risk_is_token0)
+    ends = np.asarray(epoch_ends, dtype=np.int64)
+    if not len(ends) or (weights_wad is not None and len(weights_wad) != len(ends)):
+        raise DataError("a backtest needs one weight an epoch", got=len(ends))
+    if (np.diff(ends // period_seconds) <= 0).any():
+        raise DataError("epoch ends are not increasing by whole epochs", expected=f"steps of {period_seconds} s")
+    times = ends + costs.latencies(len(ends)) if executed is None else np.asarray(executed, dtype=np.int64)
+    missed = costs.missed(times - ends).tolist()
+    seconds = costs.terms.twap_seconds
+    means = (ticks.cumulatives(times) - ticks.cumulatives(times - seconds)) // seconds  # (epochs,)
+    unique, places = np.unique(means, return_inverse=True)
+    prices = [price_x128_at_tick(tick, risk_is_token0=pool.risk_is_token0) for tick in unique.tolist()]
+    twaps = [prices[place] for place in places.tolist()]
+    events = path.indices_before(times).tolist()
+    if account is None:
+        account = _half_and_half(path, pool, costs, events[0], int(ends[0]), period_seconds)
+    start_value = account.value(price_x128(path.sqrt_prices[events[0]], risk_is_token0=pool.risk_is_token0))
+    gas_wei = costs.gas_wei(times)
+    values, weights, before, shares, balances, supplies, outcomes, swaps = [], [], [], [], [], [], [], []
+    spot, seen, gas = 0, -1, 0
+    for i, event in enumerate(events):
+        state, tick_map = path.state(event)
+        if event != seen:
+            spot, seen = price_x128(state.sqrt_price_x96, risk_is_token0=pool.risk_is_token0), event
+        twap = twaps[i]
+        if weights_wad is not None and missed[i]:
+            outcomes.append(MISSED)
+        elif weights_wad is not None:
+            epoch = int(ends[i]) // period_seconds
+            outcome, plan, fill = account.rebalance(epoch, int(weights_wad[i]), twap, spot, state, tick_map)
+            if outcome != REVERTED:  # a keeper's simulation finds it before anything is sent
+                gas += risk_value(gas_wei[i], spot)
+            outcomes.append(outcome)
+            before.append(plan.weight_before_wad)
+            if fill is not None:
+                swaps.append(_trade(epoch, int(times[i]), plan, fill, spot, pool))
+        held = risk_value(account.risk, spot)
+        value = account.idle + held
+        values.append(value)
+        weights.append(held / value if value else 0.0)
+        shares.append(account.share_x96(twap))
+        balances.append((account.idle, account.risk))
+        supplies.append(account.supply)
+    return Backtest(
+        tuple(ends.tolist()),
+        tuple(values),
+        tuple(weights),
+        tuple(before),
+        tuple(shares),
+        tuple(balances),
+        tuple(supplies),
+        tuple(outcomes),
+        tuple(swaps),
+        gas,
+        account.reward_paid,
+        start_value,
+        period_seconds,
+    )
+
+
+def _half_and_half(
+    path: PoolPath, pool: PoolBook, costs: Costs, event: int, first_end: int, period_seconds: int
+) -> Account:
+    price = price_x128(path.sqrt_prices[event], risk_is_token0=pool.risk_is_token0)
     idle = costs.start_assets // 2
-    risk = (costs.start_assets - idle) * Q128 // first_spot
-    values, weights, gas = [], [], 0
-    reasons: collections.Counter[str] = collections.Counter()
-    for i, time in enumerate(executed.tolist()):
-        sqrt_price, liquidity = path.at(time)
-        spot = price_x128(sqrt_price, risk_is_token0=pool.risk_is_token0)
-        if weights_wad is not None:
-            mean = mean_tick(int(older[i]), int(newer[i]), costs.twap_seconds)
-            twap = price_x128_at_tick(mean, risk_is_token0=pool.risk_is_token0)
-            trade = plan(idle, risk, twap, spot, int(weights_wad[i]), pool.fee_pips, costs.policy)
-            gas += risk_value(costs.gas_units * costs.gas_price_wei, spot)
-            reason = trade.reason.name
-            if trade.reason is Reason.TRADED:
-                zero_for_one = trade.risk_in == pool.risk_is_token0
-                got = exact_input(sqrt_price, liquidity, trade.amount_in, pool.fee_pips, zero_for_one=zero_for_one)
-                if got < trade.min_out:
-                    reason = REVERTED
-                elif trade.risk_in:
-                    idle, risk = idle + got, risk - trade.amount_in
-                else:
-                    idle, risk = idle - trade.amount_in, risk + got
-            reasons[reason] += 1
-        held = risk_value(risk, spot)
-        values.append(idle + held)
-        weights.append(held / (idle + held))
-    ends = tuple(int(end) for end in epoch_ends)
-    return Backtest(ends, tuple(values), tuple(weights), dict(reasons), gas, costs.start_assets, period_seconds)
+    return Account(
+        costs.terms,
+        fee_pips=pool.fee_pips,
+        risk_is_token0=pool.risk_is_token0,
+        period_seconds=period_seconds,
+        idle=idle,
+        risk=(costs.start_assets - idle) * 2**128 // price,
+        first_epoch=first_end // period_seconds - 1,
+        price_x128=price,
+    )
+
+
+def _trade(epoch: int, time: int, plan: TradePlan, fill: Fill, spot: int, pool: PoolBook) -> Trade:
+    """Return a swap and its costs against a fill of everything at the price before it."""
+    fee_in = plan.amount_in * pool.fee_pips // PIPS
+    if plan.risk_in:
+        notional, fee = risk_value(plan.amount_in, spot), risk_value(fee_in, spot)
+        received = fill.paid
+    else:
+        notional, fee = plan.amount_in, fee_in
+        received = risk_value(fill.paid, spot)
+    return Trade(
+        epoch,
+        time,
+        plan.risk_in,
+        plan.amount_in,
+        fill.paid,
+        plan.min_out,
+        notional,
+        fee,
+        notional - fee - received,
+        fill.crossed,
+    )

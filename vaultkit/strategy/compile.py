@@ -108,7 +108,7 @@ def measure_fidelity(fitted: Fitted, emulator: Emulator, output_scale: int) -> F
     windows = fitted.valid
     expected = float_weights(fitted.strategy, fitted.model, windows, fitted.samples.input_scale)
     got = emulator.outputs(windows)[:, 0] / 2.0**output_scale
-    deadband = fitted.costs.policy.deadband_wad / WAD
+    deadband = fitted.costs.terms.policy.deadband_wad / WAD
     sides = np.sign(got - _HALF) != np.sign(expected - _HALF)
     trades = (np.abs(got - _HALF) >= deadband) != (np.abs(expected - _HALF) >= deadband)
     flipped = sides | trades

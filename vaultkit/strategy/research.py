@@ -16,9 +16,11 @@ from vaultkit.coprocessor.bars import TickSeries
 from vaultkit.errors import DataError, StrategyError
 from vaultkit.models.metrics import Accuracy, directional_accuracy
 from vaultkit.models.split import PurgedWalkForward
-from vaultkit.strategy.backtest import Backtest, Costs, PoolPath, backtest
+from vaultkit.strategy.backtest import Backtest, backtest
 from vaultkit.strategy.base import Strategy
+from vaultkit.strategy.costs import Costs
 from vaultkit.strategy.decide import Quantized, float_weights, quantize, to_wad
+from vaultkit.strategy.pool_path import PoolPath
 from vaultkit.strategy.samples import Floats, Integers, Samples, Ticks, decision_times, make_samples
 from vaultkit.strategy.walk import random_walk
 from vaultkit.units import WAD
