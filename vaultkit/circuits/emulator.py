@@ -220,7 +220,7 @@ class Emulator:
                 "windows within the clip bound could leave the circuit's range",
                 got=worst,
                 expected=f"below {self._range}",
-                next_step="Train with smaller weights or more decomposition legs",
+                next_step="Train with smaller weights, or let `vaultkit compile --tune` find more decomposition legs",
             )
         return a
 

@@ -17,7 +17,7 @@ from vaultkit.errors import EnvelopeExceeded
 from vaultkit.manifest import WindowShape
 from vaultkit.statement import weight_wad
 from vaultkit.strategy.base import Strategy
-from vaultkit.strategy.fold import MAX_INTEGER, fold
+from vaultkit.strategy.fold import MAX_INTEGER, fold, is_two_layers
 from vaultkit.strategy.samples import Floats, Integers
 from vaultkit.units import WAD
 
@@ -83,7 +83,8 @@ def quantize(
     for limit in HIDDEN_LIMITS:
         folded = fold(strategy, model, window, hidden_limit=limit, scale=shape.scale)
         module = folded.module
-        if isinstance(module, nn.Sequential):
+        if is_two_layers(module):
+            assert isinstance(module, nn.Sequential)
             module = refine_last_layer(module, windows, expected * 2.0**folded.gain_bits, shape=shape)
         try:
             emulator, settings = quantized(module, window, shape=shape, settings=settings)
@@ -94,6 +95,8 @@ def quantize(
         error = float(np.abs(emulator.outputs(windows)[:, 0] / 2.0**scale - expected).mean())
         if best is None or error < best.mean_error:
             best = Quantized(module, folded.gain_bits, emulator, settings, error)
+        if not is_two_layers(module):  # the limit of hidden units does nothing to it
+            break
     if best is None:
         assert refused is not None
         raise refused

@@ -20,6 +20,7 @@ from torch import Tensor, fx, nn
 
 from vaultkit.errors import StrategyError
 from vaultkit.manifest import WindowShape
+from vaultkit.models.layers import TreeModule
 from vaultkit.strategy.base import Strategy
 
 MAX_GAIN_BITS: Final = 8
@@ -117,41 +118,75 @@ def fold(strategy: Strategy, model: Any, window: WindowShape, *, hidden_limit: i
         raise StrategyError(
             "a model has no trained layers to prove",
             got=type(model).__name__,
-            expected="a fitted regressor with module_, such as PriceRegressor",
+            expected="PriceRegressor, or a scikit-learn estimator as Over(Ridge(), horizon)",
         )
     tail = tail_of(strategy)
-    if not isinstance(net, nn.Sequential) or not _is_two_layers(net):
+    folded = copy.deepcopy(net).double()
+    last = _last(folded)
+    if last is None:
         return Folded(_Chain(net, fx.symbolic_trace(_whole(strategy))), 0)
-    folded = nn.Sequential(*copy.deepcopy(net)).double()
-    first, last = folded[0], folded[2]
-    assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
+    largest = window.clip / 2.0**window.input_scale
+    gain_bits = 0
     with torch.no_grad():
         last.bias.mul_(tail.slope).add_(tail.offset)
         last.weight.mul_(tail.slope)
-        largest = window.clip / 2.0**window.input_scale
-        reach = first.weight.abs().sum(dim=1) * largest + first.bias  # (hidden,) the most a unit can be
-        limit = hidden_limit / 2.0**scale
-        factor = torch.where(reach > 0, limit / reach.clamp_min(1e-12), torch.ones_like(reach))
-        first.weight.mul_(factor[:, None])
-        first.bias.mul_(factor)
-        last.weight.div_(factor[None, :])
-        gain_bits = 0
+        if is_two_layers(folded):
+            _spread(folded, largest, hidden_limit / 2.0**scale)
         if tail.rest is None:
-            worst = float((last.weight.abs() * limit).sum() + last.bias.abs().sum())
-            gain_bits = min(MAX_GAIN_BITS, math.floor(math.log2(MAX_INTEGER / worst)) - scale)
+            gain_bits = min(MAX_GAIN_BITS, math.floor(math.log2(MAX_INTEGER / _reach(folded, largest))) - scale)
             last.weight.mul_(2.0**gain_bits)
             last.bias.mul_(2.0**gain_bits)
     module = folded.float().eval()
     return Folded(module if tail.rest is None else _Chain(module, tail.rest), gain_bits)
 
 
+def is_two_layers(net: nn.Module) -> bool:
+    """Return whether a net is ``Linear, ReLU, Linear``, which can be scaled and refined further."""
+    kinds = (nn.Linear, nn.ReLU, nn.Linear)
+    return isinstance(net, nn.Sequential) and len(net) == 3 and all(map(isinstance, net, kinds))
+
+
+def _last(net: nn.Module) -> nn.Linear | None:
+    """Return the linear layer that gives the net's output, where there is one."""
+    if isinstance(net, TreeModule):
+        return net.values
+    if isinstance(net, nn.Sequential) and len(net) and isinstance(net[-1], nn.Linear):
+        return net[-1]
+    return None
+
+
+def _spread(net: nn.Module, largest: float, limit: float) -> None:
+    """Scale every hidden unit of two layers so that ``limit`` is the most it can be."""
+    assert isinstance(net, nn.Sequential)
+    first, last = net[0], net[2]
+    assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
+    reach = first.weight.abs().sum(dim=1) * largest + first.bias  # (hidden,)
+    factor = torch.where(reach > 0, limit / reach.clamp_min(1e-12), torch.ones_like(reach))
+    first.weight.mul_(factor[:, None])
+    first.bias.mul_(factor)
+    last.weight.div_(factor[None, :])
+
+
+def _reach(net: nn.Module, largest: float) -> float:
+    """Return the most that the output's magnitude can be, by interval arithmetic over inputs within ``largest``."""
+    if isinstance(net, TreeModule):  # every leaf is reached or not
+        return float(net.values.weight.abs().sum() + net.values.bias.abs().sum())
+    assert isinstance(net, nn.Sequential)
+    first = net[0]
+    assert isinstance(first, nn.Linear)
+    high = torch.full((first.in_features,), largest, dtype=torch.float64)
+    low = -high
+    for layer in net:
+        if isinstance(layer, nn.Linear):
+            up, down = layer.weight.clamp_min(0), layer.weight.clamp_max(0)
+            high, low = up @ high + down @ low + layer.bias, up @ low + down @ high + layer.bias
+        else:
+            high, low = high.clamp_min(0), low.clamp_min(0)
+    return float(torch.maximum(high.abs(), low.abs()).max().clamp_min(2.0**-20))
+
+
 def _whole(strategy: Strategy) -> Callable[[Tensor], Tensor]:
     return lambda log_return: strategy.target_weight(log_return)
-
-
-def _is_two_layers(net: nn.Sequential) -> bool:
-    kinds = (nn.Linear, nn.ReLU, nn.Linear)
-    return len(net) == 3 and all(map(isinstance, net, kinds))
 
 
 def _affine_step(node: fx.Node, current: fx.Node) -> tuple[float, float] | None:

@@ -7,7 +7,7 @@ leaf, and the leaves' values. Both steps are differences of two ReLU.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +19,7 @@ from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from vaultkit.errors import UnsupportedOperator
+from vaultkit.errors import DataError, UnsupportedOperator
 
 MAX_LEAVES: Final = 64
 """Leaves of a tree, or of all trees of an ensemble, up to which trees are exported; beyond, distil them."""
@@ -80,6 +80,37 @@ class TreeModule(nn.Module):
         reached = torch.relu(self.paths(above))  # (batch, leaves)
         result: Tensor = self.values(reached)
         return result
+
+
+def module_with(weights: Mapping[str, Tensor], where: str) -> nn.Module:
+    """Return the module that `module_of` made and whose ``state_dict`` these are.
+
+    Raises
+    ------
+    DataError
+        When they are of other layers.
+    """
+    try:
+        if "steps.weight" in weights:
+            module: nn.Module = TreeModule(
+                *(_empty(weights[f"{name}.weight"]) for name in ("steps", "paths", "values"))
+            )
+        else:
+            module = _sequence(weights)
+        module.load_state_dict(dict(weights))
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise DataError("a weights file holds other layers", got=sorted(weights), where=where) from error
+    return module.eval()
+
+
+def _sequence(weights: Mapping[str, Tensor]) -> nn.Sequential:
+    """Return linear layers at the places that the names give, ReLU at those between."""
+    places = {int(name.split(".")[0]): tensor for name, tensor in weights.items() if name.endswith(".weight")}
+    return nn.Sequential(*(_empty(places[i]) if i in places else nn.ReLU() for i in range(max(places) + 1)))
+
+
+def _empty(weight: Tensor) -> nn.Linear:
+    return nn.Linear(weight.shape[1], weight.shape[0])
 
 
 def _perceptron(estimator: Any) -> nn.Sequential:

@@ -13,10 +13,10 @@ from sklearn.tree import DecisionTreeRegressor
 from tests.circuits.test_emulator import rows_of, witness
 from tests.fixtures.circuit import CLIP, COUNT
 from vaultkit.circuits.emulator import Emulator
-from vaultkit.circuits.estimators import MAX_LEAVES, module_of
 from vaultkit.circuits.export import check_graph, export_onnx
 from vaultkit.circuits.settings import CircuitShape, generate_settings
 from vaultkit.errors import UnsupportedOperator
+from vaultkit.models.layers import MAX_LEAVES, module_of
 
 RNG = np.random.default_rng(0)
 WINDOWS = RNG.integers(-CLIP, CLIP + 1, (400, COUNT))
