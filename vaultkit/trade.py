@@ -92,6 +92,8 @@ def plan(
     weight_wad: int,
     fee_pips: int,
     policy: Policy,
+    *,
+    most_notional: int | None = None,
 ) -> TradePlan:
     """Return the trade that brings the vault toward a raw target weight.
 
@@ -105,6 +107,8 @@ def plan(
         Raw weight as in `vaultkit.statement.weight_wad`, possibly negative or above one.
     fee_pips
         The pool's fee.
+    most_notional
+        Largest trade of this epoch where it is less than the policy's, in the asset's smallest units.
     """
     held = risk_value(risk, twap_x128)
     nav = idle + held
@@ -122,6 +126,8 @@ def plan(
         return skip(Reason.DEVIATION)
     notional = mul_div(min(change, policy.max_step_wad), nav, WAD)
     notional = min(notional, policy.max_notional)
+    if most_notional is not None:
+        notional = min(notional, most_notional)
     if risk_in:
         amount_in = min(mul_div(notional, Q128, twap_x128), risk)
         fair = risk_value(amount_in, twap_x128)
@@ -182,8 +188,8 @@ def limited_plan(
 ) -> TradePlan:
     """Return the trade of a vault whose safeguards leave ``left_wad`` of turnover, or that is stopped."""
     nav = idle + risk_value(risk, twap_x128)
-    limits = replace(policy, max_notional=min(policy.max_notional, mul_div(left_wad, nav, WAD)))
-    found = plan(idle, risk, twap_x128, spot_x128, weight_wad, fee_pips, limits)
+    most = mul_div(left_wad, nav, WAD)
+    found = plan(idle, risk, twap_x128, spot_x128, weight_wad, fee_pips, policy, most_notional=most)
     if stopped:
         return replace(found, reason=Reason.STOPPED, amount_in=0, min_out=0)
     if found.reason is Reason.DUST and left_wad == 0:

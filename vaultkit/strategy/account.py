@@ -20,6 +20,7 @@ REVERTED: Final = "SLIPPAGE"
 """The reason of a swap that the pool would fill below ``min_out``: the epoch is not accepted then."""
 
 _YEAR_SECONDS: Final = 365 * 86_400
+_NAMES: Final = tuple(reason.name for reason in Reason)
 
 
 class Outcome(NamedTuple):
@@ -141,7 +142,7 @@ class Account:
             reward = min(self._fees.reward_per_epoch, budget, self.idle)
             self.idle -= reward
             self.reward_paid += reward
-        return Outcome(plan.reason.name, plan, fill)
+        return Outcome(_NAMES[plan.reason], plan, fill)
 
     def _performance(self, nav: int) -> tuple[int, int]:
         """Return the shares after the performance fee, and the high-water mark that it leaves."""

@@ -155,23 +155,23 @@ def backtest(
     start_value = account.value(price_x128(path.sqrt_prices[events[0]], risk_is_token0=pool.risk_is_token0))
     gas_wei = costs.gas_wei(times)
     values, weights, before, shares, balances, supplies, outcomes, swaps = [], [], [], [], [], [], [], []
-    spot, seen, gas = 0, -1, 0
+    numbers = (ends // period_seconds).tolist()
+    stamps, risk_first, spot, seen, gas = times.tolist(), pool.risk_is_token0, 0, -1, 0
     for i, event in enumerate(events):
         state, tick_map = path.state(event)
         if event != seen:
-            spot, seen = price_x128(state.sqrt_price_x96, risk_is_token0=pool.risk_is_token0), event
+            spot, seen = price_x128(state.sqrt_price_x96, risk_is_token0=risk_first), event
         twap = twaps[i]
         if weights_wad is not None and missed[i]:
             outcomes.append(MISSED)
         elif weights_wad is not None:
-            epoch = int(ends[i]) // period_seconds
-            outcome, plan, fill = account.rebalance(epoch, int(weights_wad[i]), twap, spot, state, tick_map)
+            outcome, plan, fill = account.rebalance(numbers[i], int(weights_wad[i]), twap, spot, state, tick_map)
             if outcome != REVERTED:  # a keeper's simulation finds it before anything is sent
                 gas += risk_value(gas_wei[i], spot)
             outcomes.append(outcome)
             before.append(plan.weight_before_wad)
             if fill is not None:
-                swaps.append(_trade(epoch, int(times[i]), plan, fill, spot, pool))
+                swaps.append(_trade(numbers[i], stamps[i], plan, fill, spot, pool))
         held = risk_value(account.risk, spot)
         value = account.idle + held
         values.append(value)
