@@ -13,9 +13,19 @@ from trie import HexaryTrie
 from tests.fixtures.faulty_rpc import flip
 from vaultkit.chain.devnet import Devnet
 from vaultkit.chain.header import fetch_headers, verify_header
-from vaultkit.chain.receipts import bloom_mask, encode_receipt, logs_bloom, receipts_root, verify_receipts
+from vaultkit.chain.receipts import (
+    Receipt,
+    Receipts,
+    bloom_mask,
+    claimed_hash,
+    encode_receipt,
+    logs_bloom,
+    read_receipts,
+    receipts_root,
+    verify_receipts,
+)
 from vaultkit.chain.trie import EMPTY_ROOT, ordered_root
-from vaultkit.errors import ReceiptsMismatch, RpcUnavailable
+from vaultkit.errors import ReceiptsMismatch, RpcRefused, RpcUnavailable
 
 PORTAL = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "blocks" / "portal"
 
@@ -110,6 +120,28 @@ def test_receipts_that_the_node_does_not_have_are_not_none(block: tuple[Any, lis
         verify_receipts(block[0], None)
 
 
+@pytest.mark.parametrize("name", [None, "", "0x12", "0x" + "zz" * 32, "0x" + "1" * 63, "0x" + " " * 64])
+def test_a_transaction_hash_that_is_none_is_refused(block: tuple[Any, list[dict[str, Any]]], name: str | None) -> None:
+    header, receipts = block
+    read = read_receipts(header, [{**receipt, "transactionHash": name} for receipt in receipts])
+    with pytest.raises(ReceiptsMismatch, match="no hash"):
+        claimed_hash(read[0])
+
+
+def test_receipts_read_into_types_are_those_read_from_json(chain: Devnet) -> None:
+    calls = [("eth_getBlockReceipts", [hex(number)]) for number in range(1, 60)]
+    typed, plain = chain.rpc.batch_as(calls, Receipts), chain.rpc.batch(calls)
+    assert [[encode_receipt(item) for item in block] for block in typed] == [
+        [encode_receipt(item) for item in block] for block in plain
+    ]
+    assert all(isinstance(item, Receipt) for block in typed for item in block)
+    assert chain.rpc.batch_as([], Receipts) == []
+    assert chain.rpc.batch_as([("eth_blockNumber", [])], Receipts) == chain.rpc.batch([("eth_blockNumber", [])])
+    assert chain.rpc.batch_as([("eth_getBlockReceipts", ["0xffffff"])], Receipts) == [None]
+    with pytest.raises(RpcRefused):
+        chain.rpc.batch_as([*calls, ("eth_nonsense", [])], Receipts)
+
+
 @pytest.mark.parametrize("kind", range(5))
 def test_each_type_of_receipt_has_its_own_prefix(block: tuple[Any, list[dict[str, Any]]], kind: int) -> None:
     encoded = encode_receipt({**block[1][0], "type": hex(kind)})
@@ -123,7 +155,7 @@ def test_a_receipt_from_before_byzantium_holds_a_state_root(block: tuple[Any, li
 
 
 def test_a_bloom_mask_is_in_every_bloom_that_holds_its_items() -> None:
-    log = {"address": "0x" + "11" * 20, "topics": ["0x" + "22" * 32]}
+    log = {"address": "0x" + "11" * 20, "topics": ["0x" + "22" * 32], "data": "0x"}
     mask = bloom_mask(bytes.fromhex("11" * 20), bytes.fromhex("22" * 32))
     assert logs_bloom([log]) == mask
     assert 2 <= mask.bit_count() <= 6

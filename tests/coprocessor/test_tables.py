@@ -34,7 +34,7 @@ def columns_of(logs: list[dict[str, Any]]) -> LogColumns:
         found.timestamp.append(1)
         found.transaction_index.append(0)
         found.log_index.append(int(log.get("logIndex", "0x0"), 16))
-        found.transaction_hash.append(log.get("transactionHash", "0x" + "11" * 32))
+        found.transaction_hash.append(bytes.fromhex(log.get("transactionHash", "0x" + "11" * 32)[2:]))
         found.address.append(log["address"])
         found.topic_count.append(len(log["topics"]))
         for place in range(4):

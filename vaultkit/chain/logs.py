@@ -12,7 +12,8 @@ from functools import cached_property
 from typing import Any
 
 from vaultkit.chain.header import Header
-from vaultkit.chain.receipts import bloom_mask, verify_receipts
+from vaultkit.chain.receipts import Log, Receipt, Receipts, bloom_mask, claimed_hash, read_receipts
+from vaultkit.chain.rpc import HttpRpc
 from vaultkit.chain.transaction import verify_transactions
 from vaultkit.chain.trie import EMPTY_ROOT
 from vaultkit.errors import RpcUnavailable
@@ -50,12 +51,12 @@ class LogFilter:
             return not (self._address_masks or self._topic_masks) and header.receipts_root != EMPTY_ROOT
         return _has_one(bloom, self._address_masks) and _has_one(bloom, self._topic_masks)
 
-    def matches(self, log: Mapping[str, Any]) -> bool:
-        """Return whether a JSON-RPC log is wanted."""
-        topics = log["topics"]
+    def matches(self, log: Log) -> bool:
+        """Return whether a log is wanted."""
+        topics = log.topics
         if self.topic0s and (not topics or topics[0][2:].lower() not in self.topic0s):
             return False
-        return not self.addresses or log["address"][2:].lower() in self.addresses
+        return not self.addresses or log.address[2:].lower() in self.addresses
 
     def query(self) -> dict[str, Any]:
         """Return the filter as ``eth_getLogs`` takes it, without a range."""
@@ -88,7 +89,7 @@ class LogColumns:
     timestamp: list[int] = field(default_factory=list)
     transaction_index: list[int] = field(default_factory=list)
     log_index: list[int] = field(default_factory=list)
-    transaction_hash: list[str] = field(default_factory=list)
+    transaction_hash: list[bytes] = field(default_factory=list)
     address: list[str] = field(default_factory=list)
     topic_count: list[int] = field(default_factory=list)
     topic0: list[str | None] = field(default_factory=list)
@@ -105,17 +106,17 @@ class LogColumns:
         for name in self.__slots__:
             getattr(self, name).extend(getattr(other, name))
 
-    def add_block(self, header: Header, receipts: Sequence[Mapping[str, Any]], wanted: LogFilter) -> bool:
+    def add_block(self, header: Header, receipts: Sequence[Receipt], wanted: LogFilter) -> bool:
         """Append what a block's verified receipts hold of the wanted logs; return whether that is any."""
         log_index, before = 0, len(self.block_number)
         addresses, topic0s, matches = wanted.addresses, wanted.topic0s, wanted.matches
         for transaction_index, receipt in enumerate(receipts):
-            logs = receipt["logs"]
+            logs = receipt.logs
             # Most logs are of other contracts: those are told by one look-up.
             found = [
-                (log_index + place, log["address"], log["topics"], log["data"])
+                (log_index + place, log.address, log.topics, log.data)
                 for place, log in enumerate(logs)
-                if (not addresses or log["address"][2:].lower() in addresses) and (not topic0s or matches(log))
+                if (not addresses or log.address[2:].lower() in addresses) and (not topic0s or matches(log))
             ]
             log_index += len(logs)
             if found:
@@ -127,7 +128,7 @@ class LogColumns:
                     column += [some[place] if len(some) > place else None for some in topics]
                 self.data += data
                 self.transaction_index += [transaction_index] * len(found)
-                self.transaction_hash += [str(receipt.get("transactionHash", ""))] * len(found)
+                self.transaction_hash += [claimed_hash(receipt)] * len(found)
         added = len(self.log_index) - before
         self.block_number += [header.number] * added
         self.timestamp += [header.timestamp] * added
@@ -142,8 +143,7 @@ class LogColumns:
             By block number, in block order.
         """
         self.transaction_hash = [
-            f"0x{hashes[number][index].hex()}"
-            for number, index in zip(self.block_number, self.transaction_index, strict=True)
+            hashes[number][index] for number, index in zip(self.block_number, self.transaction_index, strict=True)
         ]
 
 
@@ -155,16 +155,17 @@ def _has_one(bloom: int, masks: tuple[int, ...]) -> bool:
     return not masks
 
 
-def fetch_receipts(rpc: Rpc, headers: Sequence[Header]) -> list[list[Mapping[str, Any]]]:
+def fetch_receipts(rpc: Rpc, headers: Sequence[Header]) -> list[Receipts]:
     """Return the verified receipts of some blocks, fetched in one batch.
 
     Raises
     ------
     RpcUnavailable, ReceiptsMismatch
-        As `vaultkit.chain.receipts.verify_receipts`.
+        As `vaultkit.chain.receipts.read_receipts`.
     """
-    answers = rpc.batch([("eth_getBlockReceipts", [hex(header.number)]) for header in headers])
-    return [verify_receipts(header, answer) for header, answer in zip(headers, answers, strict=True)]
+    calls = [("eth_getBlockReceipts", [hex(header.number)]) for header in headers]
+    answers = rpc.batch_as(calls, Receipts) if isinstance(rpc, HttpRpc) else rpc.batch(calls)
+    return [read_receipts(header, answer) for header, answer in zip(headers, answers, strict=True)]
 
 
 def fetch_logs(rpc: Rpc, headers: Sequence[Header], wanted: LogFilter) -> LogColumns:
@@ -173,7 +174,7 @@ def fetch_logs(rpc: Rpc, headers: Sequence[Header], wanted: LogFilter) -> LogCol
     Raises
     ------
     RpcUnavailable, ReceiptsMismatch
-        As `vaultkit.chain.receipts.verify_receipts`.
+        As `vaultkit.chain.receipts.read_receipts`.
     """
     columns = LogColumns()
     for header, receipts in zip(headers, fetch_receipts(rpc, headers), strict=True):

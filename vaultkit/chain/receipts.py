@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
+import msgspec
 from eth_bloom import BloomFilter
 
 from vaultkit.chain.hashing import list_head, number_text, string_head
@@ -35,18 +36,42 @@ _STATE_ROOT_HEAD: Final = string_head(32).hex()
 _BLOOM_HEAD: Final = string_head(256).hex()
 
 
+class Log(msgspec.Struct, gc=False):
+    """What of a JSON-RPC log is hashed."""
+
+    address: str
+    topics: tuple[str, ...]
+    data: str
+
+
+class Receipt(msgspec.Struct, gc=False, rename="camel"):
+    """What of a JSON-RPC receipt is hashed, and the hash of its transaction, which is not."""
+
+    cumulative_gas_used: str
+    logs: list[Log]
+    type: str | None = None
+    status: str | None = None
+    root: str | None = None
+    logs_bloom: str | None = None
+    transaction_hash: str | None = None
+
+
+Receipts = list[Receipt]
+
+
 def bloom_mask(*items: bytes) -> int:
     """Return the bits that addresses or topics set in a block's bloom; absent bits prove that one is in no log."""
     return int(BloomFilter.from_iterable(items))
 
 
-def logs_bloom(logs: Iterable[Mapping[str, Any]]) -> int:
-    """Return the bloom of JSON-RPC logs."""
-    items = (bytes.fromhex(item[2:]) for log in logs for item in (log["address"], *log["topics"]))
+def logs_bloom(logs: Iterable[Log | Mapping[str, Any]]) -> int:
+    """Return the bloom of logs."""
+    read = (log if isinstance(log, Log) else msgspec.convert(log, Log) for log in logs)
+    items = (bytes.fromhex(item[2:]) for log in read for item in (log.address, *log.topics))
     return int(BloomFilter.from_iterable(items))
 
 
-def encode_receipt(receipt: Mapping[str, Any]) -> bytes:
+def encode_receipt(receipt: Receipt | Mapping[str, Any]) -> bytes:
     """Return a receipt of type 0 to 4 as the trie holds it; a bloom that was not delivered is made from the logs.
 
     Raises
@@ -55,23 +80,29 @@ def encode_receipt(receipt: Mapping[str, Any]) -> bytes:
         When a field is absent or malformed, or the type is unknown.
     """
     try:
-        kind = int(receipt.get("type") or "0x0", 16)
+        read = receipt if isinstance(receipt, Receipt) else msgspec.convert(receipt, Receipt)
+        kind = int(read.type or "0x0", 16)
         if kind not in TYPES:
             raise ReceiptsMismatch("a receipt's type is unknown", got=kind, expected="0 to 4")
-        return _encoded(kind, receipt)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, IndexError) as error:
+        return _encoded(kind, read)
+    except (TypeError, ValueError, OverflowError, IndexError) as error:
         raise ReceiptsMismatch(
             "a receipt cannot be read", got=f"{type(error).__name__}: {error}", next_step="Use another endpoint"
         ) from error
 
 
-def receipts_root(receipts: Sequence[Mapping[str, Any]]) -> bytes:
+def receipts_root(receipts: Sequence[Receipt | Mapping[str, Any]]) -> bytes:
     """Return the root of a block's receipts, in block order."""
     return ordered_root([encode_receipt(receipt) for receipt in receipts])
 
 
-def verify_receipts(header: Header, receipts: Any) -> list[Mapping[str, Any]]:
+def read_receipts(header: Header, answer: Any) -> list[Receipt]:
     """Return a block's receipts after rebuilding ``receiptsRoot`` from them.
+
+    Parameters
+    ----------
+    answer
+        As a node gives them, or read into `Receipt` already.
 
     Raises
     ------
@@ -80,8 +111,14 @@ def verify_receipts(header: Header, receipts: Any) -> list[Mapping[str, Any]]:
     ReceiptsMismatch
         When they do not hash to the header's root.
     """
-    if not isinstance(receipts, list):
+    if not isinstance(answer, list):
         raise RpcUnavailable("the node does not have a block's receipts", got=f"block {header.number}")
+    try:
+        receipts = [item if isinstance(item, Receipt) else msgspec.convert(item, Receipt) for item in answer]
+    except msgspec.ValidationError as error:
+        raise ReceiptsMismatch(
+            "a receipt cannot be read", got=error, where=f"block {header.number}", next_step="Use another endpoint"
+        ) from error
     found = receipts_root(receipts)
     if found != header.receipts_root:
         raise ReceiptsMismatch(
@@ -94,12 +131,42 @@ def verify_receipts(header: Header, receipts: Any) -> list[Mapping[str, Any]]:
     return receipts
 
 
-def _encoded(kind: int, receipt: Mapping[str, Any]) -> bytes:
+def claimed_hash(receipt: Receipt) -> bytes:
+    """Return the transaction hash that a node says a receipt is of; nothing in the receipt binds it.
+
+    Raises
+    ------
+    ReceiptsMismatch
+        When it is not 32 bytes in hexadecimal.
+    """
+    text = receipt.transaction_hash or ""
+    try:
+        name = bytes.fromhex(text[2:])
+    except ValueError:
+        name = b""
+    if len(name) != 32:
+        raise ReceiptsMismatch("a receipt's transaction hash is no hash", got=text[:80])
+    return name
+
+
+def verify_receipts(header: Header, receipts: Any) -> list[Mapping[str, Any]]:
+    """Return a block's JSON-RPC receipts as they are, after `read_receipts` found them true.
+
+    Raises
+    ------
+    RpcUnavailable, ReceiptsMismatch
+        As `read_receipts`.
+    """
+    read_receipts(header, receipts)
+    return list(receipts)
+
+
+def _encoded(kind: int, receipt: Receipt) -> bytes:
     """Return the encoding, joined as hexadecimal text and turned into bytes once."""
     parts: list[str] = []
     size = 0
-    for log in receipt["logs"]:
-        address, topics, data = log["address"], log["topics"], log["data"]
+    for log in receipt.logs:
+        address, topics, data = log.address, log.topics, log.data
         before, between, after, log_size = _log_shape(len(topics), data if len(data) == 4 else len(data))
         words = ""
         for topic in topics:
@@ -110,14 +177,17 @@ def _encoded(kind: int, receipt: Mapping[str, Any]) -> bytes:
             raise ValueError("an address of another length")
         parts.append(f"{before}{address[2:]}{between}{words}{after}{data[2:]}")
         size += log_size
-    status: Any = receipt.get("status")
-    outcome = receipt["root"][2:] if status is None else None
-    head = number_text(int(status, 16)) if outcome is None else _STATE_ROOT_HEAD + outcome
-    head += number_text(int(receipt["cumulativeGasUsed"], 16))
-    bloom = receipt.get("logsBloom")
-    bloom = f"{logs_bloom(receipt['logs']):0512x}" if bloom is None else bloom[2:]
-    if len(bloom) != 512 or (outcome is not None and len(outcome) != 64):
-        raise ValueError("a bloom or state root of another length")
+    if receipt.status is not None:
+        head = number_text(int(receipt.status, 16))
+    elif receipt.root is not None and len(receipt.root) == _TOPIC_CHARS:
+        head = _STATE_ROOT_HEAD + receipt.root[2:]
+    else:
+        raise ValueError("neither a status nor a state root")
+    head += number_text(int(receipt.cumulative_gas_used, 16))
+    bloom = receipt.logs_bloom
+    bloom = f"{logs_bloom(receipt.logs):0512x}" if bloom is None else bloom[2:]
+    if len(bloom) != 512:
+        raise ValueError("a bloom of another length")
     head += _BLOOM_HEAD + bloom + list_head(size).hex()
     body = len(head) // 2 + size
     text = "".join((f"{kind:02x}" if kind else "", list_head(body).hex(), head, *parts))

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import unquote, urlsplit
 
+import msgspec
 import orjson
 import urllib3
 
 from vaultkit.errors import RpcRefused, RpcUnavailable, SettingsError, WrongChain
 from vaultkit.protocols import Rpc
+
+T = TypeVar("T")
 
 MAX_BODY_BYTES: Final = 256 * 2**20
 """Largest answer that is read, so that a hostile endpoint cannot exhaust memory."""
@@ -107,7 +111,31 @@ class HttpRpc:
         if not calls:
             return []
         requests = [self._request(method, params) for method, params in calls]
-        answers = self._post(requests)
+        return self._results(self._post(requests), requests)
+
+    def batch_as(self, calls: Sequence[tuple[str, Sequence[Any]]], kind: Any) -> list[Any]:
+        """Return the results of a batch, read straight into a type: fields that it does not name cost next to nothing.
+
+        Parameters
+        ----------
+        kind
+            Of every result, as `msgspec` takes it. Results come as plain JSON where one is of another type.
+
+        Raises
+        ------
+        RpcUnavailable, RpcRefused
+            As `batch`.
+        """
+        if not calls:
+            return []
+        requests = [self._request(method, params) for method, params in calls]
+        answers = self._post(requests, lambda content: _decoded(content, kind))
+        named = isinstance(answers, list) and all(isinstance(answer, _Answer) for answer in answers)
+        if named and [(answer.id, answer.error) for answer in answers] == [(item["id"], None) for item in requests]:
+            return [answer.result for answer in answers]
+        return self._results(msgspec.to_builtins(answers), requests)
+
+    def _results(self, answers: Any, requests: Sequence[dict[str, Any]]) -> list[Any]:
         if not isinstance(answers, list):
             if isinstance(answers, dict) and "error" in answers:
                 self._result({**answers, "id": requests[0]["id"]}, requests[0])
@@ -125,7 +153,7 @@ class HttpRpc:
     def _request(self, method: str, params: Sequence[Any]) -> dict[str, Any]:
         return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
 
-    def _post(self, payload: Any) -> Any:
+    def _post(self, payload: Any, parse: Callable[[bytes], Any] = orjson.loads) -> Any:
         try:
             response = self._pool.urlopen(
                 "POST",
@@ -149,7 +177,7 @@ class HttpRpc:
                 too_much=isinstance(error, (urllib3.exceptions.ReadTimeoutError, urllib3.exceptions.ProtocolError)),
             ) from None
         try:
-            answer = orjson.loads(content)
+            answer = parse(content)
         except ValueError:
             answer = None
         if isinstance(answer, (dict, list)) and response.status != 429:
@@ -207,6 +235,27 @@ class HttpRpc:
             next_step="Check that the address is that of a JSON-RPC node",
             too_much=too_much,
         )
+
+
+class _Answer(msgspec.Struct, Generic[T], gc=False):
+    """An answer of a batch whose result is of a known type."""
+
+    id: Any = None
+    result: T | None = None
+    error: Any = None
+
+
+@lru_cache(maxsize=16)
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(list[_Answer[kind]])
+
+
+def _decoded(content: bytes, kind: Any) -> Any:
+    """Return answers of a type, or plain JSON where they are not of it."""
+    try:
+        return _decoder(kind).decode(content)
+    except msgspec.DecodeError:
+        return orjson.loads(content)
 
 
 def _seconds(text: str | None) -> float:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import polars as pl
 
 from vaultkit.chain.header import Header
+from vaultkit.chain.receipts import Receipt, claimed_hash
 from vaultkit.coprocessor.tables.event import polars_type
 from vaultkit.schema import Schema
 
@@ -37,24 +38,24 @@ class ReceiptRows:
 
     rows: list[tuple[Any, ...]] = field(default_factory=list)
 
-    def add_block(self, header: Header, receipts: Sequence[Mapping[str, Any]]) -> None:
+    def add_block(self, header: Header, receipts: Sequence[Receipt]) -> None:
         """Append a block's verified receipts."""
         before = 0
         for index, receipt in enumerate(receipts):
-            total = int(receipt["cumulativeGasUsed"], 16)
-            status = receipt.get("status")
+            total = int(receipt.cumulative_gas_used, 16)
+            status, root = receipt.status, receipt.root
             self.rows.append(
                 (
                     header.number,
                     header.timestamp,
                     index,
-                    bytes.fromhex(str(receipt.get("transactionHash", ""))[2:]),
-                    int(receipt.get("type") or "0x0", 16),
+                    claimed_hash(receipt),
+                    int(receipt.type or "0x0", 16),
                     None if status is None else int(status, 16),
-                    bytes.fromhex(receipt["root"][2:]) if status is None else None,
+                    bytes.fromhex(root[2:]) if status is None and root is not None else None,
                     total,
                     total - before,
-                    len(receipt["logs"]),
+                    len(receipt.logs),
                 )
             )
             before = total
