@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: faults soak
+.PHONY: faults soak fuzz fuzz-long mutation
 .PHONY: demo test test-slow check bench notebooks setup clean
 
 setup: $(VENV)/.ready contracts/node_modules/.ready
@@ -38,6 +38,15 @@ faults: setup
 
 soak: setup
 	$(BIN)/python -m tests.keeper.soak
+
+fuzz: setup
+	$(BIN)/python -m tests.contracts.forge fuzz
+
+fuzz-long: setup
+	$(BIN)/python -m tests.contracts.forge long
+
+mutation: setup
+	$(BIN)/python -m tests.contracts.mutation
 
 bench: setup
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {Fees, IInferenceVault} from "../interfaces/IInferenceVault.sol";
+import {VaultConfig} from "../InferenceVault.sol";
+import {VaultFees} from "../VaultFees.sol";
+import {Rig} from "./Rig.sol";
+
+contract FeesTest is Rig {
+    function setUp() external {
+        build(true);
+        enter(ALICE, 1_000_000e6);
+    }
+
+    function with(Fees memory f) public returns (IInferenceVault) {
+        VaultConfig memory c = config();
+        c.fees = f;
+        return newVault(c);
+    }
+
+    function test_terms_are_told_and_out_of_range_refused() external {
+        Fees memory f = vault.fees();
+        isTrue(keccak256(abi.encode(f)) == keccak256(abi.encode(fees())), "told");
+        Fees[5] memory bad = [
+            Fees(1, 50_001, 0, address(0)),
+            Fees(1, 50_000, 300_001, BOB),
+            Fees(0, 0, 1, address(0)),
+            Fees(0, 1, 0, address(0)),
+            Fees(1, 0, 0, address(0))
+        ];
+        for (uint256 i = 0; i < 5; i++) {
+            vm.expectRevert(abi.encodeWithSelector(VaultFees.FeesInvalid.selector, bad[i]));
+            this.with(bad[i]);
+        }
+        with(Fees(1, 50_000, 300_000, BOB));
+        with(Fees(0, 0, 0, address(0)));
+    }
+
+    function test_invariant_12_the_years_share_bounds_an_epochs_reward() external {
+        uint256 nav = vault.totalAssets();
+        vm.warp((latest() + 1) * PERIOD);
+        keep(64);
+        // Two epochs have passed since deployment's; deployment took longer than one.
+        uint256 paid = asset.balanceOf(KEEPER);
+        uint256 perEpoch = nav * 40_000 * PERIOD / (1e6 * 365 days);
+        isTrue(paid % 1 == 0 && paid > perEpoch && paid <= 50e6, "more than one epoch's, at most the budget");
+        uint256 before = asset.balanceOf(KEEPER);
+        nav = vault.totalAssets();
+        keep(64);
+        uint256 second = asset.balanceOf(KEEPER) - before;
+        isTrue(second <= nav * 41_000 * PERIOD / (1e6 * 365 days), "one epoch's share at most");
+        isTrue(second >= nav * 39_000 * PERIOD / (1e6 * 365 days), "and that");
+        eq(asset.balanceOf(SENDER), 0, "not the sender");
+    }
+
+    function test_invariant_12_a_reward_that_the_token_refuses_is_owed() external {
+        keep(10);
+        uint256 epoch = closeEpoch(30);
+        allow(epoch, 10, KEEPER);
+        asset.freeze(true);
+        rebalance(epoch, 10);
+        uint256 due = vault.owed(address(asset), KEEPER);
+        isTrue(due > 0 && vault.totalOwed(address(asset)) == due, "owed");
+        asset.freeze(false);
+        uint256 before = asset.balanceOf(KEEPER);
+        eq(vault.claim(address(asset), KEEPER), due, "claimed");
+        eq(asset.balanceOf(KEEPER) - before, due, "paid");
+        eq(vault.owed(address(asset), KEEPER) + vault.totalOwed(address(asset)), 0, "no longer owed");
+    }
+
+    function test_without_a_budget_nothing_is_paid_and_an_empty_vault_pays_nothing() external {
+        vault = with(Fees(0, 0, 0, address(0)));
+        enter(BOB, 100_000e6);
+        keep(64);
+        eq(asset.balanceOf(KEEPER), 0, "no budget");
+        vault = with(fees());
+        keep(64);
+        eq(asset.balanceOf(KEEPER), 0, "nothing to pay from");
+    }
+
+    /// @dev A tenth of what the shares gained above their best value, in new shares, once.
+    function test_gains_are_shared_once_above_the_high_water_mark() external {
+        keep(6);
+        eq(vault.balanceOf(FEE_TAKER), 0, "no gain");
+        uint256 nav = vault.totalAssets();
+        asset.mint(address(vault), 100_000e6);
+        uint256 grown = vault.totalAssets();
+        keep(6);
+        uint256 shares = vault.balanceOf(FEE_TAKER);
+        uint256 value = vault.convertToAssets(shares);
+        // What was gained above the first mark of one for one: rewards of some dollars lie between.
+        uint256 share = (grown - 1_000_000e6) / 10;
+        isTrue(value > share * 995 / 1_000 && value < share * 1_005 / 1_000 && grown > nav, "a tenth of the gain");
+        keep(6);
+        eq(vault.balanceOf(FEE_TAKER), shares, "only once");
+        asset.mint(address(vault), 50_000e6);
+        keep(6);
+        isTrue(vault.balanceOf(FEE_TAKER) > shares, "again above the mark");
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {ExitRouter} from "../ExitRouter.sol";
+import {IVenue} from "../interfaces/IVenue.sol";
+import {Rig} from "./Rig.sol";
+import {Vm} from "./Vm.sol";
+
+contract RouterTest is Rig {
+    ExitRouter private router;
+    ExitRouter.Permit private none;
+
+    function setUp() external {
+        build(true);
+        enter(ALICE, 500_000e6);
+        enter(BOB, 100_000e6);
+        keep(38);
+        router = ExitRouter(deployed("ExitRouter", ""));
+        vm.prank(BOB);
+        vault.approve(address(router), type(uint256).max);
+    }
+
+    function test_it_pays_the_receiver_and_keeps_nothing() external {
+        asset.mint(address(router), 7);
+        risk.mint(address(router), 7);
+        uint256 shares = vault.balanceOf(BOB);
+        uint256 before = asset.balanceOf(KEEPER);
+        vm.recordLogs();
+        vm.prank(BOB);
+        uint256 assets = router.cashOut(vault, venue, shares, 99_000e6, KEEPER, block.timestamp, none);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        isTrue(logs[logs.length - 1].topics[0] == ExitRouter.CashedOut.selector, "said");
+        eq(asset.balanceOf(KEEPER) - before, assets, "paid");
+        isTrue(assets > 99_000e6 && assets < 100_000e6, "about what went in");
+        isTrue(asset.balanceOf(address(router)) == 7 && risk.balanceOf(address(router)) == 7, "keeps what was there");
+        eq(risk.allowance(address(router), address(venue)), 0, "no allowance is left");
+        eq(vault.balanceOf(BOB), 0, "burned");
+    }
+
+    function test_it_refuses_too_little_too_late_and_another_pair() external {
+        uint256 snapshot = vm.snapshotState();
+        vm.startPrank(BOB);
+        uint256 assets = router.cashOut(vault, venue, 1e15, 0, BOB, block.timestamp, none);
+        vm.revertToState(snapshot);
+        vm.startPrank(BOB);
+        vm.expectRevert(abi.encodeWithSelector(ExitRouter.AssetsTooLow.selector, assets, assets + 1));
+        router.cashOut(vault, venue, 1e15, assets + 1, BOB, block.timestamp, none);
+        uint256 now_ = block.timestamp;
+        vm.expectRevert(abi.encodeWithSelector(ExitRouter.DeadlinePassed.selector, now_ - 1, now_));
+        router.cashOut(vault, venue, 1e15, 0, BOB, now_ - 1, none);
+        IVenue backwards = IVenue(deployed("UniswapV3Venue", abi.encode(factory, pool, risk, TWAP_SECONDS)));
+        vm.expectRevert(abi.encodeWithSelector(ExitRouter.VenueOfOtherTokens.selector, backwards));
+        router.cashOut(vault, backwards, 1e15, 0, BOB, now_, none);
+        router.cashOut(vault, venue, 1e15, assets, BOB, now_, none);
+    }
+
+    function test_it_refuses_what_would_be_owed_to_it() external {
+        for (uint256 i = 0; i < 2; i++) {
+            asset.freeze(i == 0);
+            risk.freeze(i == 1);
+            vm.prank(BOB);
+            vm.expectPartialRevert(ExitRouter.NotPaid.selector);
+            router.cashOut(vault, venue, 1e15, 0, BOB, block.timestamp, none);
+        }
+    }
+
+    function test_a_permit_does_and_one_used_before_does_no_harm() external {
+        uint256 key = 0xA11CE;
+        address signer = vm.addr(key);
+        enter(signer, 1_000e6);
+        uint256 shares = vault.balanceOf(signer);
+        for (uint256 i = 0; i < 2; i++) {
+            ExitRouter.Permit memory permit = signed(key, shares / 2, i);
+            if (i == 1) {
+                IPermit(address(vault)).permit(
+                    signer, address(router), shares / 2, block.timestamp, permit.v, permit.r, permit.s
+                );
+            }
+            vm.prank(signer);
+            router.cashOut(vault, venue, shares / 2, 1, signer, block.timestamp, permit);
+        }
+        isTrue(asset.balanceOf(signer) > 990e6, "both halves");
+    }
+
+    function signed(uint256 key, uint256 shares, uint256 nonce) private view returns (ExitRouter.Permit memory p) {
+        bytes32 kind =
+            keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
+        bytes32 domain = keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+        domain = keccak256(abi.encode(domain, keccak256("Vault"), keccak256("1"), block.chainid, vault));
+        bytes32 body = keccak256(abi.encode(kind, vm.addr(key), router, shares, nonce, block.timestamp));
+        (p.v, p.r, p.s) = vm.sign(key, keccak256(abi.encodePacked("\x19\x01", domain, body)));
+    }
+
+    function test_an_exit_without_risk_needs_no_swap() external {
+        vault = newVault(config());
+        enter(BOB, 1_000e6);
+        vm.startPrank(BOB);
+        vault.approve(address(router), type(uint256).max);
+        uint256 before = asset.balanceOf(BOB);
+        uint256 assets = router.cashOut(vault, venue, vault.balanceOf(BOB), 0, BOB, block.timestamp, none);
+        eq(asset.balanceOf(BOB) - before, assets, "paid");
+        isTrue(assets >= 1_000e6 - 1, "all");
+    }
+}
+
+interface IPermit {
+    function permit(address, address, uint256, uint256, uint8, bytes32, bytes32) external;
+}

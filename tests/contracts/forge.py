@@ -1,0 +1,112 @@
+"""Runs the forge tests of ``contracts/fuzz``: ``python -m tests.contracts.forge quick|fuzz|long``.
+
+They deploy the bytecode that `vaultkit.vault.compile` wrote, or another folder's, so a mutant or a deliberately broken
+contract meets exactly the tests that the real one passes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from eth_abi.abi import encode
+from eth_utils.abi import collapse_if_tuple
+from eth_utils.crypto import keccak
+
+from tests.contracts.test_vectors import load, plan_tuple, solidity_plan_case
+from vaultkit.chain.abi import load_code
+from vaultkit.settings import build_dir, contracts_dir
+from vaultkit.vault.compile import compile_contracts
+from vaultkit.window import encode_hints
+
+PROFILES: Final = {
+    "quick": {"FOUNDRY_FUZZ_RUNS": "64", "FOUNDRY_INVARIANT_RUNS": "8", "FOUNDRY_INVARIANT_DEPTH": "32"},
+    "fuzz": {"FOUNDRY_FUZZ_RUNS": "10000", "FOUNDRY_INVARIANT_RUNS": "1000", "FOUNDRY_INVARIANT_DEPTH": "64"},
+    "long": {"FOUNDRY_FUZZ_RUNS": "100000", "FOUNDRY_INVARIANT_RUNS": "10000", "FOUNDRY_INVARIANT_DEPTH": "100"},
+}
+
+
+def forge_binary() -> Path:
+    """The native binary that npm installed, not its JavaScript wrapper."""
+    return next(iter(sorted((contracts_dir() / "node_modules" / "@foundry-rs").glob("forge-*/bin/forge*"))))
+
+
+def _call(name: str, function: str, inputs: list[Any], outputs: list[Any]) -> tuple[bytes, bytes]:
+    """Return the calldata of a harness's function, and what it must return."""
+    item = next(item for item in load_code(name).abi if item.get("name") == function)
+    types = [[collapse_if_tuple(dict(one)) for one in item[side]] for side in ("inputs", "outputs")]
+    selector = keccak(text=f"{function}({','.join(types[0])})")[:4]
+    return selector + encode(types[0], inputs), encode(types[1], outputs)
+
+
+def _vectors() -> Iterator[tuple[int, str, bytes, bytes]]:
+    """Yield block time, harness, calldata and expected answer of every shared vector."""
+    ticks = load("tickmath")
+    ratios = [int(case["sqrt_ratio_x96"]) for case in ticks]
+    yield 0, "LibraryHarness", *_call("LibraryHarness", "sqrtRatios", [[case["tick"] for case in ticks]], [ratios])
+    trades = load("trade")
+    cases = [solidity_plan_case(case) for case in trades]
+    yield 0, "LibraryHarness", *_call("LibraryHarness", "plans", [cases], [[plan_tuple(case) for case in trades]])
+    for case in load("statement"):
+        statement = ("0x" + "22" * 20, bytes(32), 7, case["beneficiary"], case["inputs"], case["outputs"])
+        built = [int(value) for value in case["instances"]]
+        yield (
+            0,
+            "LibraryHarness",
+            *_call("LibraryHarness", "instances", [statement, len(case["inputs"]), 1], [built]),
+        )
+        weights = [[case["outputs"][0]], [case["output_scale"]]]
+        yield 0, "LibraryHarness", *_call("LibraryHarness", "weights", weights, [[int(case["weight_wad"])]])
+    for case in load("window"):
+        arguments = (case["bar_seconds"], case["count"], case["clip"], case["sign"], case["epoch_end"])
+        cases = [(*arguments, encode_hints(case["hints"]))]
+        called = _call("WindowHarness", "readMany", [tuple(case["ring"].values()), cases], [[case["inputs"]], [b""]])
+        yield case["now"], "WindowHarness", *called
+
+
+def write_vectors() -> None:
+    """Write the vectors that Python's tests pass, for ``Vectors.t.sol``."""
+    folder = build_dir() / "forge"
+    folder.mkdir(exist_ok=True)
+    body = encode(["(uint256,string,bytes,bytes)[]"], [list(_vectors())])
+    (folder / "vectors.hex").write_text("0x" + body.hex())
+
+
+def forge(*words: str, code: Path | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run ``forge test`` on the bytecode in ``code``; ``settings`` are environment variables."""
+    environment = os.environ | {"VAULTKIT_CODE": str(code or build_dir() / "contracts")} | settings
+    command = [str(forge_binary()), "test", *words]
+    return subprocess.run(command, cwd=contracts_dir(), env=environment, capture_output=True, text=True)
+
+
+def results(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """Return why each test failed, empty where it passed, of a run with ``--json``."""
+    found: dict[str, str] = {}
+    for suite, report in json.loads(done.stdout).items():
+        for name, result in report["test_results"].items():
+            failed = result["status"] != "Success"
+            found[f"{suite.rsplit(':', 1)[-1]}.{name}"] = (result["reason"] or "failed") if failed else ""
+    return found
+
+
+def prepare() -> None:
+    """Compile what is tested and write the vectors."""
+    compile_contracts()
+    write_vectors()
+
+
+def main() -> int:
+    """Run one profile and let forge speak."""
+    profile, *words = sys.argv[1:] or ["quick"]
+    prepare()
+    environment = os.environ | PROFILES[profile] | {"VAULTKIT_CODE": str(build_dir() / "contracts")}
+    return subprocess.run([str(forge_binary()), "test", *words], cwd=contracts_dir(), env=environment).returncode
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,222 @@
+"""Mutation testing of the contracts: ``python -m tests.contracts.mutation [FILE ...]`` writes contracts/MUTATION.md.
+
+Each mutant of `mutants` is compiled without optimizer, which is quick, and met by the forge tests of its file; what
+survives them meets all tests and a short campaign. A run that is stopped goes on where it was: results are kept in
+``build/mutation/results.jsonl`` by the digest of the source.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+from tests.contracts.forge import forge, prepare, results
+from tests.contracts.mutants import Mutant, Mutator
+from vaultkit.settings import build_dir, contracts_dir
+
+VAULT: Final = "Rebalance|Exits|Safeguards|Fees|Callbacks|Router"
+TESTS: Final = {
+    "InferenceVault.sol": VAULT,
+    "VaultPricing.sol": VAULT,
+    "VaultExits.sol": VAULT,
+    "VaultSafeguards.sol": VAULT,
+    "VaultFees.sol": VAULT,
+    "ExitRouter.sol": "Router",
+    "ModelRegistry.sol": "Registry",
+    "TickWindow.sol": "Vectors|Window",
+    "UniswapV3Venue.sol": "Venue",
+    "ZkGate.sol": "Gate",
+    "libraries/Instances.sol": "Vectors|Gate|Registry",
+    "libraries/TickMath.sol": "Vectors|Venue",
+    "libraries/TradeMath.sol": "Vectors|Rebalance|Exits",
+}
+"""Sources, and the tests that meet their mutants first."""
+
+DEPLOYED: Final = (
+    "InferenceVault.sol", "ExitRouter.sol", "ModelRegistry.sol", "TickWindow.sol", "UniswapV3Venue.sol", "ZkGate.sol",
+    "mocks/LibraryHarness.sol", "mocks/WindowHarness.sol", "mocks/ScriptedVerifier.sol", "mocks/FaultyVerifier.sol",
+    "mocks/StandInPool.sol", "mocks/ReentrantGate.sol", "mocks/ScriptedPool.sol",
+)  # fmt: skip
+FIRST: Final = {"FOUNDRY_FUZZ_RUNS": "24"}
+SECOND: Final = {"FOUNDRY_FUZZ_RUNS": "128", "FOUNDRY_INVARIANT_RUNS": "24", "FOUNDRY_INVARIANT_DEPTH": "64"}
+NOTES: Final = Path(__file__).with_name("mutation_notes.json")
+"""Why a survivor is left, by its change."""
+
+
+class Bench:
+    """A folder of sources that differ from the real ones by one mutant, and their bytecode."""
+
+    def __init__(self, folder: Path) -> None:
+        self.sources, self.code = folder / "sources", folder / "code"
+        for path in (self.sources, self.code):
+            shutil.rmtree(path, ignore_errors=True)
+            path.mkdir(parents=True)
+        for path in contracts_dir().glob("*.sol"):
+            shutil.copyfile(path, self.sources / path.name)
+        for name in ("interfaces", "libraries", "mocks"):
+            shutil.copytree(contracts_dir() / name, self.sources / name)
+        self.trees = self._compile(list(DEPLOYED), optimizer=False, trees=True)
+        self.honest = {path.name: path.read_bytes() for path in self.code.iterdir()}
+
+    def _compile(self, names: list[str], *, optimizer: bool, trees: bool = False) -> dict[str, Any]:
+        """Write the bytecode of the sources' contracts; raises ``ValueError`` with what solc said."""
+        kinds = {"*": {"*": ["abi", "evm.bytecode.object"]} | ({"": ["ast"]} if trees else {})}
+        job = {
+            "language": "Solidity",
+            "sources": {name: {"content": (self.sources / name).read_text()} for name in names},
+            "settings": {
+                "evmVersion": "cancun",
+                "optimizer": {"enabled": optimizer, "runs": 400},
+                "outputSelection": kinds,
+            },
+        }
+        solc = [str(contracts_dir() / "bin" / "solc"), "--standard-json", "--base-path", str(self.sources)]
+        said = json.loads(subprocess.run(solc, input=json.dumps(job), capture_output=True, text=True).stdout)
+        errors = [one["formattedMessage"] for one in said.get("errors", []) if one["severity"] == "error"]
+        if errors:
+            raise ValueError(errors[0])
+        for name in names:
+            for contract, output in said["contracts"].get(name, {}).items():
+                code = {"abi": output["abi"], "bytecode": "0x" + output["evm"]["bytecode"]["object"]}
+                if len(code["bytecode"]) > 2:
+                    (self.code / f"{contract}.json").write_text(json.dumps(code))
+        return {name: source["ast"] for name, source in said["sources"].items()} if trees else {}
+
+    def restore(self) -> None:
+        for name, code in self.honest.items():
+            (self.code / name).write_bytes(code)
+
+    def dependents(self, file: str) -> list[str]:
+        """The deployed sources whose bytecode a change of ``file`` can change."""
+        reach = {
+            "VaultPricing.sol": ("InferenceVault.sol",), "VaultExits.sol": ("InferenceVault.sol",),
+            "VaultSafeguards.sol": ("InferenceVault.sol",), "VaultFees.sol": ("InferenceVault.sol",),
+            "TickWindow.sol": ("TickWindow.sol", "mocks/WindowHarness.sol"),
+            "libraries/Instances.sol": (
+                "InferenceVault.sol", "ZkGate.sol", "ModelRegistry.sol", "mocks/LibraryHarness.sol"
+            ),
+            "libraries/TickMath.sol": (
+                "TickWindow.sol", "UniswapV3Venue.sol", "mocks/LibraryHarness.sol", "mocks/WindowHarness.sol"
+            ),
+            "libraries/TradeMath.sol": ("InferenceVault.sol", "mocks/LibraryHarness.sol"),
+        }  # fmt: skip
+        return list(reach.get(file, (file,)))
+
+    def try_mutant(self, mutant: Mutant, source: bytes) -> tuple[str, str]:
+        """Return the outcome, and the test that killed the mutant."""
+        place = self.sources / mutant.file
+        place.write_bytes(mutant.apply(source))
+        try:
+            self._compile(self.dependents(mutant.file), optimizer=False)
+            if all((self.code / name).read_bytes() == code for name, code in self.honest.items()):
+                return "same bytecode", ""
+            for words, settings in (
+                (("--match-contract", TESTS[mutant.file], "--no-match-contract", "Invariants|Flipped"), FIRST),
+                ((), SECOND),
+            ):
+                killer = self.killer(words, settings)
+                if killer:
+                    return "killed", killer
+            return "survived", ""
+        except ValueError:
+            return "refused by solc", ""
+        finally:
+            place.write_bytes(source)
+            self.restore()
+
+    def killer(self, words: tuple[str, ...], settings: dict[str, str]) -> str:
+        done = forge("--json", "--fail-fast", *words, code=self.code, **settings)
+        failed = [name for name, reason in results(done).items() if reason]
+        return failed[0] if failed else ""
+
+
+def tests_digest() -> str:
+    paths = sorted([*(contracts_dir() / "fuzz").glob("*.sol"), Path(__file__).with_name("forge.py")])
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:16]
+
+
+def recorded(path: Path) -> dict[str, dict[str, Any]]:
+    if not path.is_file():
+        return {}
+    return {row["key"]: row for row in map(json.loads, path.read_text().splitlines())}
+
+
+def run(files: list[str]) -> list[dict[str, Any]]:
+    """Try every mutant of ``files`` that has no result yet, and survivors of other tests again."""
+    prepare()
+    folder = build_dir() / "mutation"
+    bench, tests = Bench(folder), tests_digest()
+    honest = bench.killer(("--no-match-contract", "Invariants"), FIRST)
+    if honest:
+        raise SystemExit(f"the unchanged contracts fail {honest}")
+    path = folder / "results.jsonl"
+    known, rows = recorded(path), []
+    for file in files:
+        source = (contracts_dir() / file).read_bytes()
+        mutants = Mutator(file, source, bench.trees[file]).mutants()
+        print(f"{file}: {len(mutants)} mutants", flush=True)
+        for mutant in mutants:
+            version = hashlib.sha256(source).hexdigest()[:16]
+            key = f"{file}:{version}:{mutant.start}:{mutant.length}:{mutant.text}"
+            row = known.get(key)
+            if row is None or (row["outcome"] == "survived" and row["tests"] != tests):
+                outcome, killer = bench.try_mutant(mutant, source)
+                row = {
+                    "key": key, "tests": tests, "file": file, "line": source[: mutant.start].count(b"\n") + 1,
+                    "kind": mutant.kind, "outcome": outcome, "killer": killer, "change": mutant.describe(source),
+                }  # fmt: skip
+                with path.open("a") as out:
+                    out.write(json.dumps(row) + "\n")
+                if outcome == "survived":
+                    print(f"  survived {file}:{row['line']}  {row['change']}", flush=True)
+            rows.append(row)
+    return rows
+
+
+def report(rows: list[dict[str, Any]], notes: dict[str, str]) -> str:
+    """Return the table of scores, and each survivor with why it is left."""
+    tried = [row for row in rows if row["outcome"] in ("killed", "survived")]
+    lines = [
+        "# Mutation testing of the contracts", "",
+        "`make mutation` changes one operator, literal, statement, condition or modifier at a time and runs the forge",
+        "tests of `fuzz/` against the bytecode. Mutants with the original's bytecode, or that solc refuses, do not",
+        "count.", "",
+        "| source | mutants | killed | survived | score | same bytecode | refused |", "|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for name, part in [*((file, [r for r in rows if r["file"] == file]) for file in TESTS), ("all", rows)]:
+        count = Counter(row["outcome"] for row in part)
+        killed, survived = count["killed"], count["survived"]
+        score = f"{100 * killed / (killed + survived):.1f} %" if killed + survived else ""
+        lines.append(
+            f"| {name} | {killed + survived} | {killed} | {survived} | {score} | {count['same bytecode']} "
+            f"| {count['refused by solc']} |"
+        )
+    lines += ["", "## Survivors", "", "| where | change | why it is left |", "|---|---|---|"]
+    for row in tried:
+        if row["outcome"] == "survived":
+            change = row["change"].replace("|", "\\|")
+            lines.append(
+                f"| {row['file']}:{row['line']} | `{change}` | {notes.get(row['change'], 'not yet explained')} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Try the mutants of the files named, or of all; the report is written for all."""
+    rows = run(sys.argv[1:] or list(TESTS))
+    if not sys.argv[1:]:
+        notes = json.loads(NOTES.read_text())
+        (contracts_dir() / "MUTATION.md").write_text(report(rows, notes))
+    count = Counter(row["outcome"] for row in rows)
+    print(dict(count))
+    return 0 if 10 * count["killed"] >= 9 * (count["killed"] + count["survived"]) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
