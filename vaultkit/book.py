@@ -58,6 +58,7 @@ class VaultBook(BaseModel):
     venue: str
     verifier: str
     exit_router: str | None = None
+    timelock: str | None = None
     model_id: str
     from_block: int
     artefact: str

@@ -10,17 +10,23 @@ from dataclasses import replace
 
 import pytest
 from eth_account import Account
+from eth_utils.crypto import keccak
 
 from tests.fixtures.vault import VaultSetup
 from vaultkit.book import AddressBook
 from vaultkit.chain.abi import Contract, load_abi
 from vaultkit.cli import main
-from vaultkit.errors import ArtefactMismatch, DeployFailed, SettingsError, UnsafeSrs
+from vaultkit.coprocessor.index import index_pool
+from vaultkit.errors import ArtefactMismatch, DeployFailed, Reverted, SettingsError, UnsafeSrs
 from vaultkit.manifest import ArtefactManifest
+from vaultkit.vault.compile import load_artifact
 from vaultkit.vault.deploy import check_code_size, deploy_vault
 from vaultkit.vault.terms import DEFAULT_POLICY, VaultTerms
+from vaultkit.vault.verification import recompiled, standard_input, write_verification
 
 TERMS = VaultTerms(delay_seconds=3_600)
+OWN = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+"""Test account 0, who deploys where nobody else is named."""
 
 
 @contextmanager
@@ -148,3 +154,123 @@ def test_deploy_verb_without_a_chain_is_one_sentence(vault: VaultSetup, circuit,
         main(["deploy", str(circuit.folder), "--rpc", "http://127.0.0.1:9", "--book", str(place)])
     assert stopped.value.code == 4
     assert capsys.readouterr().err.count("RpcUnavailable") == 1
+
+
+def words(vault: VaultSetup, circuit, place, *more: str) -> list[str]:
+    vault.book.save(place)
+    return ["deploy", str(circuit.folder), "--rpc", vault.devnet.url, "--book", str(place), "--json", *more]
+
+
+def answer(capsys, asked: list[str]) -> dict:
+    with pytest.raises(SystemExit) as stopped:
+        main(asked)
+    assert stopped.value.code == 0, capsys.readouterr()
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_dry_run_sends_nothing_and_is_what_the_deployment_does_then(vault: VaultSetup, circuit, tmp_path, capsys):
+    asked = words(vault, circuit, tmp_path / "book.json", "--guardian", vault.actors.guardian, "--reward", "25",
+                  "--reward-year", "0.01", "--turnover", "1.5", "--slippage-bps", "50")  # fmt: skip
+    nonce = vault.rpc.call("eth_getTransactionCount", [OWN, "pending"])
+    plan = answer(capsys, [*asked, "--dry"])
+    assert plan["sent"] is False
+    assert vault.rpc.call("eth_getTransactionCount", [OWN, "pending"]) == nonce
+    assert AddressBook.load(tmp_path / "book.json").vault is None
+    with mining(vault.devnet):
+        done = answer(capsys, asked)
+    assert {k: v for k, v in plan["book"].items() if v is not None and k != "from_block"} == {
+        k: v for k, v in done.items() if k not in ("book", "from_block")
+    }
+    found = Contract(vault.rpc, done["vault"], load_abi("InferenceVault"))
+    assert found.call("fees")[:2] == (25 * 10**6, 10_000)
+    assert found.call("safeguards")[1] == 15 * 10**17
+    assert found.call("policy")[5] == 5_000
+    created = {one["address"]: one for one in plan["contracts"]}
+    assert created[done["vault"]]["contract"] == "InferenceVault"
+    assert len(vault.rpc.call("eth_getCode", [done["exit_router"], "latest"])) > 2
+
+
+def test_a_constructor_that_would_revert_is_named_before_anything_is_sent(vault: VaultSetup, circuit, monkeypatch):
+    monkeypatch.setattr("vaultkit.vault.deploy.check_deployment", lambda *_: None)
+    nonce = vault.rpc.call("eth_getTransactionCount", [OWN, "pending"])
+    for changes, error, where in (
+        ({"block_seconds": 1}, "CardinalityTooSmall", "TickWindow"),
+        ({"twap_seconds": 10**8}, "Error", "InferenceVault"),
+    ):
+        with pytest.raises(DeployFailed, match=error) as refused:
+            deploy_vault(vault.devnet.url, vault.book, circuit.folder, terms=replace(TERMS, **changes))
+        assert f"constructor of {where}" in str(refused.value)
+    assert vault.rpc.call("eth_getTransactionCount", [OWN, "pending"]) == nonce
+
+
+def selector(signature: str) -> str:
+    return f"0x{keccak(text=signature)[:4].hex()}"
+
+
+def test_the_registry_goes_to_a_timelock_that_only_the_multisig_runs(vault: VaultSetup, circuit, tmp_path, capsys):
+    multisig, day = vault.actors.bob, 86_400
+    asked = words(vault, circuit, tmp_path / "book.json", "--owner", multisig, "--timelock", str(day))
+    with mining(vault.devnet):
+        done = answer(capsys, asked)
+    lock = Contract(vault.rpc, done["timelock"], load_abi("TimelockController"))
+    registry = Contract(vault.rpc, done["registry"], load_abi("ModelRegistry"))
+    assert registry.call("owner") == done["timelock"].lower() and lock.call("getMinDelay") == day
+    for name in ("PROPOSER_ROLE", "CANCELLER_ROLE", "EXECUTOR_ROLE"):
+        role = lock.call(name)
+        assert lock.call("hasRole", role, multisig) and not lock.call("hasRole", role, OWN)
+    assert not lock.call("hasRole", bytes(32), OWN) and not lock.call("hasRole", bytes(32), multisig)
+    retire = bytes.fromhex(registry.encode("retire", bytes.fromhex(done["model_id"][2:]))[2:])
+    call = (registry.address, 0, retire, bytes(32), bytes(32))
+    with pytest.raises(Reverted, match="OwnableUnauthorizedAccount"):
+        vault.send(OWN, registry.address, "0x" + retire.hex())
+    with pytest.raises(Reverted, match=selector("TimelockInsufficientDelay(uint256,uint256)")):
+        vault.transact(multisig, lock, "schedule", *call, day - 1)
+    vault.transact(multisig, lock, "schedule", *call, day)
+    with pytest.raises(Reverted, match=selector("TimelockUnexpectedOperationState(bytes32,bytes32)")):
+        vault.transact(multisig, lock, "execute", *call)
+    vault.transact(multisig, lock, "execute", *call, at=vault.now() + day)
+    assert registry.call("activeModel") == bytes(32)
+
+
+@pytest.mark.parametrize("terms", [replace(TERMS, timelock_seconds=60), replace(TERMS, owner=None, timelock_seconds=0)])
+def test_a_timelock_without_anybody_to_run_it_is_refused(vault: VaultSetup, circuit, terms):
+    with pytest.raises(SettingsError, match="timelock_seconds"):
+        deploy_vault(vault.devnet.url, vault.book, circuit.folder, terms=terms)
+
+
+@pytest.mark.parametrize("name", [pytest.param("ZkGate", marks=pytest.mark.slow), "ExitRouter"])
+def test_explorers_inputs_compile_to_the_deployed_bytecode(vault: VaultSetup, tmp_path, name):
+    arguments = {"ZkGate": (vault.registry.address,), "ExitRouter": ()}[name]
+    (path,) = write_verification(tmp_path, {name: (vault.gate.address, arguments)}, {})
+    record = json.loads(path.read_text())
+    assert load_artifact(name)["bytecode"] == recompiled(name, record["standard_json_input"])[0]
+    assert record["constructor_arguments"] == "".join(one[2:].lower().rjust(64, "0") for one in arguments)
+
+
+@pytest.mark.slow
+def test_an_explorers_input_with_one_letter_changed_compiles_to_other_bytecode():
+    standard = standard_input("ExitRouter")
+    source = standard["sources"]["contracts/ExitRouter.sol"]
+    source["content"] = source["content"].replace("Leaves a vault", "leaves a vault")
+    assert recompiled("ExitRouter", standard)[0] != load_artifact("ExitRouter")["bytecode"]
+
+
+@pytest.mark.slow
+def test_every_deployed_contract_has_an_explorers_input(vault: VaultSetup, circuit, tmp_path, capsys):
+    folder = tmp_path / "verification"
+    plan = answer(capsys, words(vault, circuit, tmp_path / "book.json", "--dry", "--verification", str(folder)))
+    assert len(plan["verification"]) == len(plan["contracts"]) == len(list(folder.iterdir()))
+    for one in plan["contracts"]:
+        record = json.loads((folder / f"{one['contract']}.json").read_text())
+        assert record["address"] == one["address"] and f"0x{record['constructor_arguments']}" == one["encoded"]
+
+
+def test_a_model_that_is_too_cheap_to_move_is_not_deployed(vault: VaultSetup, circuit, tmp_path, capsys):
+    index_pool(vault.rpc, vault.book.pool, tmp_path / "store", last=int(vault.rpc.call("eth_blockNumber"), 16))
+    options = ["--store", str(tmp_path / "store"), "--step", "0.02", "--dry", "--min-manipulation-cost"]
+    asked = words(vault, circuit, tmp_path / "book.json", *options)
+    assert answer(capsys, [*asked, "0.01"])["sent"] is False
+    with pytest.raises(SystemExit) as stopped:
+        main([*asked, "1000000000"])
+    assert stopped.value.code == 8
+    assert "too cheap to move by 2%" in capsys.readouterr().out

@@ -52,6 +52,7 @@ EXTRAS = {
     "onnxruntime": "circuits",
     "safetensors": "circuits",
     "ape": "vault",
+    "yaml": "vault",
     "prometheus_client": "keeper",
     "matplotlib": "report",
     "psutil": "report",

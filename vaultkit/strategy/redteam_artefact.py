@@ -18,9 +18,9 @@ from vaultkit.strategy.redteam import Redteam, redteam
 from vaultkit.strategy.samples import Integers
 from vaultkit.trade import Policy
 from vaultkit.units import WAD, from_units
-from vaultkit.vault.deploy import window_spec
 from vaultkit.vault.depth import read_depth
 from vaultkit.vault.manipulation import Manipulator
+from vaultkit.vault.plan import window_spec
 from vaultkit.vault.terms import DEFAULT_POLICY
 
 REACH_TICKS: Final = 10_000

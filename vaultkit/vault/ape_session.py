@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vaultkit.chain.abi import decode_revert
+from vaultkit.chain.abi import decode_revert, load_code
 from vaultkit.errors import DeployFailed, SettingsError, ToolMissing
 from vaultkit.settings import LOCAL_CHAIN_IDS, build_dir
-from vaultkit.vault.compile import load_artifact
 
 
 class ApeSession:
@@ -28,7 +27,7 @@ class ApeSession:
         self.address = str(account.address)
 
     def deploy(self, name: str, *arguments: Any) -> Any:
-        """Return Ape's instance of a newly deployed contract of ``build/contracts``.
+        """Return Ape's instance of a newly deployed contract, found by name as `load_code` does.
 
         Raises
         ------
@@ -38,14 +37,9 @@ class ApeSession:
         from ape.contracts import ContractContainer
         from ethpm_types import ContractType
 
-        artifact = load_artifact(name)
+        code = load_code(name)
         kind = ContractType.model_validate(
-            {
-                "contractName": name,
-                "abi": artifact["abi"],
-                "deploymentBytecode": {"bytecode": artifact["bytecode"]},
-                "runtimeBytecode": {"bytecode": artifact["deployedBytecode"]},
-            }
+            {"contractName": name, "abi": code.abi, "deploymentBytecode": {"bytecode": code.bytecode}}
         )
         with _named_reverts(f"deployment of {name}"):
             container = ContractContainer(kind)

@@ -68,8 +68,17 @@ def _own_sources(root: Path) -> list[Path]:
     return sorted(found)
 
 
-def _import_closure(sources: Iterable[Path], modules: Path) -> dict[str, Path]:
-    """Return the npm files that the sources reach, by their path below ``node_modules``."""
+def import_closure(sources: Iterable[Path], modules: Path) -> dict[str, Path]:
+    """Return the files that sources reach by imports, themselves left out, by the name that the compiler knows them by.
+
+    Files from npm are named by their path below ``node_modules``, the project's by their path below ``contracts/``.
+
+    Raises
+    ------
+    CompileFailed
+        When an import does not exist.
+    """
+    root = contracts_dir().resolve()
     closure: dict[str, Path] = {}
     waiting = list(sources)
     while waiting:
@@ -83,11 +92,10 @@ def _import_closure(sources: Iterable[Path], modules: Path) -> dict[str, Path]:
                     where=path.name,
                     next_step="Run `npm ci` in contracts/",
                 )
-            if file.is_relative_to(modules):
-                key = file.relative_to(modules).as_posix()
-                if key not in closure:
-                    closure[key] = file
-                    waiting.append(file)
+            key = file.relative_to(modules if file.is_relative_to(modules) else root).as_posix()
+            if key not in closure:
+                closure[key] = file
+                waiting.append(file)
     return closure
 
 
@@ -96,7 +104,7 @@ def _compile_group(group: str, sources: dict[str, Path], output: Path, *, single
     modules = (root / "node_modules").resolve()
     if not (modules / "solc").is_dir():
         raise ToolMissing("the Solidity compiler is not installed", next_step="Run `npm ci` in contracts/")
-    files = {**sources, **_import_closure(sources.values(), modules)}
+    files = {**import_closure(sources.values(), modules), **sources}
     digest = _digest(files, [root / "ape-config.yaml", root / "bin" / "solc"])
     stamp = output / f".{group}.stamp"
     names = _fresh(stamp, digest, output)

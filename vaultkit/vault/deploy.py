@@ -1,10 +1,10 @@
-"""Deploys a vault for one artefact: verifier, window, venue, registry, gate, vault; then its first model."""
+"""Deploys a vault for one artefact by a written plan: contracts, the first model, and whom the registry goes to."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,8 +19,10 @@ from vaultkit.protocols import Rpc
 from vaultkit.settings import LOCAL_CHAIN_IDS
 from vaultkit.vault.ape_session import ApeSession, attached
 from vaultkit.vault.compile import compile_contracts, load_artifact
+from vaultkit.vault.handover import check_hand_over, hand_over
+from vaultkit.vault.plan import DeployPlan, make_plan, run_constructors
+from vaultkit.vault.preflight import check_deployment
 from vaultkit.vault.terms import ZERO_ADDRESS, ModelPins, VaultTerms
-from vaultkit.window import WindowSpec
 
 MAX_CODE_BYTES: Final = 24_576
 """Largest runtime code that a chain accepts (EIP-170)."""
@@ -31,31 +33,39 @@ STALL_SECONDS: Final = 60.0
 Progress = Callable[[str], None]
 
 
-def deploy_vault(
-    rpc_url: str,
-    book: AddressBook,
-    artefact: Path,
-    *,
-    terms: VaultTerms | None = None,
-    keystore: Path | None = None,
-    passphrase: str | None = None,
-    account_index: int = 0,
-    progress: Progress | None = None,
-) -> VaultBook:
-    """Return the addresses of a newly deployed vault whose first model is active, every pin checked.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A checked artefact with its compiled verifier, ready to be planned."""
 
-    Parameters
-    ----------
-    rpc_url
-        Endpoint of the chain that ``book`` describes; somebody else mines its blocks.
-    artefact
-        Artefact folder; its manifest and files are checked first.
-    terms
-        What the vault fixes for good.
-    keystore, passphrase, account_index
-        The deployer, who owns the registry: an encrypted key file, or on a local chain a published test account.
-    progress
-        Called with a phrase at every step.
+    rpc: Rpc
+    book: AddressBook
+    artefact: Path
+    manifest: ArtefactManifest
+    terms: VaultTerms
+    verifier: str
+
+    def plan(self, deployer: str) -> DeployPlan:
+        """Return the plan by which ``deployer`` would deploy, after running every constructor in a simulation.
+
+        Raises
+        ------
+        DeployFailed
+            When a constructor refuses.
+        """
+        nonce = quantity(self.rpc.call("eth_getTransactionCount", [deployer, "pending"]), self.rpc)
+        first_block = quantity(self.rpc.call("eth_blockNumber"), self.rpc)
+        made = make_plan(
+            deployer, nonce, self.book, self.manifest, self.terms, self.verifier,
+            artefact=self.artefact, first_block=first_block,
+        )  # fmt: skip
+        run_constructors(self.rpc, made)
+        return made
+
+
+def prepare(
+    rpc_url: str, book: AddressBook, artefact: Path, terms: VaultTerms, *, progress: Progress | None = None
+) -> Prepared:
+    """Return what a deployment needs, after refusing what must not be deployed; nothing is sent.
 
     Raises
     ------
@@ -64,12 +74,11 @@ def deploy_vault(
     UnsafeSrs
         When its setup was made on one machine and the chain is not a local one.
     CompileFailed, SettingsError, WrongChain, RpcUnavailable
-        When a part is refused before anything is sent.
+        When a part is refused.
     DeployFailed
-        When a step or a check after it fails.
+        When pool, tokens, model or code are not such that a vault can stand on them.
     """
     say = progress or (lambda _text: None)
-    terms = terms or VaultTerms()
     manifest = ArtefactManifest.load(artefact)
     if manifest.srs.kind == "unsafe-local" and book.chain_id not in LOCAL_CHAIN_IDS:
         raise UnsafeSrs(
@@ -82,13 +91,101 @@ def deploy_vault(
     terms.check(period_seconds=manifest.period_seconds, fee_pips=book.pool.fee_pips)
     rpc = connect(rpc_url, book.chain_id)
     say("Compiling the verifier")
-    verifier_name = f"Verifier_{manifest.files['Verifier.sol'][:12]}"
-    compile_contracts({verifier_name: artefact / "Verifier.sol"})
-    check_code_size(verifier_name)
+    verifier = f"Verifier_{manifest.files['Verifier.sol'][:12]}"
+    compile_contracts({verifier: artefact / "Verifier.sol"})
+    check_code_size(verifier)
+    say("Trying pool, tokens and model")
+    check_deployment(rpc, book, manifest, terms, load_artifact(verifier)["deployedBytecode"])
+    return Prepared(rpc, book, artefact, manifest, terms, verifier)
+
+
+def deploy_vault(
+    rpc_url: str,
+    book: AddressBook,
+    artefact: Path,
+    *,
+    terms: VaultTerms | None = None,
+    keystore: Path | None = None,
+    passphrase: str | None = None,
+    account_index: int = 0,
+    progress: Progress | None = None,
+    on_plan: Callable[[DeployPlan], None] | None = None,
+) -> VaultBook:
+    """Return the addresses of a newly deployed vault whose first model is active, every pin checked.
+
+    Parameters
+    ----------
+    rpc_url
+        Endpoint of the chain that ``book`` describes; somebody else mines its blocks.
+    artefact
+        Artefact folder; its manifest and files are checked first.
+    terms
+        What the vault fixes for good.
+    keystore, passphrase, account_index
+        The deployer, who owns the registry first: an encrypted key file, or on a local chain a published test account.
+    progress
+        Called with a phrase at every step.
+    on_plan
+        Called with the plan before anything is sent; what it raises stops the deployment.
+
+    Raises
+    ------
+    ArtefactMismatch, UnsafeSrs, CompileFailed, SettingsError, WrongChain, RpcUnavailable
+        As `prepare`.
+    DeployFailed
+        When something is refused beforehand, or a step or a check after it fails.
+    """
+    terms = terms or VaultTerms()
+    prepared = prepare(rpc_url, book, artefact, terms, progress=progress)
     with attached(
         rpc_url, book.chain_id, keystore=keystore, passphrase=passphrase, account_index=account_index
     ) as session:
-        return deploy_parts(rpc, session, book, manifest, terms, verifier_name, artefact=artefact, say=say)
+        plan = prepared.plan(session.address)
+        if on_plan is not None:
+            on_plan(plan)
+        return execute(session, prepared, plan, progress=progress)
+
+
+def execute(
+    session: ApeSession, prepared: Prepared, plan: DeployPlan, *, progress: Progress | None = None
+) -> VaultBook:
+    """Send a plan and check what came of it.
+
+    Raises
+    ------
+    DeployFailed
+        When the chain refuses a step, a contract comes to another address than planned, or a pin differs.
+    """
+    say = progress or (lambda _text: None)
+    rpc, terms = prepared.rpc, prepared.terms
+    made: dict[str, Any] = {}
+    for creation in plan.creations:
+        say(f"Deploying {creation.name}: {creation.says}")
+        instance = session.deploy(creation.name, *creation.arguments)
+        if int(str(instance.address), 16) != int(creation.address, 16):
+            raise DeployFailed(
+                "a contract came to another address than planned",
+                got=instance.address,
+                expected=creation.address,
+                where=creation.name,
+                next_step="Let nobody else send from this account while it deploys, and deploy again",
+            )
+        made[creation.name] = instance
+    registry = made["ModelRegistry"]
+    activate_model(rpc, session, registry, plan.pins, say=say)
+    if terms.timelock_seconds is not None and terms.owner is not None:
+        say("Handing the registry to the timelock")
+        timelock = made["TimelockController"]
+        hand_over(session, registry, timelock, terms.owner, terms.timelock_seconds)
+        check_hand_over(
+            rpc, str(timelock.address), plan.book.registry, terms.owner, terms.timelock_seconds, session.address
+        )
+    elif terms.owner is not None:
+        say("Offering the registry to its owner")
+        session.send(registry.transferOwnership, terms.owner)
+    say("Checking every pin")
+    check_pins(rpc, prepared.book, plan.book, plan.pins, terms, period_seconds=prepared.manifest.period_seconds)
+    return plan.book
 
 
 def check_code_size(name: str) -> None:
@@ -108,78 +205,6 @@ def check_code_size(name: str) -> None:
             where=name,
             next_step="Compile the strategy with fewer columns",
         )
-
-
-def deploy_parts(
-    rpc: Rpc,
-    session: ApeSession,
-    book: AddressBook,
-    manifest: ArtefactManifest,
-    terms: VaultTerms,
-    verifier_name: str,
-    *,
-    artefact: Path,
-    say: Progress,
-) -> VaultBook:
-    """Return `deploy_vault`'s result, given what it has prepared; ``verifier_name`` is a compiled contract."""
-    spec = window_spec(book, manifest)
-    first_block = quantity(rpc.call("eth_blockNumber"), rpc)
-    say("Deploying the verifier")
-    verifier = session.deploy(verifier_name)
-    say("Deploying window and venue")
-    shape = (spec.pool, spec.bar_seconds, spec.count, spec.clip, spec.sign, spec.input_scale)
-    source = session.deploy("TickWindow", shape, terms.max_age_seconds, terms.block_seconds)
-    venue = session.deploy("UniswapV3Venue", book.pool.factory, book.pool.pool, book.pool.asset, terms.twap_seconds)
-    say("Deploying registry and gate")
-    registry = session.deploy("ModelRegistry", session.address, terms.delay_seconds, terms.guardian)
-    gate = session.deploy("ZkGate", registry.address)
-    say("Deploying the vault")
-    config = terms.config(str(venue.address), str(registry.address), manifest.period_seconds)
-    vault = session.deploy("InferenceVault", config)
-    router = session.deploy("ExitRouter")
-    pins = ModelPins(
-        gate=str(gate.address),
-        source=str(source.address),
-        source_spec_hash=spec.spec_hash(),
-        verifier=str(verifier.address),
-        verifier_code_hash=keccak(hexstr=load_artifact(verifier_name)["deployedBytecode"]),
-        commitments=b"".join(bytes.fromhex(one.removeprefix("0x")) for one in manifest.commitments),
-        output_scale=manifest.output_scale,
-        output_bound=manifest.output_bound,
-        bundle_hash=manifest.bundle_hash(),
-    )
-    activate_model(rpc, session, registry, pins, say=say)
-    if terms.owner is not None:
-        say("Offering the registry to its owner")
-        session.send(registry.transferOwnership, terms.owner)
-    result = VaultBook(
-        vault=str(vault.address),
-        registry=str(registry.address),
-        gate=pins.gate,
-        source=pins.source,
-        venue=str(venue.address),
-        verifier=pins.verifier,
-        exit_router=str(router.address),
-        model_id=f"0x{pins.model_id().hex()}",
-        from_block=first_block,
-        artefact=str(artefact.resolve()),
-    )
-    say("Checking every pin")
-    check_pins(rpc, book, result, pins, terms, period_seconds=manifest.period_seconds)
-    return result
-
-
-def window_spec(book: AddressBook, manifest: ArtefactManifest) -> WindowSpec:
-    """Return the artefact's window bound to the book's pool."""
-    window = manifest.window
-    return WindowSpec(
-        pool=book.pool.pool,
-        bar_seconds=window.bar_seconds,
-        count=window.count,
-        clip=window.clip,
-        sign=1 if book.pool.risk_is_token0 else -1,
-        input_scale=window.input_scale,
-    )
 
 
 def activate_model(rpc: Rpc, session: ApeSession, registry: Any, pins: ModelPins, *, say: Progress) -> None:
@@ -232,6 +257,7 @@ def check_pins(
     registry = contract("ModelRegistry", vault_book.registry)
     venue = contract("UniswapV3Venue", vault_book.venue)
     code = rpc.call("eth_getCode", [pins.verifier, "latest"])
+    offered = terms.owner if terms.timelock_seconds is None else None
     model_id = pins.model_id()
     checks: dict[str, tuple[Any, Any]] = {
         "verifier code": (keccak(hexstr=code), pins.verifier_code_hash),
@@ -250,7 +276,7 @@ def check_pins(
         "policy": (vault.call("policy"), tuple(asdict(terms.policy).values())),
         "safeguards": (vault.call("safeguards"), tuple(asdict(terms.safeguards).values())),
         "fees": (vault.call("fees"), tuple(asdict(terms.fees).values())),
-        "owner to be": (registry.call("pendingOwner"), terms.owner or ZERO_ADDRESS),
+        "owner to be": (registry.call("pendingOwner"), offered or ZERO_ADDRESS),
         "guardian": (registry.call("guardian"), terms.guardian),
     }
     for name, (got, expected) in checks.items():

@@ -92,6 +92,9 @@ class VaultTerms:
     owner
         Who owns the registry in the end, for example a multisig or a timelock, once it has accepted; the deployer where
         None.
+    timelock_seconds
+        Delay of a timelock that is made, owns the registry and is run by ``owner``; None makes none and offers the
+        registry to ``owner`` itself.
     """
 
     policy: Policy = field(default=DEFAULT_POLICY)
@@ -106,6 +109,7 @@ class VaultTerms:
     fees: Fees = field(default_factory=Fees)
     guardian: str = ZERO_ADDRESS
     owner: str | None = None
+    timelock_seconds: int | None = None
 
     def config(self, venue: str, registry: str, period_seconds: int) -> tuple[Any, ...]:
         """Return the contracts' ``VaultConfig``."""
@@ -151,6 +155,8 @@ class VaultTerms:
             "performance_pips": 0 <= fees.performance_pips <= MAX_PERFORMANCE_PIPS,
             "performance_recipient": not fees.performance_pips or int(fees.performance_recipient, 16) != 0,
             "owner": self.owner is None or int(self.owner, 16) != 0,
+            "timelock_seconds": self.timelock_seconds is None
+            or (self.owner is not None and 0 < self.timelock_seconds <= 90 * 86_400),
         }
         for name, holds in rules.items():
             if not holds:

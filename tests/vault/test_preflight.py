@@ -1,0 +1,171 @@
+"""What a vault must not be made of is refused by name, and before anything is sent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_utils.crypto import keccak
+
+from tests.fixtures.vault import VaultSetup
+from vaultkit.book import AddressBook
+from vaultkit.errors import DeployFailed, RpcRefused
+from vaultkit.manifest import ArtefactManifest
+from vaultkit.vault.preflight import check_cardinality, check_model, check_pool, check_token
+from vaultkit.vault.terms import VaultTerms
+from vaultkit.vault.verification import recompiled, standard_input
+
+SOURCE = Path(__file__).parent / "sources" / "HostileToken.sol"
+KINDS = (
+    "honest", "fee on transfer", "rebases with time", "returns false", "returns nothing", "refuses transfers",
+    "takes more from the sender", "fee on the way back",
+)  # fmt: skip
+REFUSED = {
+    "fee on transfer": "takes a fee on transfer",
+    "rebases with time": "rebasing",
+    "returns false": "returns false",
+    "refuses transfers": "refuses an ordinary transfer",
+    "takes more from the sender": "takes a fee on transfer, or moves another amount",
+    "fee on the way back": "on the way back",
+}
+CODE = "0x6001"
+
+
+@pytest.fixture(scope="module")
+def token_code() -> str:
+    return recompiled("HostileToken", standard_input("HostileToken", SOURCE))[0]
+
+
+def token(vault: VaultSetup, code: str, kind: str) -> str:
+    data = code + KINDS.index(kind).to_bytes(32, "big").hex()
+    return str(vault.send(vault.actors.owner, None, data)["contractAddress"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_token_is_tried_before_it_is_trusted(vault: VaultSetup, token_code: str, kind: str):
+    address = token(vault, token_code, kind)
+    if kind not in REFUSED:
+        check_token(vault.rpc, address, holder=vault.actors.owner)
+        return
+    with pytest.raises(DeployFailed, match=REFUSED[kind]):
+        check_token(vault.rpc, address, holder=vault.actors.owner)
+
+
+def test_the_real_tokens_pass_and_a_token_that_nobody_holds_cannot_be_tried(vault: VaultSetup):
+    for address in (vault.asset.address, vault.risk.address):
+        check_token(vault.rpc, address, holder=vault.pool.address)
+    with pytest.raises(DeployFailed, match="cannot be tried"):
+        check_token(vault.rpc, vault.asset.address, holder="0x" + "12" * 20)
+
+
+def test_trying_a_token_moves_nothing(vault: VaultSetup):
+    before = vault.asset.call("balanceOf", vault.pool.address)
+    check_token(vault.rpc, vault.asset.address, holder=vault.pool.address)
+    vault.devnet.mine()
+    assert vault.asset.call("balanceOf", vault.pool.address) == before
+
+
+def test_a_node_that_cannot_simulate_stops_the_deployment(vault: VaultSetup, monkeypatch: pytest.MonkeyPatch):
+    call = type(vault.rpc).call
+
+    def without(self: Any, method: str, params: Any = ()) -> Any:
+        if method == "eth_simulateV1":
+            raise RpcRefused("the node refused", got="method not found", code=-32601)
+        return call(self, method, params)
+
+    monkeypatch.setattr(type(vault.rpc), "call", without)
+    with pytest.raises(DeployFailed, match="does not simulate"):
+        check_token(vault.rpc, vault.asset.address, holder=vault.pool.address)
+
+
+def book(vault: VaultSetup, **changes: Any) -> AddressBook:
+    return vault.book.model_copy(update={"pool": vault.book.pool.model_copy(update=changes)})
+
+
+def test_the_pool_of_the_book_passes(vault: VaultSetup):
+    check_pool(vault.rpc, vault.book)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"pool": "0x" + 40 * "0"}, "the pool is the zero address"),
+        ({"asset": "0x" + 40 * "0"}, "the asset is the zero address"),
+        ({"risk": "0x" + "12" * 20}, "no code at the risk token"),
+        ({"factory": "0x" + "12" * 20}, "no code at the factory"),
+        ({"fee_pips": 3_000}, "another fee"),
+        ({"asset_decimals": 18}, "USDC has other decimals"),
+        ({"risk_decimals": 6}, "WETH has other decimals"),
+    ],
+)
+def test_a_book_that_does_not_describe_the_chain_is_refused(vault: VaultSetup, changes: dict[str, Any], said: str):
+    with pytest.raises(DeployFailed, match=said):
+        check_pool(vault.rpc, book(vault, **changes))
+
+
+def test_a_pool_of_another_pair_or_factory_is_refused(vault: VaultSetup, token_code: str):
+    other = token(vault, token_code, "honest")
+    with pytest.raises(DeployFailed, match="another pair"):
+        check_pool(vault.rpc, book(vault, asset=other))
+    with pytest.raises(DeployFailed, match="does not answer as it should"):
+        check_pool(vault.rpc, book(vault, pool=other))
+    stranger = vault.create("UniswapV3Factory").address
+    with pytest.raises(DeployFailed, match="not its factory's"):
+        check_pool(vault.rpc, book(vault, factory=stranger))
+
+
+def manifest(circuit: Any, **changes: Any) -> ArtefactManifest:
+    return ArtefactManifest.load(circuit.folder).model_copy(update={"verifier_code_hash": None, **changes})
+
+
+def test_too_few_observations_are_refused_with_the_number_that_is_needed(vault: VaultSetup, circuit: Any):
+    terms = VaultTerms(block_seconds=60)
+    check_cardinality(vault.rpc, vault.book, manifest(circuit), terms)
+    with pytest.raises(DeployFailed, match="CardinalityTooSmall") as refused:
+        check_cardinality(vault.rpc, vault.book, manifest(circuit), replace(terms, block_seconds=12))
+    assert "increaseObservationCardinalityNext(1231)" in str(refused.value)
+
+
+def test_what_is_refused_for_too_few_observations_is_what_the_contract_refuses(vault: VaultSetup, circuit: Any):
+    from vaultkit.errors import Reverted
+
+    for seconds in range(18, 26):
+        terms = VaultTerms(block_seconds=seconds)
+        try:
+            check_cardinality(vault.rpc, vault.book, manifest(circuit), terms)
+            passed = True
+        except DeployFailed:
+            passed = False
+        try:
+            vault.create("TickWindow", vault.spec_tuple(), terms.max_age_seconds, seconds)
+            made = True
+        except Reverted:
+            made = False
+        assert passed == made, seconds
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "said"),
+    [
+        ({}, "0x", "verifier has no code"),
+        ({"verifier_code_hash": "0x" + "ab" * 32}, CODE, "compiles to other code"),
+        ({"commitments": ("0x" + "11" * 63,)}, CODE, "commitment is malformed"),
+        ({"commitments": ("0x" + "00" * 64,)}, CODE, "point at infinity"),
+        ({"output_scale": 65}, CODE, "output scale cannot be used"),
+        ({"output_bound": 0}, CODE, "output bound cannot be used"),
+        ({"output_bound": 2**128}, CODE, "output bound cannot be used"),
+    ],
+)
+def test_a_model_that_cannot_be_pinned_is_refused(circuit: Any, changes: dict[str, Any], code: str, said: str):
+    with pytest.raises(DeployFailed, match=said):
+        check_model(manifest(circuit, **changes), code)
+
+
+def test_a_wrong_input_scale_is_refused(circuit: Any):
+    found = manifest(circuit)
+    wrong = found.model_copy(update={"window": found.window.model_copy(update={"input_scale": 21})})
+    with pytest.raises(DeployFailed, match="input scale"):
+        check_model(wrong, CODE)
+    check_model(found.model_copy(update={"verifier_code_hash": f"0x{keccak(hexstr=CODE).hex()}"}), CODE)

@@ -1,0 +1,227 @@
+"""What is refused before a vault is deployed: wrong pools, tokens that do not move what they are asked to, wrong pins.
+
+Tokens are tried, not believed: the pool's own balance is moved in a simulation, so that a fee on transfer, a transfer
+that returns false, or a balance that changes with time shows before any money is at stake.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from eth_abi.abi import decode
+from eth_utils.crypto import keccak
+
+from vaultkit.book import AddressBook
+from vaultkit.chain.abi import Contract, load_abi
+from vaultkit.chain.rpc import quantity
+from vaultkit.errors import DeployFailed, Reverted, RpcRefused, RpcUnavailable
+from vaultkit.manifest import ArtefactManifest
+from vaultkit.protocols import Rpc
+from vaultkit.statement import COMMITMENT_BYTES
+from vaultkit.vault.terms import ZERO_ADDRESS, VaultTerms
+
+PROBE: Final = "0x00000000000000000000000000000000000b0be5"
+"""An account that nobody holds: where probed tokens are sent in the simulation."""
+
+LATER_SECONDS: Final = 30 * 86_400
+MAX_SCALE: Final = 64
+MAX_INPUT_SCALE: Final = 20
+MAX_BOUND: Final = 2**127
+
+
+def check_deployment(rpc: Rpc, book: AddressBook, manifest: ArtefactManifest, terms: VaultTerms, code: str) -> None:
+    """Refuse what a vault must not be made of.
+
+    Parameters
+    ----------
+    code
+        Runtime code of the compiled verifier, hex.
+
+    Raises
+    ------
+    DeployFailed
+        Naming the first thing that is wrong.
+    """
+    check_model(manifest, code)
+    check_pool(rpc, book)
+    check_cardinality(rpc, book, manifest, terms)
+    for token in (book.pool.asset, book.pool.risk):
+        check_token(rpc, token, holder=book.pool.pool)
+
+
+def check_model(manifest: ArtefactManifest, code: str) -> None:
+    """Refuse an artefact whose scales, commitments or verifier cannot be pinned.
+
+    Raises
+    ------
+    DeployFailed
+        When one of them cannot.
+    """
+    if len(code) <= 2:
+        raise DeployFailed("the verifier has no code", got=code or "nothing", where="Verifier.sol")
+    found = f"0x{keccak(hexstr=code).hex()}"
+    if manifest.verifier_code_hash not in (None, found):
+        raise DeployFailed(
+            "the verifier compiles to other code than the artefact names",
+            got=found,
+            expected=manifest.verifier_code_hash,
+            next_step="Compile the strategy again with this compiler",
+        )
+    for number, commitment in enumerate(manifest.commitments):
+        raw = bytes.fromhex(commitment.removeprefix("0x"))
+        if len(raw) != COMMITMENT_BYTES or not any(raw):
+            raise DeployFailed(
+                "a weight commitment is malformed",
+                got=f"{len(raw)} bytes" if any(raw) else "the point at infinity",
+                expected=f"{COMMITMENT_BYTES} bytes of a curve point",
+                where=f"commitment {number}",
+            )
+    scales = {
+        "output scale": (manifest.output_scale, 0, MAX_SCALE),
+        "output bound": (manifest.output_bound, 1, MAX_BOUND),
+        "input scale": (manifest.window.input_scale, 0, MAX_INPUT_SCALE),
+    }
+    for name, (value, least, most) in scales.items():
+        if not least <= value <= most:
+            raise DeployFailed(f"the model's {name} cannot be used", got=value, expected=f"{least} to {most}")
+
+
+def check_pool(rpc: Rpc, book: AddressBook) -> None:
+    """Refuse a pool that is not the factory's, or is of other tokens, another fee or other decimals than the book says.
+
+    Raises
+    ------
+    DeployFailed
+        When the book does not describe the chain.
+    """
+    pool = book.pool
+    places = {"pool": pool.pool, "factory": pool.factory, "asset": pool.asset, "risk token": pool.risk}
+    for name, address in places.items():
+        if int(address, 16) == int(ZERO_ADDRESS, 16):
+            raise DeployFailed(f"the {name} is the zero address", where="address book")
+        if len(rpc.call("eth_getCode", [address, "latest"])) <= 2:
+            raise DeployFailed(f"there is no code at the {name}", got=address, where=f"chain {book.chain_id}")
+    contract = Contract(rpc, pool.pool, load_abi("UniswapV3Pool"))
+    tokens = {int(_answer(contract, name), 16) for name in ("token0", "token1")}
+    if tokens != {int(pool.asset, 16), int(pool.risk, 16)}:
+        raise DeployFailed(
+            "the pool is of another pair",
+            got=", ".join(f"0x{token:040x}" for token in sorted(tokens)),
+            expected=f"{pool.asset_symbol} {pool.asset} and {pool.risk_symbol} {pool.risk}",
+        )
+    fee = int(_answer(contract, "fee"))
+    if fee != pool.fee_pips:
+        raise DeployFailed("the pool has another fee than the book says", got=fee, expected=pool.fee_pips)
+    factory = Contract(rpc, pool.factory, load_abi("UniswapV3Factory"))
+    genuine = str(_answer(factory, "getPool", pool.asset, pool.risk, fee))
+    if int(genuine, 16) != int(pool.pool, 16):
+        raise DeployFailed("the pool is not its factory's", got=pool.pool, expected=genuine)
+    for symbol, token, decimals in (
+        (pool.asset_symbol, pool.asset, pool.asset_decimals),
+        (pool.risk_symbol, pool.risk, pool.risk_decimals),
+    ):
+        found = int(_answer(Contract(rpc, token, load_abi("InferenceVault")), "decimals"))
+        if found != decimals:
+            raise DeployFailed(f"{symbol} has other decimals than the book says", got=found, expected=decimals)
+
+
+def check_cardinality(rpc: Rpc, book: AddressBook, manifest: ArtefactManifest, terms: VaultTerms) -> None:
+    """Refuse a pool that keeps too few observations for window and age, with a fifth in reserve, as `TickWindow` does.
+
+    Raises
+    ------
+    DeployFailed
+        When the pool keeps too few.
+    """
+    window = manifest.window
+    reach = (window.count + 1) * window.bar_seconds + terms.max_age_seconds
+    needed = reach * 6 // (terms.block_seconds * 5) + 1
+    kept = int(Contract(rpc, book.pool.pool, load_abi("UniswapV3Pool")).call("slot0")[3])
+    if kept < needed:
+        raise DeployFailed(
+            "the pool keeps too few observations (CardinalityTooSmall)",
+            got=kept,
+            expected=f"at least {needed}: 1.2 x {reach} s at one in {terms.block_seconds} s",
+            where=book.pool.pool,
+            next_step=f"Call increaseObservationCardinalityNext({needed}) on the pool and wait until it has filled",
+        )
+
+
+def check_token(rpc: Rpc, token: str, *, holder: str) -> None:
+    """Refuse a token that does not move exactly what it is asked to, or whose balances change with time.
+
+    Parameters
+    ----------
+    holder
+        Somebody who has a balance; half of it is moved to an account of nobody, in a simulation only.
+
+    Raises
+    ------
+    DeployFailed
+        When the token has a fee on transfer, returns false, reverts, or rebases within thirty days without a call.
+
+    Notes
+    -----
+    A token that changes balances by somebody's transaction (an oracle's rebase), that can be paused, upgraded or frozen
+    for one holder, or that begins to take a fee later, passes. An exit in kind pays the other token even then.
+    """
+    contract = Contract(rpc, token, load_abi("ERC20"))
+    held = int(_answer(contract, "balanceOf", holder))
+    if held < 2:
+        raise DeployFailed("a token cannot be tried, since its holder has none", got=held, where=f"{token}, {holder}")
+    amount = held // 2
+    head = rpc.call("eth_getBlockByNumber", ["latest", False])
+    now = quantity(head["timestamp"], rpc)
+
+    def call(sender: str, data: str) -> dict[str, str]:
+        return {"from": sender, "to": token, "data": data}
+
+    def balances() -> list[dict[str, str]]:
+        return [call(PROBE, contract.encode("balanceOf", who)) for who in (holder, PROBE)]
+
+    there = [call(holder, contract.encode("transfer", PROBE, amount)), *balances()]
+    later = [*balances(), call(PROBE, contract.encode("transfer", holder, amount)), *balances()]
+    blocks = [{"calls": there}, {"blockOverrides": {"time": hex(now + LATER_SECONDS)}, "calls": later}]
+    try:
+        first, second = rpc.call("eth_simulateV1", [{"blockStateCalls": blocks}, "latest"])
+    except RpcRefused as refusal:
+        raise DeployFailed(
+            "a token cannot be tried, since the node does not simulate",
+            got=str(refusal),
+            where=token,
+            next_step="Deploy through a node that offers eth_simulateV1",
+        ) from refusal
+    _require_moved(first["calls"][0], token)
+    kept, got = (_number(answer) for answer in first["calls"][1:])
+    if (kept, got) != (held - amount, amount):
+        raise DeployFailed(
+            "a token takes a fee on transfer, or moves another amount than it is asked to",
+            got=f"{got} of {amount} arrived, {held - kept} left",
+            where=token,
+        )
+    if [_number(answer) for answer in second["calls"][:2]] != [kept, got]:
+        raise DeployFailed("a token changes balances by itself (rebasing)", where=token)
+    _require_moved(second["calls"][2], token)
+    if [_number(answer) for answer in second["calls"][3:]] != [held, 0]:
+        raise DeployFailed("a token moves another amount on the way back than it is asked to", where=token)
+
+
+def _require_moved(answer: dict[str, str], token: str) -> None:
+    if answer["status"] != "0x1":
+        raise DeployFailed("a token refuses an ordinary transfer", where=token)
+    if answer["returnData"] not in ("", "0x") and not int(answer["returnData"], 16):
+        raise DeployFailed("a token returns false for a transfer", where=token)
+
+
+def _number(answer: dict[str, str]) -> int:
+    return int(decode(["uint256"], bytes.fromhex(answer["returnData"][2:]))[0])
+
+
+def _answer(contract: Contract, name: str, *args: Any) -> Any:
+    """Return a view's answer, or say that what the book names is no such contract."""
+    try:
+        return contract.call(name, *args)
+    except (Reverted, RpcUnavailable) as error:
+        raise DeployFailed(
+            "a contract of the address book does not answer as it should", got=f"no {name}", where=contract.address
+        ) from error
