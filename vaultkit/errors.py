@@ -22,6 +22,7 @@
     │   ├── ReceiptsMismatch                 receipts do not rebuild receiptsRoot
     │   ├── StateMismatch                    an account or slot that its proof does not show
     │   ├── LogsMismatch                     a log that no verified receipt holds, or one left out
+    │   ├── WindowDisputed                   the pool's window is not the one of the indexed swaps
     │   ├── ProofInvalid                     an inference proof that does not verify
     │   └── AuditFailed                      a past epoch that was not the model's
     ├── StoreError                       6   Parquet files and manifests
@@ -200,6 +201,10 @@ class StateMismatch(VerificationError):
 
 class LogsMismatch(VerificationError):
     """A delivered log is in no verified receipt, or a verified one was left out."""
+
+
+class WindowDisputed(VerificationError):
+    """The pool's own window is not the one that the indexed swaps give."""
 
 
 class ProofInvalid(VerificationError):

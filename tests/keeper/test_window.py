@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +12,14 @@ from tests.fixtures.keeper import KeeperBench
 from vaultkit.chain.abi import Contract, load_abi
 from vaultkit.chain.fault_proxy import FaultProxy, Reply, Request
 from vaultkit.chain.rpc import HttpRpc
-from vaultkit.errors import VerificationError
+from vaultkit.errors import VerificationError, WindowDisputed
 from vaultkit.keeper import facts
 from vaultkit.keeper.actions import Head
+from vaultkit.keeper.facts import Miss
 from vaultkit.keeper.inputs import Reading, WindowReader
+from vaultkit.keeper.monitor import Monitor
+from vaultkit.keeper.stored_window import StoredWindow
+from vaultkit.manifest import DatasetManifest
 
 
 def head_of(bench: KeeperBench) -> Head:
@@ -42,6 +47,52 @@ def test_a_node_that_answers_from_the_next_block_under_the_old_time_is_noticed(b
         with pytest.raises(VerificationError, match="later block"):
             reader.read(epoch * bench.config.period_seconds, head)
     assert honest.inputs == setup.inputs(epoch)
+
+
+def stored(bench: KeeperBench, store: Path) -> StoredWindow:
+    setup = bench.setup
+    reader = WindowReader(setup.rpc, setup.pool, setup.source, setup.spec)
+    return StoredWindow(reader, setup.rpc, setup.book.pool, store, setup.spec)
+
+
+def test_an_epoch_is_kept_where_pool_and_index_agree_on_its_window(bench: KeeperBench, tmp_path: Path) -> None:
+    keeper = bench.keeper()
+    keeper.parts = replace(keeper.parts, window=stored(bench, tmp_path / "local"))
+    bench.ticks(keeper)
+    for _ in range(2):
+        bench.close_epoch()
+        assert bench.settle(keeper).accepted
+    assert DatasetManifest.load(tmp_path / "local").last_block <= bench.setup.devnet.block_number()
+
+
+def test_a_window_that_the_index_disputes_is_never_proven_and_the_refusal_is_named(
+    bench: KeeperBench, tmp_path: Path
+) -> None:
+    """The node misstates every reading of the pool alike; receipts that hash to the headers say otherwise."""
+    keeper, monitor = bench.keeper(), Monitor("vault")
+    keeper.monitor = monitor
+    genuine = stored(bench, tmp_path / "local")
+
+    class Misled:
+        def read(self, epoch_end: int, head: Head) -> Reading:
+            found = genuine._window.read(epoch_end, head)
+            return replace(found, inputs=(found.inputs[0] - 1, *found.inputs[1:]))
+
+    setup = bench.setup
+    disputed = StoredWindow(Misled(), setup.rpc, setup.book.pool, tmp_path / "local", setup.spec)
+    keeper.parts = replace(keeper.parts, window=disputed)
+    bench.ticks(keeper)
+    bench.close_epoch()
+    for _ in range(3):
+        keeper.turn()
+        keeper.turn()
+        bench.mine()
+    assert "window_disputed" in monitor.alarms and bench.count(facts.Trouble) == 1
+    with pytest.raises(WindowDisputed, match="not the index's"):
+        disputed.read(setup.now() // bench.config.period_seconds * bench.config.period_seconds, head_of(bench))
+    bench.mine(1, bench.config.max_age_seconds)
+    assert bench.settle(keeper).reason == Miss.WINDOW_DISPUTED
+    assert bench.count(facts.Proving) == 0 and bench.trades() == []
 
 
 def test_a_window_that_was_misread_is_proven_but_never_signed_and_the_right_one_is_kept(bench: KeeperBench) -> None:

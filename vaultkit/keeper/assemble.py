@@ -13,9 +13,10 @@ from vaultkit.keeper.actions import Config
 from vaultkit.keeper.inputs import WindowReader
 from vaultkit.keeper.journal import Binding
 from vaultkit.keeper.observe import Observer, model_pins
-from vaultkit.keeper.parts import Parts
+from vaultkit.keeper.parts import Parts, Window
 from vaultkit.keeper.proving import ProofLane
 from vaultkit.keeper.signing import AccountSigner
+from vaultkit.keeper.stored_window import StoredWindow
 from vaultkit.keeper.submit import Submitter
 from vaultkit.manifest import ArtefactManifest
 from vaultkit.protocols import Rpc
@@ -128,6 +129,7 @@ def assemble(
     proofs: ProofLane,
     outputs: Outputs | None = None,
     relays: Sequence[Rpc] = (),
+    store: Path | None = None,
 ) -> Parts:
     """Return a keeper's parts, after the artefact's files, its SRS and every pin were checked.
 
@@ -145,6 +147,8 @@ def assemble(
         The artefact's emulator where another keeper has loaded it.
     relays
         Private endpoints for trades.
+    store
+        Index that every window must agree with.
 
     Raises
     ------
@@ -162,10 +166,14 @@ def assemble(
     pool = Contract(rpc, book.pool.pool, load_abi("UniswapV3Pool"))
     source = Contract(rpc, vault.source, load_abi("TickWindow"))
     contract = Contract(rpc, vault.vault, load_abi("InferenceVault"))
+    spec = window_of(book, manifest)
+    window: Window = WindowReader(rpc, pool, source, spec)
+    if store is not None:
+        window = StoredWindow(window, rpc, book.pool, store, spec)
     submitter = Submitter(rpc, contract, signer, book.chain_id, relays)
     return Parts(
         observer=Observer(rpc, book.chain_id, vault, submitter),
-        window=WindowReader(rpc, pool, source, window_of(book, manifest)),
+        window=window,
         submitter=submitter,
         proofs=proofs,
         outputs=outputs or emulated(artefact, manifest),

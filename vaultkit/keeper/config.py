@@ -55,6 +55,7 @@ class VaultTable(_Table):
     book: Path
     artefact: Path | None = None
     beneficiary: Address | None = None
+    store: Path | None = None
 
 
 class LimitsTable(_Table):
@@ -185,7 +186,10 @@ def _rooted(config: KeeperConfig, folder: Path) -> KeeperConfig:
     def root(path: Path | None) -> Path | None:
         return None if path is None else folder / path.expanduser()
 
-    vaults = tuple(v.model_copy(update={"book": root(v.book), "artefact": root(v.artefact)}) for v in config.vault)
+    vaults = tuple(
+        v.model_copy(update={name: root(getattr(v, name)) for name in ("book", "artefact", "store")})
+        for v in config.vault
+    )
     account = config.account.model_copy(
         update={
             "keystore": root(config.account.keystore),
@@ -220,6 +224,7 @@ keystore = "keeper.json"           # made by `vaultkit keeper init-key`
 book = "book.json"                 # written by `vaultkit deploy`
 # artefact = "folder"              # the book's where left out
 # beneficiary = "0x..."            # bound into proofs; the sending account where left out
+# store = "data/local"             # an index that every window must agree with; kept up by the keeper
 
 [limits]
 # confirmations = 2

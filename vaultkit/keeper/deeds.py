@@ -9,8 +9,10 @@ from vaultkit.errors import (
     EnvelopeExceeded,
     KeeperError,
     Reverted,
+    StoreError,
     SubmissionFailed,
     VerificationError,
+    WindowDisputed,
     WindowError,
 )
 from vaultkit.keeper import actions, facts
@@ -127,7 +129,10 @@ class Deeds:
         try:
             reading = self.parts.window.read(epoch * self._config.period_seconds, head)
             outputs = self.parts.outputs(reading.inputs)
-        except (WindowError, VerificationError) as error:
+        except WindowDisputed as error:
+            self._trouble(epoch, facts.Miss.WINDOW_DISPUTED, str(error))
+            return
+        except (WindowError, VerificationError, StoreError) as error:
             self._trouble(epoch, facts.Miss.WINDOW_UNAVAILABLE, str(error))
             return
         except EnvelopeExceeded as error:
@@ -156,7 +161,7 @@ class Deeds:
             proof = bytes.fromhex(work.proof.proof[2:])
             calldata = self.parts.submitter.calldata(epoch, self.parts.beneficiary, work.read.outputs, proof, hints)
             gas = self.parts.submitter.simulate(calldata, head)
-        except (Reverted, SubmissionFailed, WindowError, VerificationError) as error:
+        except (Reverted, SubmissionFailed, WindowError, VerificationError, StoreError) as error:
             self._reading = None
             self.write(facts.SimulationFailed(epoch, revert_text(error), head.number))
             return

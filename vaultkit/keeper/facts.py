@@ -19,6 +19,7 @@ class Miss(StrEnum):
     NOT_RUNNING = "not_running"
     TOO_LATE = "too_late"
     WINDOW_UNAVAILABLE = "window_unavailable"
+    WINDOW_DISPUTED = "window_disputed"
     ENVELOPE_EXCEEDED = "envelope_exceeded"
     PROVER_FAILED = "prover_failed"
     PROVER_TIMEOUT = "prover_timeout"

@@ -60,8 +60,8 @@ def alarms_of(state: State, seen: Observation, config: Config) -> dict[str, str]
         if config.gas_budget_wei and spent * 5 >= config.gas_budget_wei * 4:
             found["gas_budget"] = f"{spent} of {config.gas_budget_wei} wei a day"
     trouble = state.work.trouble if state.work else None
-    if trouble is not None and trouble.reason == Miss.RELAY_DROPPED:
-        found["relay_dropped"] = trouble.detail
+    if trouble is not None and trouble.reason in (Miss.RELAY_DROPPED, Miss.WINDOW_DISPUTED):
+        found[str(trouble.reason)] = trouble.detail
     if seen.active_model != config.model_id:
         found["model_rotated"] = "the registry's active model is not this artefact's"
     return found

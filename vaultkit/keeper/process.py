@@ -152,6 +152,7 @@ def open_process(
                 proofs=pool.lane(),
                 outputs=outputs(artefact.resolve()),
                 relays=relays,
+                store=table.store,
             )
             parts = replace(
                 parts,
