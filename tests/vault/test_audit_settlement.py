@@ -135,3 +135,16 @@ def test_a_stop_by_the_guardian_needs_no_reason(vault: VaultSetup):
     vault.keep(60)
     found = report(vault)
     assert found.passed and found.epochs[0].reason == "stopped"
+
+
+def test_used_up_turnover_is_recomputed_over_epochs_and_a_false_limit_shows(vault: VaultSetup):
+    vault.redeploy(safeguards=Safeguards(turnover_wad=60 * WAD // 100))
+    vault.deposit(vault.actors.alice, 1_000_000 * DOLLAR)
+    for percent in (50, 0, 100, 10):
+        vault.keep(percent)
+    found = report(vault)
+    assert found.passed, failed(found)
+    amounts = [epoch.amount_in for epoch in found.epochs]
+    assert [epoch.reason for epoch in found.epochs] == ["traded"] * 4
+    assert amounts[2] < 300_000 * DOLLAR, "the third trade is what turnover left and regained"
+    assert "trade" in failed(report(vault, lying(vault, "safeguards", Safeguards(turnover_wad=50 * WAD // 100))))
