@@ -201,7 +201,7 @@ def block_bootstrap(
 
 
 def intervals(result: Backtest, *, draws: int = 1_000, seed: int = 0) -> dict[str, Interval]:
-    """Return annual return and Sharpe ratio of a backtest with 95 % intervals."""
+    """Return total return and Sharpe ratio of a backtest with 95 % intervals."""
     a_year = YEAR_SECONDS / result.period_seconds
 
     def sharpe(sample: Floats) -> Floats:
@@ -209,7 +209,7 @@ def intervals(result: Backtest, *, draws: int = 1_000, seed: int = 0) -> dict[st
         ratio = np.divide(sample.mean(axis=1), spread, out=np.zeros(len(sample)), where=spread > 0)
         return np.asarray(ratio * math.sqrt(a_year))
 
-    def annual(sample: Floats) -> Floats:
-        return np.asarray(np.expm1(np.log1p(np.maximum(sample, -0.999)).mean(axis=1) * a_year))
+    def total(sample: Floats) -> Floats:
+        return np.asarray(np.expm1(np.log1p(np.maximum(sample, -0.999)).sum(axis=1)))
 
-    return block_bootstrap(result.returns, {"annual_return": annual, "sharpe": sharpe}, draws=draws, seed=seed)
+    return block_bootstrap(result.returns, {"total_return": total, "sharpe": sharpe}, draws=draws, seed=seed)

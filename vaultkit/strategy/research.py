@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,10 @@ from vaultkit.strategy.backtest import Backtest, backtest
 from vaultkit.strategy.base import Strategy
 from vaultkit.strategy.costs import Costs
 from vaultkit.strategy.decide import Quantized, float_weights, quantize, to_wad
+from vaultkit.strategy.evidence import Decisions, Evidence, gather
 from vaultkit.strategy.pool_path import PoolPath
 from vaultkit.strategy.samples import Floats, Integers, Samples, Ticks, decision_times, make_samples
 from vaultkit.strategy.walk import random_walk
-from vaultkit.units import WAD
 from vaultkit.window import WindowSpec
 
 Progress = Callable[[str], None]
@@ -64,6 +64,8 @@ class Research:
         Directional accuracy on the history and on random walks of the same volatility.
     strategy, hold, untouched
         Backtests over the tested epochs: circuit-exact decisions, a constant half with the same limits, no trade.
+    evidence
+        The same decisions beside baselines, costs by cause and capacity.
     """
 
     accuracy: Accuracy
@@ -72,6 +74,7 @@ class Research:
     hold: Backtest
     untouched: Backtest
     samples: int
+    evidence: Evidence
 
     def summary(self) -> dict[str, float | int | str]:
         """Return the figures as a flat mapping for tables and JSON."""
@@ -94,6 +97,17 @@ class Research:
             "hold_sharpe": round(self.hold.sharpe, 3),
             "drawdown": round(self.strategy.drawdown, 6),
         }
+
+    @property
+    def control_text(self) -> str:
+        """Directional accuracy beside the random walks', in a sentence."""
+        if not self.accuracy.rows:
+            return "It predicts nothing, so there is no direction to be right about."
+        own, walk = self.accuracy, self.control
+        return (
+            f"Direction right {own.value:.1%} ({own.low:.1%} to {own.high:.1%}); on random walks sent through the same "
+            f"pipeline {walk.value:.1%} ({walk.low:.1%} to {walk.high:.1%})."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +138,7 @@ def fit_strategy(
     study: Study | None = None,
     *,
     evaluate: bool = True,
+    liquidity: Any = None,
     progress: Progress = lambda stage: None,
 ) -> Fitted:
     """Evaluate a strategy out of sample, then fit its model on everything.
@@ -134,6 +149,8 @@ def fit_strategy(
         Swaps of one pool, a polars frame of `vaultkit.schema.UNISWAP_V3_SWAPS`, verified by its reader.
     evaluate
         Whether to run the walk-forward study; without it only the last fit is made.
+    liquidity
+        The pool's ``uniswap_v3_liquidity`` from its creation, so that fills know the initialized ticks.
 
     Raises
     ------
@@ -146,7 +163,7 @@ def fit_strategy(
     spec = _spec(strategy, pool)
     progress("read bars")
     ticks, samples = _read(strategy, frame, spec, study)
-    path = PoolPath.from_swaps(frame)
+    path = PoolPath.from_swaps(frame, liquidity, fee_pips=pool.fee_pips)
     research = _study(strategy, frame, pool, spec, study, ticks, samples, path, progress) if evaluate else None
     progress("fit on the whole history")
     model = _fit(strategy, samples, np.arange(len(samples.times)), study)
@@ -172,7 +189,7 @@ def read_fitted(strategy: Strategy, frame: Any, pool: PoolBook, weights: Path, s
     model = clone(strategy.model).load(weights)
     if model.n_features_in_ != spec.count:
         raise DataError("weights are for another window", got=model.n_features_in_, expected=spec.count)
-    path = PoolPath.from_swaps(frame)
+    path = PoolPath.from_swaps(frame, fee_pips=pool.fee_pips)
     valid, span = _valid(ticks, spec, samples)
     return Fitted(strategy, model, None, samples, valid, span, ticks, path, pool, spec, study.costs)
 
@@ -218,6 +235,12 @@ def _read(strategy: Strategy, frame: Any, spec: WindowSpec, study: Study) -> tup
     samples = make_samples(
         ticks, spec, decisions, horizon_seconds=strategy.horizon_seconds(), latency_seconds=study.costs.latency_seconds
     )
+    if not samples.windows.any() or not samples.returns.any():
+        raise DataError(
+            "prices never move, so there is nothing to learn or to test",
+            got=f"{len(samples.times)} constant windows",
+            next_step="Index a range in which the pool was traded",
+        )
     return ticks, samples
 
 
@@ -273,13 +296,11 @@ def _study(
     control_predictions = np.concatenate([pair[1] for pair in walked]) if walked else outcomes[:0]
     control = _accuracy(strategy, control_outcomes, control_predictions, overlap)
     progress("backtest")
-    ends, weights = _decisions(strategy, samples, spec, ticks, models)
-
-    def replay(weights_wad: Sequence[int] | None) -> Backtest:
-        return backtest(path, ticks, pool, ends, weights_wad, study.costs, strategy.period_seconds())
-
-    half = [WAD // 2] * len(ends)
-    return Research(accuracy, control, replay(weights), replay(half), replay(None), len(samples.times))
+    decisions = _decisions(strategy, samples, spec, ticks, models)
+    period = strategy.period_seconds()
+    evidence = gather(path, ticks, pool, decisions, study.costs, period)
+    still = backtest(path, ticks, pool, decisions.epoch_ends, None, study.costs, period)
+    return Research(accuracy, control, evidence.real, evidence.baselines["hold"], still, len(samples.times), evidence)
 
 
 def _accuracy(strategy: Strategy, outcomes: Floats, predictions: Floats, overlap: float) -> Accuracy:
@@ -296,19 +317,23 @@ def _walk(strategy: Strategy, frame: Any, spec: WindowSpec, study: Study, seed: 
 
 def _decisions(
     strategy: Strategy, samples: Samples, spec: WindowSpec, ticks: Ticks, models: list[tuple[Any, int, int]]
-) -> tuple[list[int], list[int]]:
+) -> Decisions:
     """Return the tested epochs and, for each, the exact weight of the circuit of the fold that tests it."""
     ends: list[int] = []
     weights: list[int] = []
+    floating: list[int] = []
+    inputs = []
     settings = None
     for model, first, last in models:
         own = epoch_ends_between(first, last, strategy.period_seconds())
         if not own:
             continue
         windows = np.asarray(ticks.windows(spec, np.array(own)), dtype=np.int64)
-        ends += own
+        real = to_wad(float_weights(strategy, model, windows, spec.input_scale))
+        ends, floating = ends + own, floating + real
+        inputs.append(windows)
         if not hasattr(model, "module_"):
-            weights += to_wad(float_weights(strategy, model, windows, spec.input_scale))
+            weights += real
             continue
         past = samples.windows[samples.times < first]
         circuit: Quantized = quantize(strategy, model, past, strategy.window.shape(), settings=settings)
@@ -316,4 +341,4 @@ def _decisions(
         weights += circuit.weights_wad(windows)
     if not ends:
         raise DataError("no epoch ends within the tested history", next_step="Index more blocks")
-    return ends, weights
+    return Decisions(ends, np.concatenate(inputs), weights, floating)
