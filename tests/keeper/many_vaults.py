@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -63,10 +62,13 @@ def many_vaults(setup: VaultSetup, circuit: Circuit, folder: Path, count: int, *
         book_of(made).save(books[-1])
     setup.devnet.mine(max(expiry, setup.now() + 1))
     config = KeeperConfig(
-        chain=ChainTable(rpcs=(setup.devnet.url,), poll_seconds=0.5),
         account=AccountTable(ape="unused"),
         vault=tuple(VaultTable(book=book, artefact=circuit.folder) for book in books),
-        **{"operation": OperationTable(folder=folder / "keeper"), **tables},
+        **{
+            "chain": ChainTable(rpcs=(setup.devnet.url,), poll_seconds=0.5),
+            "operation": OperationTable(folder=folder / "keeper"),
+            **tables,
+        },
     )
     return ManyVaults(setups, config)
 
@@ -88,7 +90,7 @@ def keep(vaults: ManyVaults, process: Process, epochs: int, block_seconds: float
         miner.join()
 
 
-def logged(process: Process, event: str) -> list[datetime]:
-    """Return when an event was logged, by host time."""
+def logged(process: Process, event: str) -> list[dict[str, Any]]:
+    """Return the log's lines of one kind."""
     lines = map(json.loads, process.journals[0].with_suffix(".log").read_text().splitlines())
-    return [datetime.fromisoformat(line["timestamp"]) for line in lines if line["event"] == event]
+    return [line for line in lines if line["event"] == event]

@@ -23,13 +23,13 @@ from vaultkit.keeper import facts
 from vaultkit.keeper.economics import accounts
 from vaultkit.keeper.journal import read_journal
 from vaultkit.keeper.keys import create_keystore
+from vaultkit.keeper.lasting import Lasting
 from vaultkit.keeper.monitor import Alarm, Health, Monitor
 from vaultkit.keeper.outlets import HealthServer, StatusFile, Webhooks
 from vaultkit.keeper.polite import Polite
 from vaultkit.keeper.proof_pool import ProofPool
 from vaultkit.keeper.quorum import Quorum
 from vaultkit.keeper.redact import Redactor
-from vaultkit.keeper.replay import replay
 from vaultkit.keeper.signing import RemoteSigner, ape_keystore
 from vaultkit.protocols import ProofJob
 
@@ -42,16 +42,6 @@ def kept(bench: KeeperBench) -> int:
     epoch = bench.close_epoch()
     assert bench.settle(keeper).accepted
     return epoch
-
-
-def test_a_journalled_epoch_replays_offline_to_the_same_actions(bench: KeeperBench) -> None:
-    epoch = kept(bench)
-    decisions = replay(bench.path, epoch, model)
-    assert all(decision.same for decision in decisions)
-    names = [json.loads(d.action)["action"] for d in decisions if d.action.startswith("{")]
-    assert names == ["Begin", "Read", "Prove", "Simulate", "Submit", "Follow", "Record"]
-    other = replay(bench.path, epoch, lambda inputs: (1,))
-    assert [decision.same for decision in other].count(False) == 1
 
 
 def test_a_journals_accounts_add_up_to_what_the_chain_took(bench: KeeperBench) -> None:
@@ -72,7 +62,7 @@ def test_the_status_file_says_degraded_soon_after_an_outage_and_ready_after_it(
     with FaultProxy(bench.setup.devnet.url) as proxy:
         keeper = bench.keeper(rpc=HttpRpc(proxy.url))
         path = tmp_path / "status.json"
-        with StatusFile(path, [keeper.monitor], bench.redactor, 0.05):
+        with StatusFile(path, [keeper.monitor], bench.redactor, interval_seconds=0.05):
             keeper.turn()
             proxy.fault = refuse()
             keeper.turn()
@@ -208,6 +198,17 @@ def test_a_quorum_takes_what_two_of_three_say_and_names_the_third(bench: KeeperB
         Quorum([honest[0], liar]).call("eth_getBalance", [bench.signer.address, "latest"])
     with pytest.raises(SettingsError):
         Quorum(honest, 1)
+
+
+def test_an_alarm_without_an_end_is_raised_once_and_over_after_a_silence() -> None:
+    heard: list[tuple[str, str, bool]] = []
+    lasting = Lasting(silence_seconds=0.0)
+    lasting.tell("endpoints_differ", "before anybody listened")
+    lasting.attach(lambda alarm: heard.append((alarm.kind, alarm.detail, alarm.raised)))
+    lasting.tell("endpoints_differ", "again")
+    assert heard == [("endpoints_differ", "before anybody listened", True)]
+    assert lasting.current() == {}
+    assert heard[1:] == [("endpoints_differ", "again", False)]
 
 
 def test_a_remote_signer_signs_exactly_what_it_was_asked_or_is_refused(bench: KeeperBench) -> None:

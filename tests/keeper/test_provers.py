@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,14 @@ import pytest
 
 from tests.fixtures.vault import VaultSetup
 from tests.keeper.many_vaults import keep, logged, many_vaults
+from vaultkit.chain.fault_proxy import FaultProxy, altered, only
 from vaultkit.circuits.emulator import Emulator
 from vaultkit.circuits.ezkl_calls import ezkl_version
 from vaultkit.circuits.providers import ProverSettings
 from vaultkit.errors import SettingsError, ToolMissing
 from vaultkit.keeper import facts
-from vaultkit.keeper.config import OperationTable
+from vaultkit.keeper.config import ChainTable, OperationTable
 from vaultkit.keeper.journal import read_journal
-from vaultkit.keeper.outlets import metrics_text
 from vaultkit.keeper.provers import described, open_pool
 from vaultkit.protocols import Proof, ProofJob
 
@@ -34,26 +35,34 @@ def external(folder: Path, behaviour: str = "prove") -> ProverSettings:
     return ProverSettings(provider="command", command=(sys.executable, str(folder / "external.py")), gpu=False)
 
 
-def kept_by(settings: ProverSettings, vault: VaultSetup, circuit: Any, folder: Path) -> tuple[set[str], str, int]:
-    """Return who proved an epoch of two vaults, the metrics, and how often an alarm was raised."""
+def kept_by(
+    settings: ProverSettings, vault: VaultSetup, circuit: Any, folder: Path, **tables: Any
+) -> tuple[set[str], str, list[str]]:
+    """Return who proved an epoch of two vaults, the metrics as they are served, and the alarms that were raised."""
     operation = OperationTable(folder=folder / "keeper", port=0)
-    vaults = many_vaults(vault, circuit, folder, 2, prover=settings, operation=operation)
+    vaults = many_vaults(vault, circuit, folder, 2, prover=settings, operation=operation, **tables)
     with vaults.process() as process:
         for keeper in process.keepers:
             keeper.turn()
         epoch = vaults.close_epoch()
         keep(vaults, process, 1, block_seconds=0.3)
-        metrics = metrics_text(process.monitors, process.proofs.counts())
+        metrics = urllib.request.urlopen(f"http://127.0.0.1:{process.port}/metrics").read().decode()
         history = [entry.fact for journal in process.journals for entry in read_journal(journal)[1]]
         provers = {fact.prover for fact in history if isinstance(fact, facts.Proven)}
-        alarms = len(logged(process, "alarm"))
+        alarms = [line["kind"] for line in logged(process, "alarm")]
     assert vaults.accepted(epoch) == 2
     return provers, metrics, alarms
 
 
-def test_an_external_command_proves_where_it_is_configured(vault: VaultSetup, circuit: Any, tmp_path: Path) -> None:
-    provers, metrics, alarms = kept_by(external(tmp_path), vault, circuit, tmp_path)
-    assert provers == {"command"} and (tmp_path / "record.json").exists() and alarms == 0
+def test_an_external_command_proves_and_two_endpoints_outvote_a_third(
+    vault: VaultSetup, circuit: Any, tmp_path: Path
+) -> None:
+    with FaultProxy(vault.devnet.url) as liar:
+        liar.fault = only("eth_getBalance", altered(lambda balance: "0x1"))
+        chain = ChainTable(rpcs=(vault.devnet.url, vault.devnet.url.replace("127.0.0.1", "localhost"), liar.url))
+        provers, metrics, alarms = kept_by(external(tmp_path), vault, circuit, tmp_path, chain=chain)
+    assert provers == {"command"} and (tmp_path / "record.json").exists()
+    assert alarms == ["endpoints_differ"] and 'vaultkit_alarm{vault="",kind="endpoints_differ"} 1' in metrics
     assert 'vaultkit_proofs{outcome="made"} 1' in metrics and 'vaultkit_proofs{outcome="shared"} 1' in metrics
     assert 'prover="command"' in metrics
 
@@ -63,7 +72,7 @@ def test_a_command_that_fails_is_told_by_an_alarm_and_the_processor_proves(
     vault: VaultSetup, circuit: Any, tmp_path: Path
 ) -> None:
     provers, _, alarms = kept_by(external(tmp_path, "fail"), vault, circuit, tmp_path)
-    assert provers == {"local, not command"} and alarms == 1
+    assert provers == {"local, not command"} and alarms == ["prover"]
 
 
 def test_the_doctor_says_what_will_prove_and_refuses_a_command_that_cannot(tmp_path: Path) -> None:

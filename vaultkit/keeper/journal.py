@@ -1,7 +1,8 @@
 """The keeper's journal: one SQLite file of facts, each written before the effect that it announces.
 
-Rows form a hash chain, so that a row that was altered, lost or torn is noticed when the journal is opened, and the file
-is bound to one chain, vault and model. It holds signed transactions, never keys.
+Facts and the decisions between them form one hash chain, so that a row that was altered, lost or torn is noticed
+whenever the journal is read, and the file is bound to one chain, vault and model. It holds signed transactions, never
+keys.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from vaultkit.keeper.decision import to_text, trimmed
 from vaultkit.keeper.facts import Fact, from_row, to_row
 from vaultkit.keeper.state import State, apply
 
-FORMAT: Final = "1"
+FORMAT: Final = "2"
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS binding (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -32,12 +33,16 @@ CREATE TABLE IF NOT EXISTS facts (
     digest TEXT NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS decisions (
-    seq INTEGER PRIMARY KEY,
+    number INTEGER PRIMARY KEY,
+    seq INTEGER NOT NULL,
     action TEXT NOT NULL,
     observation TEXT NOT NULL,
-    config TEXT NOT NULL
+    config TEXT NOT NULL,
+    digest TEXT NOT NULL
 ) STRICT;
 """
+_FACTS: Final = "SELECT seq, kind, payload, chain_time, digest FROM facts ORDER BY seq"
+_DECISIONS: Final = "SELECT number, seq, action, observation, config, digest FROM decisions ORDER BY number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,25 @@ class Entry:
     chain_time: int
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided after the fact ``seq``, and on what grounds, as text of `vaultkit.keeper.decision`."""
+
+    seq: int
+    action: str
+    observation: str
+    config: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Everything in a journal, its hash chain verified; ``digest`` is the chain's end."""
+
+    entries: list[Entry]
+    decisions: list[Decision]
+    digest: str
+
+
 class Journal:
     """An open journal; ``state`` is the fold of its facts, ``chain_time`` the timestamp of the last.
 
@@ -94,17 +118,18 @@ class Journal:
         self.state = State()
         self.chain_time = 0
         self._digest = ""
-        self._seq = 0
+        self._seq = self._decisions = 0
+        self._decided: tuple[int, str, str] | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, timeout=5)
         except (sqlite3.Error, OSError) as error:
-            raise self._refusal("cannot be opened", error) from error
+            raise _refusal(self.path, "cannot be opened", error) from error
         try:
             self._open(binding)
         except sqlite3.Error as error:
             self._db.close()
-            raise self._refusal("is torn or cannot be written", error) from error
+            raise _refusal(self.path, "is torn or cannot be written", error) from error
         except BaseException:
             self._db.close()
             raise
@@ -114,12 +139,14 @@ class Journal:
         self._db.execute("PRAGMA synchronous=FULL")
         check = self._db.execute("PRAGMA quick_check").fetchone()[0]
         if check != "ok":
-            raise self._refusal("is torn", check)
+            raise _refusal(self.path, "is torn", check)
         self._db.executescript(_TABLES)
         self._bind(binding)
-        for entry in self._verified():
+        content = _content(self._db, self.path)
+        for entry in content.entries:
             self.state = apply(self.state, entry.fact)
             self.chain_time = entry.chain_time
+        self._seq, self._decisions, self._digest = len(content.entries), len(content.decisions), content.digest
 
     def _bind(self, binding: Binding) -> None:
         self._db.execute("BEGIN IMMEDIATE")
@@ -137,17 +164,6 @@ class Journal:
                     where=self.path.name,
                     next_step="Give another file with --journal",
                 )
-
-    def _verified(self) -> list[Entry]:
-        entries = []
-        rows = self._db.execute("SELECT seq, kind, payload, chain_time, digest FROM facts ORDER BY seq")
-        for seq, kind, payload, chain_time, digest in rows:
-            expected = _digest(self._digest, seq, kind, payload, chain_time)
-            if seq != self._seq + 1 or digest != expected:
-                raise self._refusal("was altered or lost a row", f"row {seq}")
-            entries.append(Entry(seq, from_row(kind, json.loads(payload)), chain_time))
-            self._seq, self._digest = seq, digest
-        return entries
 
     def write(self, fact: Fact, chain_time: int) -> State:
         """Store a fact durably and return the state after it.
@@ -173,35 +189,35 @@ class Journal:
                 "INSERT INTO facts VALUES (?, ?, ?, ?, ?)", (self._seq + 1, kind, payload, chain_time, digest)
             )
         except sqlite3.Error as error:
-            raise self._refusal("cannot be written", error) from error
+            raise _refusal(self.path, "cannot be written", error) from error
         self._seq, self._digest, self.state, self.chain_time = self._seq + 1, digest, state, chain_time
         return state
 
     def decided(self, action: Action, seen: Observation, config: Config) -> None:
         """Store what was decided and everything that decided it besides the facts so far, for `replay`.
 
+        The same decision again, on the same facts and block, is not stored twice.
+
         Raises
         ------
         JournalError
             When the file cannot be written.
         """
-        row = (self._seq, to_text(action), to_text(trimmed(seen, self.state.work)), to_text(config))
+        text = to_text(action)
+        same = self._seq, text, seen.head.block_hash
+        if same == self._decided:
+            return
+        row = (self._seq, text, to_text(trimmed(seen, self.state.work)), to_text(config))
+        digest = _digest(self._digest, self._decisions + 1, *row)
         try:
-            self._db.execute("INSERT OR REPLACE INTO decisions VALUES (?, ?, ?, ?)", row)
+            self._db.execute("INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?)", (self._decisions + 1, *row, digest))
         except sqlite3.Error as error:
-            raise self._refusal("cannot be written", error) from error
+            raise _refusal(self.path, "cannot be written", error) from error
+        self._decisions, self._digest, self._decided = self._decisions + 1, digest, same
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         self._db.close()
-
-    def _refusal(self, what: str, cause: Any) -> JournalError:
-        return JournalError(
-            f"the keeper's journal {what}",
-            got=str(cause),
-            where=self.path.name,
-            next_step="Nothing was signed. Keep the file, and start with a new one by --journal once you know why",
-        )
 
     def __enter__(self) -> Journal:
         return self
@@ -218,21 +234,67 @@ def read_journal(path: Path) -> tuple[dict[str, str], list[Entry]]:
     Raises
     ------
     JournalError
-        When there is no journal, or it cannot be read.
+        When there is no journal, it cannot be read, or its hash chain is broken.
     """
+    binding, content = _read(path)
+    return binding, content.entries
+
+
+def read_decisions(path: Path) -> Content:
+    """Return the entries and decisions of a journal without locking or changing it; see `read_journal`."""
+    return _read(path)[1]
+
+
+def _read(path: Path) -> tuple[dict[str, str], Content]:
     try:
-        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5, isolation_level=None)
         try:
-            binding = dict(db.execute("SELECT name, value FROM binding"))
-            rows = db.execute("SELECT seq, kind, payload, chain_time FROM facts ORDER BY seq").fetchall()
+            db.execute("BEGIN")  # one view of both tables, whatever a keeper writes meanwhile
+            return dict(db.execute("SELECT name, value FROM binding")), _content(db, path)
         finally:
             db.close()
     except sqlite3.Error as error:
         raise JournalError(
             "there is no readable journal", got=str(error), where=path.name, next_step="Run `vaultkit keeper run`"
         ) from error
-    return binding, [Entry(seq, from_row(kind, json.loads(payload)), time) for seq, kind, payload, time in rows]
 
 
-def _digest(previous: str, seq: int, kind: str, payload: str, chain_time: int) -> str:
-    return hashlib.sha256(f"{previous}\n{seq}\n{kind}\n{payload}\n{chain_time}".encode()).hexdigest()
+def _content(db: sqlite3.Connection, path: Path) -> Content:
+    """Return what a journal holds, each row checked against the one before it, of either table."""
+    entries: list[Entry] = []
+    decisions: list[Decision] = []
+    chain = ""
+    waiting = db.execute(_DECISIONS).fetchall()
+
+    def decided_after(seq: int, chain: str) -> str:
+        while len(decisions) < len(waiting) and waiting[len(decisions)][1] == seq:
+            number, *row, digest = waiting[len(decisions)]
+            if number != len(decisions) + 1 or digest != _digest(chain, number, *row):
+                raise _refusal(path, "was altered or lost a decision", f"decision {number}")
+            decisions.append(Decision(*row))
+            chain = digest
+        return chain
+
+    for seq, kind, payload, chain_time, digest in db.execute(_FACTS):
+        chain = decided_after(len(entries), chain)
+        if seq != len(entries) + 1 or digest != _digest(chain, seq, kind, payload, chain_time):
+            raise _refusal(path, "was altered or lost a row", f"row {seq}")
+        entries.append(Entry(seq, from_row(kind, json.loads(payload)), chain_time))
+        chain = digest
+    chain = decided_after(len(entries), chain)
+    if len(decisions) < len(waiting):
+        raise _refusal(path, "was altered or lost a row", f"decision {waiting[len(decisions)][0]} without its fact")
+    return Content(entries, decisions, chain)
+
+
+def _refusal(path: Path, what: str, cause: Any) -> JournalError:
+    return JournalError(
+        f"the keeper's journal {what}",
+        got=str(cause),
+        where=path.name,
+        next_step="Nothing was signed. Keep the file, and start with a new one by --journal once you know why",
+    )
+
+
+def _digest(previous: str, *fields: Any) -> str:
+    return hashlib.sha256("\n".join(map(str, (previous, *fields))).encode()).hexdigest()

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -26,16 +27,18 @@ from vaultkit.keeper.monitor import Alarm, Health, Monitor
 from vaultkit.keeper.redact import Redactor
 
 WEBHOOK_ATTEMPTS: Final = 3
+Alarms = Callable[[], dict[str, str]]
+"""Returns a process's own alarms by kind."""
 
 _WORST: Final = (Health.HALTED, Health.DEGRADED, Health.STARTING, Health.READY, Health.STOPPED)
 
 
-def overview(monitors: Sequence[Monitor], redactor: Redactor) -> dict[str, Any]:
-    """Return the worst health of all keepers and what each shows, redacted."""
+def overview(monitors: Sequence[Monitor], redactor: Redactor, alarms: Alarms = dict) -> dict[str, Any]:
+    """Return the worst health of all keepers, the process's own alarms and what each keeper shows, redacted."""
     shown = [monitor.shown() for monitor in monitors]
     healths = {str(keeper["health"]) for keeper in shown}
     worst = next((health for health in _WORST if health in healths), Health.STARTING)
-    return dict(redactor.value({"health": str(worst), "keepers": shown}))
+    return dict(redactor.value({"health": str(worst), "alarms": alarms(), "keepers": shown}))
 
 
 class StatusFile:
@@ -47,15 +50,23 @@ class StatusFile:
         Replaced as a whole, never written in place. ``updated`` in it is host time in seconds.
     monitors, redactor
         What is shown, and what is not.
+    alarms
+        Returns the process's own alarms by kind.
     interval_seconds
         Time between two looks; the file is written when something changed and at least every ten looks.
     """
 
     def __init__(
-        self, path: Path, monitors: Sequence[Monitor], redactor: Redactor, interval_seconds: float = 0.5
+        self,
+        path: Path,
+        monitors: Sequence[Monitor],
+        redactor: Redactor,
+        alarms: Alarms = dict,
+        interval_seconds: float = 0.5,
     ) -> None:
         self.path = path
-        self._monitors, self._redactor, self._interval = monitors, redactor, interval_seconds
+        self._overview = partial(overview, monitors, redactor, alarms)
+        self._interval = interval_seconds
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="status", daemon=True)
 
@@ -71,13 +82,13 @@ class StatusFile:
         """Write once more and stop."""
         self._stop.set()
         self._thread.join()
-        self._write(overview(self._monitors, self._redactor))
+        self._write(self._overview())
 
     def _keep(self) -> None:
         before: dict[str, Any] | None = None
         looks = 0
         while not self._stop.is_set():
-            now = overview(self._monitors, self._redactor)
+            now = self._overview()
             if now != before or looks % 10 == 0:
                 self._write(now)
                 before = now
@@ -101,8 +112,8 @@ class HealthServer(LoopbackServer):
         Loopback port; zero for a free one.
     monitors, redactor
         What is shown, and what is not.
-    proofs
-        Returns proofs by what became of them.
+    alarms, proofs
+        Return the process's own alarms by kind, and its proofs by what became of them.
 
     Raises
     ------
@@ -115,18 +126,21 @@ class HealthServer(LoopbackServer):
         port: int,
         monitors: Sequence[Monitor],
         redactor: Redactor,
+        alarms: Alarms = dict,
         proofs: Callable[[], dict[str, int]] = dict,
     ) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                shown = overview(monitors, redactor)
+                shown = overview(monitors, redactor, alarms)
                 if self.path == "/health":
                     good = shown["health"] in (Health.READY, Health.STARTING)
                     self._say(200 if good else 503, f"{shown['health']}\n", "text/plain")
                 elif self.path == "/status":
                     self._say(200, json.dumps(shown), "application/json")
                 elif self.path == "/metrics":
-                    self._say(200, redactor.text(metrics_text(monitors, proofs())), "text/plain; version=0.0.4")
+                    self._say(
+                        200, redactor.text(metrics_text(monitors, alarms(), proofs())), "text/plain; version=0.0.4"
+                    )
                 else:
                     self._say(404, "health, status or metrics\n", "text/plain")
 
@@ -156,7 +170,11 @@ _GAUGES: Final = {
 }
 
 
-def metrics_text(monitors: Sequence[Monitor], proofs: Mapping[str, int] = MappingProxyType({})) -> str:
+def metrics_text(
+    monitors: Sequence[Monitor],
+    alarms: Mapping[str, str] = MappingProxyType({}),
+    proofs: Mapping[str, int] = MappingProxyType({}),
+) -> str:
     """Return Prometheus text: epochs by outcome, health, alarms, gauges, proofs, and the last epoch's proof and gas."""
     families: dict[str, list[str]] = {}
 
@@ -181,6 +199,8 @@ def metrics_text(monitors: Sequence[Monitor], proofs: Mapping[str, int] = Mappin
             add("vaultkit_proof_seconds", "gauge", "Time of the last proof", work.proof.seconds, **labels)
         if work is not None and work.mined is not None:
             add("vaultkit_gas_used", "gauge", "Gas of the last submission", work.mined.gas_used, vault=monitor.vault)
+    for kind in sorted(alarms):
+        add("vaultkit_alarm", "gauge", "Alarms that are on", 1, vault="", kind=kind)
     for outcome, count in sorted(proofs.items()):
         add("vaultkit_proofs", "gauge", "Proofs of this process by what became of them", count, outcome=outcome)
     return "\n".join(line for lines in families.values() for line in lines) + "\n"

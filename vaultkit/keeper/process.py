@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from vaultkit.book import AddressBook, VaultBook
@@ -17,6 +17,7 @@ from vaultkit.keeper.facts import Settled
 from vaultkit.keeper.fleet import Fleet, Nonces
 from vaultkit.keeper.journal import Journal
 from vaultkit.keeper.keeper import Keeper
+from vaultkit.keeper.lasting import Lasting
 from vaultkit.keeper.lock import KeeperLock
 from vaultkit.keeper.monitor import Alarm, Monitor
 from vaultkit.keeper.outlets import HealthServer, StatusFile, Webhooks
@@ -118,7 +119,9 @@ def open_process(
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         books = [book_of(table, config.chain.chain_id) for table in config.vault]
-        rpc = Remembering(endpoints_of(config), config.chain.poll_seconds / 2)
+        lasting = Lasting()
+        dissent = partial(lasting.tell, "endpoints_differ")
+        rpc = Remembering(endpoints_of(config, dissent), config.chain.poll_seconds / 2)
         bindings = [binding_of(rpc, book) for book in books]
         paths = [
             journal or folder / journal_name(book, binding.anchor)
@@ -133,8 +136,8 @@ def open_process(
             log.warning("alarm", vault=raised.vault, kind=raised.kind, detail=raised.detail, raised=raised.raised)
             hooks(raised)
 
-        said = lambda words: alarm(Alarm("", "prover", words, True))  # noqa: E731
-        pool = stack.enter_context(open_pool(config.prover, config.chain.chain_id, said))
+        lasting.attach(alarm)
+        pool = stack.enter_context(open_pool(config.prover, config.chain.chain_id, partial(lasting.tell, "prover")))
         relays = [HttpRpc(url, config.chain.timeout_seconds) for url in config.private.endpoints]
         outputs = cache(_outputs)
         nonces = Nonces()
@@ -171,10 +174,12 @@ def open_process(
             )
             keeper.join(nonces)
             keepers.append(keeper)
-        stack.enter_context(StatusFile(paths[0].with_suffix(".status.json"), monitors, redactor))
+        stack.enter_context(StatusFile(paths[0].with_suffix(".status.json"), monitors, redactor, lasting.current))
         port = None
         if config.operation.port is not None:
-            port = stack.enter_context(HealthServer(config.operation.port, monitors, redactor, pool.counts)).port
+            port = stack.enter_context(
+                HealthServer(config.operation.port, monitors, redactor, lasting.current, pool.counts)
+            ).port
         yield Process(Fleet(keepers), tuple(keepers), tuple(monitors), tuple(paths), pool, port)
 
 

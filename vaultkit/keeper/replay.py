@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from vaultkit.errors import JournalError
 from vaultkit.keeper.decision import config_of_text, observation_of, to_text
 from vaultkit.keeper.facts import InputsRead
-from vaultkit.keeper.journal import read_journal
+from vaultkit.keeper.journal import read_decisions
 from vaultkit.keeper.state import State, apply
 from vaultkit.keeper.step import step
 
@@ -48,23 +47,24 @@ def replay(
     Raises
     ------
     JournalError
-        When the journal has no decisions of the epoch, or one of them cannot be read.
+        When the journal has no decisions of the epoch, its hash chain is broken, or a decision cannot be read.
     """
-    _, entries = read_journal(path)
+    content = read_decisions(path)
+    entries = content.entries
     found: list[Replayed] = []
     state, done = State(), 0
-    for seq, action, observation, config in _decisions(path):
-        while done < len(entries) and entries[done].seq <= seq:
+    for made in content.decisions:
+        while done < len(entries) and entries[done].seq <= made.seq:
             state = apply(state, entries[done].fact)
             done += 1
         try:
-            again = to_text(step(state, observation_of(observation), config_of_text(config)))
-            number = json.loads(action).get("epoch")
+            again = to_text(step(state, observation_of(made.observation), config_of_text(made.config)))
+            number = json.loads(made.action).get("epoch")
         except (ValueError, TypeError, KeyError) as error:
             raise JournalError(
-                "a decision in the journal cannot be read", got=str(error), where=f"row {seq}"
+                "a decision in the journal cannot be read", got=str(error), where=f"row {made.seq}"
             ) from error
-        found.append(Replayed(seq, number, action, again))
+        found.append(Replayed(made.seq, number, made.action, again))
     if outputs is not None:
         for entry in entries:
             if isinstance(entry.fact, InputsRead):
@@ -75,14 +75,3 @@ def replay(
     if not chosen:
         raise JournalError("the journal has no decisions of this epoch", got=epoch, where=path.name)
     return chosen
-
-
-def _decisions(path: Path) -> list[tuple[int, str, str, str]]:
-    try:
-        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
-        try:
-            return db.execute("SELECT seq, action, observation, config FROM decisions ORDER BY seq").fetchall()
-        finally:
-            db.close()
-    except sqlite3.Error as error:
-        raise JournalError("the journal has no decisions", got=str(error), where=path.name) from error
