@@ -28,7 +28,7 @@ class Lasting:
         self._lock = threading.Lock()
 
     def attach(self, listener: Callable[[Alarm], None]) -> None:
-        """Call ``listener`` when an alarm begins and when it is over, first with those that are on; no vault is in it."""
+        """Call ``listener`` when an alarm begins and when it is over, first with those that are on."""
         with self._lock:
             self._listener = listener
             before = [(kind, words) for kind, (_, words) in self._told.items()]
