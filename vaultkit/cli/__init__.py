@@ -25,7 +25,10 @@ VERBS = (
     "market",
     "index",
     "data",
+    "new",
     "train",
+    "backtest",
+    "sweep",
     "plan",
     "compile",
     "artefact",
@@ -55,6 +58,7 @@ EXTRAS = {
     "yaml": "vault",
     "prometheus_client": "keeper",
     "matplotlib": "report",
+    "optuna": "research",
     "psutil": "report",
 }
 """The extra that brings each optional library."""

@@ -31,7 +31,7 @@ def load_strategy(name_or_path: str | Path) -> Strategy:
     StrategyError
         When there is no such file, it cannot be imported, or it does not define exactly one strategy.
     """
-    path = _path_of(str(name_or_path))
+    path = path_of(name_or_path)
     module = _import(path)
     found = [
         value
@@ -47,7 +47,14 @@ def load_strategy(name_or_path: str | Path) -> Strategy:
     return found[0]()
 
 
-def _path_of(name_or_path: str) -> Path:
+def path_of(name_or_path: str | Path) -> Path:
+    """Return the file of a strategy's name or path.
+
+    Raises
+    ------
+    StrategyError
+        When there is none; the message names a near miss.
+    """
     given = Path(name_or_path)
     if given.suffix == ".py":
         if given.is_file():
@@ -56,8 +63,8 @@ def _path_of(name_or_path: str) -> Path:
     path = strategies_dir() / f"{name_or_path}.py"
     if path.is_file():
         return path
-    known = sorted(file.stem for file in strategies_dir().glob("*.py"))
-    near = difflib.get_close_matches(name_or_path, known, n=1)
+    known = sorted(file.stem for file in strategies_dir().glob("*.py") if not file.stem.startswith("test_"))
+    near = difflib.get_close_matches(str(name_or_path), known, n=1)
     raise StrategyError(
         "there is no such strategy",
         got=repr(name_or_path),

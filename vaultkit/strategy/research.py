@@ -138,6 +138,7 @@ def fit_strategy(
     study: Study | None = None,
     *,
     evaluate: bool = True,
+    refit: bool = True,
     liquidity: Any = None,
     progress: Progress = lambda stage: None,
 ) -> Fitted:
@@ -149,6 +150,8 @@ def fit_strategy(
         Swaps of one pool, a polars frame of `vaultkit.schema.UNISWAP_V3_SWAPS`, verified by its reader.
     evaluate
         Whether to run the walk-forward study; without it only the last fit is made.
+    refit
+        Whether to fit the model on the whole history in the end; it is left as it was where not.
     liquidity
         The pool's ``uniswap_v3_liquidity`` from its creation, so that fills know the initialized ticks.
 
@@ -165,8 +168,10 @@ def fit_strategy(
     ticks, samples = _read(strategy, frame, spec, study)
     path = PoolPath.from_swaps(frame, liquidity, fee_pips=pool.fee_pips)
     research = _study(strategy, frame, pool, spec, study, ticks, samples, path, progress) if evaluate else None
-    progress("fit on the whole history")
-    model = _fit(strategy, samples, np.arange(len(samples.times)), study)
+    model = clone(strategy.model)
+    if refit:
+        progress("fit on the whole history")
+        model = _fit(strategy, samples, np.arange(len(samples.times)), study)
     valid, span = _valid(ticks, spec, samples)
     return Fitted(strategy, model, research, samples, valid, span, ticks, path, pool, spec, study.costs)
 
