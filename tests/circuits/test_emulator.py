@@ -107,9 +107,19 @@ def test_net_of_every_operator_equals_the_witness(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize(("name", "param_scale"), [("dense", 7), ("dense", 12), ("everything", 12), ("tree", 12)])
-def test_emulator_equals_the_witness_on_ten_thousand_rows(tmp_path, name, param_scale):
-    shape = CircuitShape(param_scale=param_scale, decomp_base=1024)
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("dense", CircuitShape(param_scale=7, decomp_base=1024)),
+        ("dense", CircuitShape(param_scale=12, decomp_base=1024)),
+        ("dense", CircuitShape(param_scale=7, decomp_legs=3, scale_rebase_multiplier=2)),
+        ("everything", CircuitShape(decomp_base=1024)),
+        ("everything", CircuitShape(param_scale=9, decomp_legs=3, scale_rebase_multiplier=2)),
+        ("tree", CircuitShape(decomp_base=1024)),
+    ],
+    ids=["dense-7", "dense-12", "dense-7-later", "everything", "everything-later", "tree"],
+)
+def test_emulator_equals_the_witness_on_ten_thousand_rows(tmp_path, name, shape):
     compare(nets()[name], tmp_path, rows_of(1, 10_000), shape)
 
 
@@ -131,6 +141,12 @@ def test_emulator_equals_the_witness_for_other_tails(tmp_path, function):
 @pytest.mark.parametrize("param_scale", [7, 10])
 def test_emulator_equals_the_witness_at_other_scales(tmp_path, param_scale):
     compare(small_net(5), tmp_path, rows_of(3, 60), CircuitShape(param_scale=param_scale))
+
+
+@pytest.mark.parametrize("net", [small_net(5), Everything()], ids=["dense", "everything"])
+def test_emulator_equals_the_witness_where_products_are_brought_back_later(tmp_path, net):
+    shape = CircuitShape(param_scale=9, decomp_base=512, decomp_legs=3, scale_rebase_multiplier=2)
+    compare(net, tmp_path, rows_of(6, 60), shape)
 
 
 def test_weights_coarser_than_inputs_are_refused():

@@ -21,6 +21,11 @@ from vaultkit.strategy.decide import quantize
 from vaultkit.strategy.research import fit_strategy
 from vaultkit.strategy.window import Bars
 
+
+def perceptron(*widths: int) -> MLPRegressor:
+    return MLPRegressor(hidden_layer_sizes=widths, max_iter=400, tol=1e-2, random_state=0)
+
+
 BOOSTED = GradientBoostingRegressor(n_estimators=4, max_leaf_nodes=4, random_state=0)
 ESTIMATORS = {
     "ridge": (Ridge(alpha=10.0), 30.0, DEFAULT_SHAPE),

@@ -271,6 +271,9 @@ def _add(a: Fixed, b: Fixed, *, negate: bool = False) -> Fixed:
 
 def _lift(a: Fixed, scale: int) -> Fixed:
     factor = 1 << (scale - a.scale)
+    if a.real is not None and factor > 1:  # ezkl rounds a constant anew at the finer scale
+        values = round_half_away(a.real * float(1 << scale))
+        return Fixed(values, values, values, scale, a.real)
     return Fixed(a.values * factor, a.low * factor, a.high * factor, scale, a.real)
 
 

@@ -41,7 +41,7 @@ def refine_last_layer(
     assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
     unit = 1 << shape.param_scale
     hidden = _activations(first, windows, shape)  # (rows, hidden)
-    one = 1 << shape.scale
+    one = 1 << shape.hidden_scale
     columns = np.concatenate([hidden, np.full((len(hidden), 1), one)], axis=1).astype(np.float64)
     real = np.concatenate([_array(last.weight)[0], _array(last.bias)])
     weights = round_half_away(real * float(unit)).astype(np.float64)
@@ -72,5 +72,5 @@ def _activations(first: nn.Linear, windows: Integers, shape: CircuitShape) -> In
     """Return the hidden layer's integers, by the rules of `vaultkit.circuits.emulator`."""
     unit = 1 << shape.param_scale
     product = windows @ round_half_away(_array(first.weight) * unit).T
-    summed = divide_half_away(product, 1 << (shape.input_scale + shape.param_scale - shape.scale))
-    return np.maximum(summed + round_half_away(_array(first.bias) * unit) * (1 << (shape.scale - shape.param_scale)), 0)
+    summed = divide_half_away(product, 1 << (shape.input_scale + shape.param_scale - shape.hidden_scale))
+    return np.maximum(summed + round_half_away(_array(first.bias) * float(1 << shape.hidden_scale)), 0)

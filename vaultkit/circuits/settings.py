@@ -38,6 +38,8 @@ class CircuitShape:
         A value must be below ``decomp_base ** decomp_legs`` in magnitude; the base sets the size of the range table.
     num_inner_cols
         Columns of the dot-product gate; one is the cheapest to verify.
+    scale_rebase_multiplier
+        Products are brought back only beyond this many times the scale, and then to it: fewer divisions, wider values.
     """
 
     input_scale: int = 7
@@ -45,6 +47,7 @@ class CircuitShape:
     decomp_base: int = 512
     decomp_legs: int = 2
     num_inner_cols: int = 1
+    scale_rebase_multiplier: int = 1
 
     def __post_init__(self) -> None:
         if self.param_scale < self.input_scale:  # ezkl rebases such products elsewhere; the emulator does not follow
@@ -55,7 +58,17 @@ class CircuitShape:
     @property
     def scale(self) -> int:
         """Bits after the point to which products are brought back."""
-        return max(self.input_scale, self.param_scale)
+        return max(self.input_scale, self.param_scale) * self.scale_rebase_multiplier
+
+    @property
+    def max_integer(self) -> int:
+        """Largest magnitude to aim at: what the legs hold, less an eighth for rounding."""
+        return int(self.decomp_base**self.decomp_legs) // 8 * 7
+
+    @property
+    def hidden_scale(self) -> int:
+        """Bits after the point of the first layer's outputs."""
+        return min(self.input_scale + self.param_scale, self.scale)
 
     @classmethod
     def of(cls, settings: Settings) -> CircuitShape:
@@ -71,7 +84,6 @@ class CircuitShape:
             "input_visibility": seen.inputs,
             "output_visibility": "public",
             "param_visibility": seen.weights,
-            "scale_rebase_multiplier": 1,
             "disable_freivalds": True,
             "ignore_range_check_inputs_outputs": False,
             "check_mode": "unsafe",

@@ -144,6 +144,25 @@ def ceremony_srs(source: Path, folder: Path, logrows: int) -> tuple[Path, SrsInf
     return path, _info(known)
 
 
+def available_logrows(source: Path) -> int:
+    """Return the largest circuit that a ceremony's file serves: all sizes up to it for ``.ptau``, else that one alone.
+
+    Raises
+    ------
+    UnsafeSrs
+        When the file cannot be read.
+    """
+    if source.suffix == ".ptau":
+        from vaultkit.circuits.ceremony import read_ceremony
+
+        return read_ceremony(source).power
+    try:
+        with source.open("rb") as file:
+            return int.from_bytes(file.read(4), "little")
+    except OSError as error:
+        raise UnsafeSrs("a ceremony file cannot be read", where=source.name) from error
+
+
 def stored_strings(folder: Path) -> list[tuple[Path, SrsInfo]]:
     """Return every string in ``folder`` with what is recorded of it, smallest first."""
     found = []

@@ -33,10 +33,19 @@ def compile_(
     tune: Annotated[bool, typer.Option(help="Search for the cheapest shape instead of the kit's own.")] = False,
     finalists: Annotated[int, typer.Option(help="Shapes that the search measures with real proofs.")] = 3,
     max_logrows: Annotated[int, typer.Option(help="Largest reference string that the search may ask for.")] = 11,
+    max_pnl_difference: Annotated[
+        float, typer.Option(help="Largest share of the start that rounding may win or lose over the validation epochs.")
+    ] = 0.01,
+    max_verify_gas: Annotated[int | None, typer.Option(help="Most gas of a verification, for the search.")] = None,
+    max_verifier_bytes: Annotated[int | None, typer.Option(help="Longest verifier, for the search.")] = None,
+    max_pk_bytes: Annotated[int | None, typer.Option(help="Largest proving key, for the search.")] = None,
+    max_proof_seconds: Annotated[float | None, typer.Option(help="Longest proof here, for the search.")] = None,
+    aware: Annotated[bool, typer.Option("--aware", help="Fine-tune the net through its rounding as well.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Export, quantize and set up a trained strategy; prove it twice; write one artefact folder."""
     from vaultkit.circuits.settings import DEFAULT_SHAPE, CircuitShape, read_settings
+    from vaultkit.circuits.srs import available_logrows
     from vaultkit.errors import StrategyError
     from vaultkit.settings import build_dir
     from vaultkit.strategy.compile import compile_strategy
@@ -62,7 +71,17 @@ def compile_(
         shape = CircuitShape.of(read_settings(pinned)) if pinned else DEFAULT_SHAPE
         tuning = None
         if tune:
-            limits = Limits(max_disagreement=max_disagreement, max_logrows=max_logrows, finalists=finalists)
+            limits = Limits(
+                max_disagreement=max_disagreement,
+                max_pnl_difference=max_pnl_difference,
+                max_logrows=min(max_logrows, available_logrows(srs)) if srs else max_logrows,
+                finalists=finalists,
+                max_verify_gas=max_verify_gas,
+                max_verifier_bytes=max_verifier_bytes,
+                max_pk_bytes=max_pk_bytes,
+                max_proof_seconds=max_proof_seconds,
+                aware=aware,
+            )
             tuning = tune_strategy(fitted, limits, progress=lambda stage: status.update(f"Tuning: {stage}"))
             shape = tuning.shape
         manifest = compile_strategy(
@@ -74,6 +93,7 @@ def compile_(
             shape=shape,
             tuning=tuning.record() if tuning else None,
             on_chain=True,
+            aware=aware,
             max_disagreement=max_disagreement,
             progress=lambda stage: status.update(f"Compiling: {stage}"),
         )

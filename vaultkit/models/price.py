@@ -104,7 +104,7 @@ class PriceRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         target_mean, target_spread = float(outcomes.mean()), float(_spread(outcomes.std()))
         inputs = torch.from_numpy((rows - mean) / spread).float()  # (rows, count)
         targets = torch.from_numpy((outcomes - target_mean) / target_spread).float()[:, None]  # (rows, 1)
-        with torch.random.fork_rng(devices=[]), _one_thread():
+        with torch.random.fork_rng(devices=[]), one_thread():
             torch.manual_seed(self.seed)
             net = nn.Sequential(nn.Linear(rows.shape[1], self.hidden), nn.ReLU(), nn.Linear(self.hidden, 1))
             self.epochs_ = self._train(net, inputs, targets)
@@ -197,7 +197,7 @@ class FlatRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Keep torch on one thread: for nets this small, handing work over costs more than the work."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

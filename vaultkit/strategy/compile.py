@@ -35,6 +35,7 @@ def compile_strategy(
     shape: CircuitShape = DEFAULT_SHAPE,
     tuning: Mapping[str, Any] | None = None,
     on_chain: bool = False,
+    aware: bool = False,
     max_disagreement: float = MAX_DISAGREEMENT,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> ArtefactManifest:
@@ -50,6 +51,8 @@ def compile_strategy(
         Scales and decomposition, and how they were chosen.
     srs_dir, ceremony, pinned, on_chain
         As `vaultkit.circuits.artefact.build_artefact` takes them.
+    aware
+        Whether to fine-tune the net through its rounding.
     max_disagreement
         Largest share of validation windows on which circuit and float model may decide differently.
 
@@ -62,7 +65,7 @@ def compile_strategy(
     """
     strategy, window = fitted.strategy, fitted.strategy.window.shape()
     progress("choose scales")
-    chosen = quantize(strategy, fitted.model, earlier_windows(fitted), window, shape=shape)
+    chosen = quantize(strategy, fitted.model, earlier_windows(fitted), window, shape=shape, aware=aware)
 
     def faithful(emulator: Emulator) -> Fidelity:
         found = measure_fidelity(fitted, emulator, emulator.output_scale + chosen.gain_bits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,14 +16,14 @@ from vaultkit.circuits.refine import refine_last_layer
 from vaultkit.circuits.settings import DEFAULT_SHAPE, CircuitShape, Settings
 from vaultkit.errors import EnvelopeExceeded
 from vaultkit.manifest import WindowShape
+from vaultkit.models.aware import fine_tune
 from vaultkit.statement import weight_wad
 from vaultkit.strategy.base import Strategy
-from vaultkit.strategy.fold import MAX_INTEGER, fold, is_two_layers
+from vaultkit.strategy.fold import Folded, fold, is_two_layers
 from vaultkit.strategy.samples import Floats, Integers
 from vaultkit.units import WAD
 
-HIDDEN_LIMITS: Final = (2**11, 2**12, 2**13, 2**14, 2**15, 2**16, 2**17, MAX_INTEGER)
-"""Candidates for the largest activation: a low one rounds activations, a high one rounds the last layer's weights."""
+_LEAST_LIMIT_BITS: Final = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,14 @@ def quantize(
     *,
     shape: CircuitShape = DEFAULT_SHAPE,
     settings: Settings | None = None,
+    aware: bool = False,
 ) -> Quantized:
     """Return the fold whose circuit comes closest to the float weights on ``windows``.
+
+    Parameters
+    ----------
+    aware
+        Whether to fine-tune a net of two layers through its rounding as well; kept where it comes closer.
 
     Raises
     ------
@@ -80,24 +87,52 @@ def quantize(
     expected = float_weights(strategy, model, windows, window.input_scale)
     best: Quantized | None = None
     refused: EnvelopeExceeded | None = None
-    for limit in HIDDEN_LIMITS:
-        folded = fold(strategy, model, window, hidden_limit=limit, scale=shape.scale)
-        module = folded.module
-        if is_two_layers(module):
-            assert isinstance(module, nn.Sequential)
-            module = refine_last_layer(module, windows, expected * 2.0**folded.gain_bits, shape=shape)
+    chosen: Folded | None = None
+    for limit in hidden_limits(shape):
+        folded = fold(strategy, model, window, hidden_limit=limit, shape=shape)
         try:
-            emulator, settings = quantized(module, window, shape=shape, settings=settings)
+            found = _rounded(folded, windows, expected, window, shape, settings)
         except EnvelopeExceeded as exceeded:  # rounding a few large weights can reach past the range
             refused = exceeded
-            continue
-        scale = emulator.output_scale + folded.gain_bits
-        error = float(np.abs(emulator.outputs(windows)[:, 0] / 2.0**scale - expected).mean())
-        if best is None or error < best.mean_error:
-            best = Quantized(module, folded.gain_bits, emulator, settings, error)
-        if not is_two_layers(module):  # the limit of hidden units does nothing to it
+        else:
+            settings = found.settings
+            if best is None or found.mean_error < best.mean_error:
+                best, chosen = found, folded
+        if not is_two_layers(folded.module):  # the limit of hidden units does nothing to it
             break
-    if best is None:
+    if best is None or chosen is None:
         assert refused is not None
         raise refused
+    if aware and isinstance(chosen.module, nn.Sequential) and is_two_layers(chosen.module):
+        inputs, wanted = windows / float(1 << window.input_scale), expected * 2.0**chosen.gain_bits
+        module = fine_tune(chosen.module, inputs, wanted, param_scale=shape.param_scale, scale=shape.hidden_scale)
+        with contextlib.suppress(EnvelopeExceeded):
+            found = _rounded(Folded(module, chosen.gain_bits), windows, expected, window, shape, settings)
+            best = min(best, found, key=lambda one: one.mean_error)
     return best
+
+
+def hidden_limits(shape: CircuitShape) -> tuple[int, ...]:
+    """Return candidates for the largest activation.
+
+    A low one rounds activations, a high one rounds the last layer's weights.
+    """
+    bits = shape.max_integer.bit_length()
+    return *(1 << k for k in range(_LEAST_LIMIT_BITS, bits)), shape.max_integer
+
+
+def _rounded(
+    folded: Folded,
+    windows: Integers,
+    expected: Floats,
+    window: WindowShape,
+    shape: CircuitShape,
+    settings: Settings | None,
+) -> Quantized:
+    module, wanted = folded.module, expected * 2.0**folded.gain_bits
+    if isinstance(module, nn.Sequential) and is_two_layers(module):
+        module = refine_last_layer(module, windows, wanted, shape=shape)
+    emulator, settings = quantized(module, window, shape=shape, settings=settings)
+    scale = emulator.output_scale + folded.gain_bits
+    error = float(np.abs(emulator.outputs(windows)[:, 0] / 2.0**scale - expected).mean())
+    return Quantized(module, folded.gain_bits, emulator, settings, error)

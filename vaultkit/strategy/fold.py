@@ -18,14 +18,13 @@ from typing import Any, Final
 import torch
 from torch import Tensor, fx, nn
 
+from vaultkit.circuits.settings import DEFAULT_SHAPE, CircuitShape
 from vaultkit.errors import StrategyError
 from vaultkit.manifest import WindowShape
 from vaultkit.models.layers import TreeModule
 from vaultkit.strategy.base import Strategy
 
 MAX_GAIN_BITS: Final = 8
-MAX_INTEGER: Final = 2**18 - 2**15
-"""Largest integer that the net may reach over all windows: what two base-512 legs hold, less a margin for rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,14 @@ def tail_of(strategy: Strategy) -> Tail:
     return Tail(slope, offset, traced)
 
 
-def fold(strategy: Strategy, model: Any, window: WindowShape, *, hidden_limit: int = 2**14, scale: int = 12) -> Folded:
+def fold(
+    strategy: Strategy,
+    model: Any,
+    window: WindowShape,
+    *,
+    hidden_limit: int = 2**14,
+    shape: CircuitShape = DEFAULT_SHAPE,
+) -> Folded:
     """Return the strategy's whole function as one module.
 
     Parameters
@@ -105,8 +111,8 @@ def fold(strategy: Strategy, model: Any, window: WindowShape, *, hidden_limit: i
         Fitted, with ``module_`` from inputs to log-returns.
     hidden_limit
         Largest integer that hidden units are scaled to, over all windows within the clip bound.
-    scale
-        Bits after the point of the circuit's activations.
+    shape
+        Of the circuit: its scales, and the largest integer that the output may reach.
 
     Raises
     ------
@@ -131,9 +137,10 @@ def fold(strategy: Strategy, model: Any, window: WindowShape, *, hidden_limit: i
         last.bias.mul_(tail.slope).add_(tail.offset)
         last.weight.mul_(tail.slope)
         if is_two_layers(folded):
-            _spread(folded, largest, hidden_limit / 2.0**scale)
+            _spread(folded, largest, hidden_limit / 2.0**shape.hidden_scale)
         if tail.rest is None:
-            gain_bits = min(MAX_GAIN_BITS, math.floor(math.log2(MAX_INTEGER / _reach(folded, largest))) - scale)
+            room = math.floor(math.log2(shape.max_integer / _reach(folded, largest)))
+            gain_bits = min(MAX_GAIN_BITS, room - shape.scale)
             last.weight.mul_(2.0**gain_bits)
             last.bias.mul_(2.0**gain_bits)
     module = folded.float().eval()

@@ -26,11 +26,19 @@ SHAPES: Final = tuple(
     for base, legs in ((512, 2), (1024, 2), (64, 3), (128, 3), (256, 3))
     for columns in (1, 2)
     for bits in (9, 12)
+) + tuple(
+    CircuitShape(param_scale=bits, decomp_base=base, decomp_legs=3, num_inner_cols=columns, scale_rebase_multiplier=2)
+    for base in (256, 512)
+    for columns in (1, 2)
+    for bits in (7, 9)
 )
-"""Every base and number of legs that holds the 18 bits that the fold uses; more columns make verifiers too long."""
+"""Every base and number of legs that holds at least 18 bits; more columns make verifiers too long.
+
+With a rebase multiplier of two the first layer is not divided back: fewer rows, for values of three legs.
+"""
 
 COLUMNS: Final = (
-    "base", "legs", "columns", "bits", "rows", "logrows", "flipped", "mean error", "front", "prove s", "gas",
+    "base", "legs", "columns", "bits", "rebase", "rows", "logrows", "flipped", "mean error", "front", "prove s", "gas",
     "verifier", "pk MB", "chosen",
 )  # fmt: skip
 RULE: Final = "least gas to 10,000; then logrows, rows, flipped windows, mean error, shape"
@@ -45,8 +53,10 @@ class Limits:
     ----------
     finalists
         How many of the front are measured.
-    max_verify_gas, max_pk_bytes, max_proof_seconds
-        Checked on the measured finalists; None does not limit.
+    max_verify_gas, max_verifier_bytes, max_pk_bytes, max_proof_seconds
+        Checked on the measured finalists; None does not limit. A verifier that no chain deploys is never chosen.
+    aware
+        Whether candidates are fine-tuned through their rounding.
     """
 
     max_disagreement: float = 0.005
@@ -54,8 +64,10 @@ class Limits:
     max_logrows: int = 11
     finalists: int = 3
     max_verify_gas: int | None = None
+    max_verifier_bytes: int | None = None
     max_pk_bytes: int | None = None
     max_proof_seconds: float | None = None
+    aware: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +112,7 @@ class Tuning:
             if found:
                 measured = found.proof_seconds, found.verify_gas, found.verifier_bytes, round(found.pk_bytes / 1e6, 1)
             known: tuple[int, ...] = (shape.decomp_base, shape.decomp_legs, shape.num_inner_cols, shape.param_scale)
-            known += (one.rows, one.logrows, one.flipped)
+            known += (shape.scale_rebase_multiplier, one.rows, one.logrows, one.flipped)
             marks = "yes" if one in self.front else "", "yes" if shape == self.shape else ""
             table.append((*known, f"{one.mean_error:.1e}", marks[0], *measured, marks[1]))
         return table
@@ -140,7 +152,7 @@ def tune_strategy(
     for i, shape in enumerate(shapes):
         progress(f"shape {i + 1} of {len(shapes)}")
         try:
-            candidates.append(_candidate(fitted, shape))
+            candidates.append(_candidate(fitted, shape, limits))
         except EnvelopeExceeded:
             refused += 1
     candidates.sort(key=Candidate.order)
@@ -163,7 +175,7 @@ def tune_strategy(
             "no shape keeps to the limits",
             got=f"{len(candidates)} candidates, {len(allowed)} faithful and small enough",
             where=fitted.strategy.name(),
-            next_step="Allow more with --max-disagreement or --max-logrows, or train with a larger signal",
+            next_step="Allow more with the --max options, or train with a larger signal",
         )
     by_shape = {one.shape: one for one in front}
     chosen = min(measured, key=lambda shape: (_gas_steps(measured[shape]), *_rest(by_shape[shape])))
@@ -210,9 +222,15 @@ def plot(tuning: Tuning, path: Path) -> Path:
     return path
 
 
-def _candidate(fitted: Fitted, shape: CircuitShape) -> Candidate:
+def _candidate(fitted: Fitted, shape: CircuitShape, limits: Limits) -> Candidate:
+    strategy = fitted.strategy
     circuit = quantize(
-        fitted.strategy, fitted.model, earlier_windows(fitted), fitted.strategy.window.shape(), shape=shape
+        strategy,
+        fitted.model,
+        earlier_windows(fitted),
+        strategy.window.shape(),
+        shape=shape,
+        aware=limits.aware,
     )
     found = measure_fidelity(fitted, circuit.emulator, circuit.emulator.output_scale + circuit.gain_bits)
     settings = circuit.settings
@@ -238,6 +256,7 @@ def _measure(fitted: Fitted, shape: CircuitShape, limits: Limits) -> ArtefactMan
                 srs_dir=folder / "srs",
                 shape=shape,
                 on_chain=True,
+                aware=limits.aware,
                 max_disagreement=limits.max_disagreement,
             )
         except CircuitError as error:
@@ -246,6 +265,7 @@ def _measure(fitted: Fitted, shape: CircuitShape, limits: Limits) -> ArtefactMan
             return None
     pairs = (
         (found.verify_gas, limits.max_verify_gas),
+        (found.verifier_bytes, limits.max_verifier_bytes),
         (found.pk_bytes, limits.max_pk_bytes),
         (found.proof_seconds, limits.max_proof_seconds),
     )
