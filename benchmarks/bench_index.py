@@ -2,44 +2,46 @@
 
 - *web3.py*: ``get_logs`` in ranges of 2,000 blocks, then ``process_log`` for every log. Nothing is checked.
 - *cryo 0.3.2*: its wheel, in an environment of its own that this script makes; raw logs to Parquet. Nothing is checked.
-- *vaultkit*: every header hashed and linked, receipts rebuilt wherever the bloom says maybe, transaction hashes proven,
-  logs decoded in columns, written to Parquet with hashes and a commitment.
+- *vaultkit*: every header hashed and linked, receipts rebuilt wherever the bloom says maybe, logs decoded in columns,
+  written to Parquet with hashes and a commitment. Once with transaction hashes as the node says them, which the
+  manifest records, and once with each of them proven by ``transactionsRoot``.
 
-The chain's logs are Uniswap V3 ``Swap`` events in shape, ten a block, from a contract of a few bytes that only emits.
-Then: decoding alone, receipts rebuilt a second on one core, and the peak of memory over a range and one ten times as
-long.
+The chain (`swap_chain.py`) holds logs of Uniswap V3 ``Swap`` events in shape, ten a block. Readers take turns; times
+are medians. Then: decoding alone, receipts rebuilt a second on one core, and peaks of memory over a range and one ten
+times as long. The tables are written to ``benchmarks/results/index.md``.
 
-Usage: ``python benchmarks/bench_index.py [BLOCKS]``
+Usage: ``python benchmarks/bench_index.py [BLOCKS] [ROUNDS]``
 """
 
 from __future__ import annotations
 
-import json
+import os
+import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from eth_abi import encode
 from rich.console import Console
-from rich.table import Table
+from swap_chain import FIRST, Shape, require_chain, swap_chain
 
 from vaultkit.chain.abi import load_abi
 from vaultkit.chain.devnet import Devnet
 from vaultkit.chain.header import fetch_headers
 from vaultkit.chain.logs import LogFilter, fetch_logs
-from vaultkit.chain.receipts import receipts_root
+from vaultkit.chain.receipts import Receipts, receipts_root
 from vaultkit.coprocessor.index import Index
 from vaultkit.coprocessor.ranges import BlockRange
 from vaultkit.coprocessor.tables import EVENT_TABLES
 from vaultkit.coprocessor.tables.logs import raw_logs
-from vaultkit.coprocessor.tables.uniswap_v3_swaps import SWAP
-from vaultkit.settings import build_dir
+from vaultkit.settings import build_dir, project_root
 
-LOGS_A_BLOCK = 10
-BATCH = 250
+RESULTS = project_root() / "benchmarks" / "results" / "index.md"
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 MEMORY = """
 import resource, sys, tempfile
@@ -50,36 +52,9 @@ from vaultkit.coprocessor.ranges import BlockRange
 url, address, last = sys.argv[1:]
 with tempfile.TemporaryDirectory() as folder:
     index = Index(HttpRpc(url), ["uniswap_v3_swaps"], [address])
-    index.write(Path(folder) / "local", BlockRange(2, int(last)), chunk_blocks=1000)
+    index.write(Path(folder) / "local", BlockRange(2, int(last)), chunk_blocks=500)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
-
-
-def emitter() -> str:
-    """Return code that emits ten logs with the call's data and the Swap topics."""
-    topic = "7f" + SWAP.topic0.hex()
-    body = "365f5f37"  # calldatacopy(0, 0, calldatasize)
-    for _ in range(LOGS_A_BLOCK):
-        body += "33" + "33" + topic + "365fa3"  # log3(0, calldatasize, topic, caller, caller)
-    size = len(body) // 2
-    return "0x" + f"61{size:04x}80600a5f395ff3" + body
-
-
-def build(devnet: Devnet, blocks: int) -> str:
-    sender = devnet.accounts()[0]
-    digest = devnet.rpc.call("eth_sendTransaction", [{"from": sender, "data": emitter(), "gas": hex(2_000_000)}])
-    devnet.mine()
-    address = str(devnet.rpc.call("eth_getTransactionReceipt", [digest])["contractAddress"])
-    stamp = devnet.timestamp()
-    for start in range(0, blocks, BATCH):
-        for number in range(start, min(start + BATCH, blocks)):
-            amounts = (number - 10_000, 3 * 10**18 - number, 2**96 + number, 10**18, number % 1_000 - 500)
-            data = encode(["int256", "int256", "uint160", "uint128", "int24"], amounts).hex()
-            call = {"from": sender, "to": address, "data": f"0x{data}", "gas": hex(100_000)}
-            devnet.rpc.call("eth_sendTransaction", [call])
-            stamp += 12
-            devnet.rpc.call("evm_mine", [stamp])
-    return address
 
 
 def with_web3(devnet: Devnet, address: str, last: int) -> int:
@@ -88,16 +63,16 @@ def with_web3(devnet: Devnet, address: str, last: int) -> int:
     web3 = Web3(Web3.HTTPProvider(devnet.url))
     event = web3.eth.contract(address=Web3.to_checksum_address(address), abi=load_abi("UniswapV3Pool")).events.Swap()
     count = 0
-    for start in range(2, last + 1, 2_000):
+    for start in range(FIRST, last + 1, 2_000):
         query = {"address": event.address, "fromBlock": start, "toBlock": min(start + 1_999, last)}
         count += sum(event.process_log(log) is not None for log in web3.eth.get_logs(query))
     return count
 
 
-def with_vaultkit(devnet: Devnet, address: str, last: int) -> int:
+def with_vaultkit(devnet: Devnet, address: str, last: int, *, hashes: bool) -> int:
     with tempfile.TemporaryDirectory() as folder:
-        index = Index(devnet.rpc, ["uniswap_v3_swaps"], [address])
-        manifest = index.write(Path(folder) / "local", BlockRange(2, last))
+        index = Index(devnet.rpc, ["uniswap_v3_swaps"], [address], transaction_hashes=hashes)
+        manifest = index.write(Path(folder) / "local", BlockRange(FIRST, last))
         return sum(file.rows for file in manifest.files.values() if file.table == "uniswap_v3_swaps")
 
 
@@ -132,66 +107,157 @@ def with_cryo(devnet: Devnet, address: str, last: int) -> tuple[int, float]:
         return int(rows), float(done.stdout.split()[-1])
 
 
-def timed(function: Any, *arguments: Any) -> tuple[Any, float]:
+def node_seconds(devnet: Devnet) -> float:
+    """Return the processor time that the chain has used."""
+    fields = Path(f"/proc/{devnet.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+
+
+def own_seconds() -> float:
+    """Return the processor time of this process and of children that have ended."""
+    every = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in every)
+
+
+def timed(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
     begun = time.perf_counter()
     return function(*arguments), time.perf_counter() - begun
 
 
+def extraction(devnet: Devnet, address: str, shape: Shape, rounds: int) -> list[list[str]]:
+    """Return a row a reader: name, median seconds, processor seconds of reader and node, and ratios."""
+    readers: dict[str, Callable[[], tuple[int, float]]] = {
+        "cryo 0.3.2": lambda: with_cryo(devnet, address, shape.last),
+        "vaultkit, hashes as the node says": lambda: timed(
+            lambda: with_vaultkit(devnet, address, shape.last, hashes=False)
+        ),
+        "vaultkit, hashes proven": lambda: timed(lambda: with_vaultkit(devnet, address, shape.last, hashes=True)),
+    }
+    taken: dict[str, list[tuple[float, float, float]]] = {}
+
+    def measure(name: str, reader: Callable[[], tuple[int, float]]) -> None:
+        node, own = node_seconds(devnet), own_seconds()
+        rows, seconds = reader()
+        assert rows == shape.rows, (name, rows)
+        taken.setdefault(name, []).append((seconds, own_seconds() - own, node_seconds(devnet) - node))
+
+    for _ in range(rounds):
+        for name, reader in readers.items():
+            measure(name, reader)
+    measure("web3.py", lambda: timed(with_web3, devnet, address, shape.last))
+    medians = {name: [statistics.median(column) for column in zip(*runs, strict=True)] for name, runs in taken.items()}
+    web3, cryo = medians["web3.py"][0], medians["cryo 0.3.2"][0]
+    return [
+        [
+            name,
+            f"{seconds:.2f}",
+            f"{own:.2f}",
+            f"{node:.2f}",
+            f"{shape.rows / seconds:,.0f}",
+            f"{web3 / seconds:.1f}",
+            f"{seconds / cryo:.2f}",
+        ]
+        for name, (seconds, own, node) in medians.items()
+    ]
+
+
 def decoding(devnet: Devnet, address: str) -> tuple[float, float, int]:
-    """Return microseconds a log of ours and of web3.py, and how many logs each had."""
+    """Return microseconds a log of ours and of web3.py, and how many logs ours had."""
     from web3 import Web3
 
-    headers = fetch_headers(devnet.rpc, range(2, 1_002))
+    headers = fetch_headers(devnet.rpc, range(FIRST, FIRST + 2_000))
     raw = raw_logs(fetch_logs(devnet.rpc, headers, LogFilter.of([address])))
     table = EVENT_TABLES["uniswap_v3_swaps"]
-    table.transform(raw)
-    rows, ours = timed(table.transform, raw)
+    ours = statistics.median(timed(table.transform, raw)[1] for _ in range(9))
     web3 = Web3(Web3.HTTPProvider(devnet.url))
     event = web3.eth.contract(address=Web3.to_checksum_address(address), abi=load_abi("UniswapV3Pool")).events.Swap()
-    logs = web3.eth.get_logs({"address": event.address, "fromBlock": 2, "toBlock": 301})
-    _, theirs = timed(lambda: [event.process_log(log) for log in logs])
-    return ours / rows.height * 1e6, theirs / len(logs) * 1e6, rows.height
+    logs = web3.eth.get_logs({"address": event.address, "fromBlock": FIRST, "toBlock": FIRST + 199})
+    theirs = statistics.median(timed(lambda: [event.process_log(log) for log in logs])[1] for _ in range(3))
+    return ours / raw.height * 1e6, theirs / len(logs) * 1e6, raw.height
 
 
-def receipts_a_second(blocks: list[Any]) -> float:
+def receipts_a_second(devnet: Devnet, shape: Shape) -> tuple[float, float]:
+    """Return receipts rebuilt a second of one core's time, and the share of it that keccak of the leaves takes."""
+    from vaultkit.chain.hashing import keccak
+    from vaultkit.chain.receipts import encode_receipt
+
+    numbers = range(FIRST, FIRST + min(1_000, shape.blocks))
+    blocks = devnet.rpc.batch_as([("eth_getBlockReceipts", [hex(number)]) for number in numbers], Receipts)
     count = sum(len(receipts) for receipts in blocks)
-    _, seconds = timed(lambda: [receipts_root(receipts) for receipts in blocks])
-    return count / seconds
+    encoded = [encode_receipt(receipt) for receipts in blocks for receipt in receipts]
+
+    def processor(function: Callable[[], Any]) -> float:
+        begun = time.process_time()
+        function()
+        return time.process_time() - begun
+
+    seconds = statistics.median(processor(lambda: [receipts_root(receipts) for receipts in blocks]) for _ in range(7))
+    hashing = statistics.median(processor(lambda: [keccak(item) for item in encoded]) for _ in range(7))
+    return count / seconds, hashing / seconds
+
+
+def peak_mebibytes(devnet: Devnet, address: str, last: int) -> float:
+    words = [sys.executable, "-c", MEMORY, devnet.url, address, str(last)]
+    return int(subprocess.run(words, capture_output=True, text=True, check=True).stdout) / 1024
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def main() -> None:
-    blocks = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
+    blocks, rounds = (int(word) for word in [*sys.argv[1:], *("20000", "5")[len(sys.argv) - 1 :]])
+    shape = Shape(blocks, 1, 10)
     console = Console()
     cryo_python()
-    with Devnet(automine=False, states=16) as devnet:
-        with console.status("mining"):
-            address, seconds = timed(build, devnet, blocks)
-        last = devnet.block_number()
-        console.print(f"{last:,} blocks, {blocks * LOGS_A_BLOCK:,} logs, mined in {seconds:.0f} s")
-        found = {
-            "web3.py": timed(with_web3, devnet, address, last),
-            "cryo 0.3.2": with_cryo(devnet, address, last),
-            "vaultkit": timed(with_vaultkit, devnet, address, last),
-        }
-        assert len({rows for rows, _ in found.values()}) == 1, found
-        ours = found["vaultkit"][1]
-        table = Table("reader", "logs", "seconds", "logs a second", "its time over ours")
-        for name, (rows, seconds) in found.items():
-            table.add_row(name, f"{rows:,}", f"{seconds:.2f}", f"{rows / seconds:,.0f}", f"{seconds / ours:.2f}")
-        console.print(table)
-        ours_us, theirs_us, rows = decoding(devnet, address)
-        console.print(
-            f"decoding {rows:,} logs: {ours_us:.2f} us each, web3.py {theirs_us:.0f} us: x{theirs_us / ours_us:.0f}"
+    with console.status("mining, once"):
+        require_chain(shape)
+    load = os.getloadavg()[0]
+    parts = [
+        "# Indexer against web3.py and cryo",
+        "",
+        f"Written by `benchmarks/bench_index.py`: a local chain of {shape.blocks:,} blocks and {shape.rows:,} logs, "
+        f"{os.cpu_count()} cores, {rounds} rounds in turn, medians; load of the machine when it began {load:.1f}.",
+        "",
+    ]
+    with swap_chain(shape) as (devnet, address):
+        head = (
+            "reader",
+            "seconds",
+            "its processor s",
+            "node's processor s",
+            "logs a second",
+            "web3.py over it",
+            "it over cryo",
         )
-        receipts = devnet.rpc.batch([("eth_getBlockReceipts", [hex(number)]) for number in range(2, 1_002)])
-        console.print(f"receipts of ten logs rebuilt: {receipts_a_second(receipts):,.0f} a second on one core")
-        peaks = []
-        for end in (2 + blocks // 10, last):
-            words = [sys.executable, "-c", MEMORY, devnet.url, address, str(end)]
-            peaks.append(int(subprocess.run(words, capture_output=True, text=True, check=True).stdout) / 1024)
-        console.print(f"peak memory: {peaks[0]:.0f} MiB, over ten times the range {peaks[1]:.0f} MiB")
-        figures = {name: {"logs": rows, "seconds": seconds} for name, (rows, seconds) in found.items()}
-        console.print_json(json.dumps(figures))
+        parts += [markdown(head, extraction(devnet, address, shape, rounds)), ""]
+        ours, theirs, count = decoding(devnet, address)
+        parts += [
+            f"Decoding alone: {ours:.2f} us a log over {count:,} logs, web3.py {theirs:.0f} us: x{theirs / ours:.0f}.",
+            "",
+        ]
+        rate, share = receipts_a_second(devnet, shape)
+        rows = [["10", f"{rate:,.0f}", f"{share:.0%}"]]
+        peaks = [peak_mebibytes(devnet, address, end) for end in (FIRST + blocks // 10 - 1, shape.last)]
+    for logs in (2, 1):
+        other = Shape(400, 10 // logs, logs)
+        with swap_chain(other) as (devnet, _):
+            rate, share = receipts_a_second(devnet, other)
+            rows.append([str(logs), f"{rate:,.0f}", f"{share:.0%}"])
+    parts += [
+        markdown(("logs a receipt", "receipts rebuilt a second, one core", "of it keccak of the leaves"), rows),
+        "",
+    ]
+    parts += [
+        f"Peak memory over {blocks // 10:,} blocks {peaks[0]:.0f} MiB, over {blocks:,} blocks {peaks[1]:.0f} MiB: "
+        f"x{peaks[1] / peaks[0]:.2f}.",
+        "",
+    ]
+    text = "\n".join(parts)
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    RESULTS.write_text(text)
+    console.print(text)
 
 
 if __name__ == "__main__":

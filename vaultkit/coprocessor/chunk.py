@@ -8,10 +8,10 @@ can neither change nor drop a log.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import polars as pl
 
@@ -89,13 +89,14 @@ class Reader:
 
     def headers(self, first: int, last: int, parent: tuple[int, bytes] | None) -> list[Header]:
         """Return the headers of an inclusive range, linked to each other and to the block before them."""
-        with ThreadPoolExecutor(WORKERS) as workers:
-            return self._headers(workers, first, last, parent, None)
+        with _Crew() as crew:
+            return self._headers(crew, first, last, parent)
 
     def chunks(self, first: int, last: int, chunk_blocks: int, parent: tuple[int, bytes] | None) -> Iterator[Chunk]:
-        """Give an inclusive range in verified pieces, in order; one is fetched while the one before is worked on.
+        """Give an inclusive range in verified pieces, in order.
 
-        No more than that is fetched ahead, however slow the caller is.
+        While the caller works on one, the receipts of the next and the headers of the one after it are fetched, and no
+        more than that, however slow the caller is. What was verified before an error is given before it is raised.
 
         Raises
         ------
@@ -104,35 +105,37 @@ class Reader:
         VerificationError
             When no endpoint gives what hashes to what it should.
         """
-        ends = [min(start + chunk_blocks - 1, last) for start in range(first, last + 1, chunk_blocks)]
-        stop = Event()
-        with ThreadPoolExecutor(1) as ahead:
-            try:
-                pending = ahead.submit(self.fetch, first, ends[0], parent, stop) if ends else None
-                for end in [*ends[1:], None]:
-                    if pending is None:
-                        return
-                    fetched = pending.result()
-                    newest = fetched.headers[-1]
-                    known = (newest.number, newest.hash)
-                    pending = ahead.submit(self.fetch, newest.number + 1, end, known, stop) if end is not None else None
-                    yield self.decoded(fetched)
-            finally:
-                stop.set()
+        spans = [(start, min(start + chunk_blocks - 1, last)) for start in range(first, last + 1, chunk_blocks)]
+        if not spans:
+            return
+        with _Crew() as crew:
+            headers = self._headers(crew, *spans[0], parent)
+            opened: Future[Fetched] | None = None
+            for following in [*spans[1:], None]:
+                before, opened = opened, crew.ahead.submit(self._opened, crew, headers)
+                known = (headers[-1].number, headers[-1].hash)
+                ahead = crew.ahead.submit(self._headers, crew, *following, known) if following else None
+                if before is not None:
+                    yield self.decoded(before.result())
+                if ahead is not None:
+                    error = ahead.exception()
+                    if error is not None:
+                        yield self.decoded(opened.result())
+                        raise error
+                    headers = ahead.result()
+            if opened is not None:
+                yield self.decoded(opened.result())
 
-    def fetch(self, first: int, last: int, parent: tuple[int, bytes] | None, stop: Event | None = None) -> Fetched:
-        """Return an inclusive range of verified bytes; nothing of it counts once ``stop`` is set."""
-        with ThreadPoolExecutor(WORKERS) as workers:
-            headers = self._headers(workers, first, last, parent, stop)
-            positive = [self.selection.must_open(header) for header in headers]
-            wanted = [header for header, maybe in zip(headers, positive, strict=True) if maybe]
-            logs, receipts = LogColumns(), ReceiptRows()
-            for part_logs, part_receipts in self._spread(workers, self._open, wanted, self.receipts_a_batch, stop):
-                logs.extend(part_logs)
-                receipts.rows += part_receipts.rows
-            self._name_transactions(workers, wanted, logs, receipts, stop)
+    def _opened(self, crew: _Crew, headers: list[Header]) -> Fetched:
+        """Return the verified bytes of linked headers' blocks."""
+        positive = [self.selection.must_open(header) for header in headers]
+        wanted = [header for header, maybe in zip(headers, positive, strict=True) if maybe]
+        logs, receipts = LogColumns(), ReceiptRows()
+        for part_logs, part_receipts in self._spread(crew, self._open, wanted, self.receipts_a_batch):
+            logs.extend(part_logs)
+            receipts.rows += part_receipts.rows
         if self.compare_logs and self.selection.log_filter is not None:
-            wanted_logs = self.selection.log_filter
+            wanted_logs, first, last = self.selection.log_filter, headers[0].number, headers[-1].number
             self.sources.attempt(lambda rpc: compare_with_get_logs(rpc, wanted_logs, first, last, logs))
         return Fetched(headers, positive, logs, receipts)
 
@@ -148,16 +151,8 @@ class Reader:
             tables["receipts"] = fetched.receipts.frame()
         return Chunk(fetched.headers, sum(fetched.positive), tables)
 
-    def _headers(
-        self,
-        workers: ThreadPoolExecutor,
-        first: int,
-        last: int,
-        parent: tuple[int, bytes] | None,
-        stop: Event | None,
-    ) -> list[Header]:
-        numbers = range(first, last + 1)
-        pieces = self._spread(workers, _fetch_linked, numbers, self.headers_a_batch, stop)
+    def _headers(self, crew: _Crew, first: int, last: int, parent: tuple[int, bytes] | None) -> list[Header]:
+        pieces = self._spread(crew, _fetch_linked, range(first, last + 1), self.headers_a_batch)
         headers = [header for piece in pieces for header in piece]
         link_headers(headers, parent)
         return headers
@@ -169,44 +164,43 @@ class Reader:
                 logs.add_block(header, receipts, self.selection.log_filter)
             if "receipts" in self.selection.tables:
                 rows.add_block(header, receipts)
+        if self.selection.transaction_hashes:
+            named = set(logs.block_number) | {row[0] for row in rows.rows}
+            hashes = fetch_transaction_hashes(rpc, [header for header in headers if header.number in named])
+            logs.name_transactions(hashes)
+            rows.name_transactions(hashes)
         return logs, rows
 
-    def _name_transactions(
-        self,
-        workers: ThreadPoolExecutor,
-        opened: Sequence[Header],
-        logs: LogColumns,
-        receipts: ReceiptRows,
-        stop: Event | None,
-    ) -> None:
-        if not self.selection.transaction_hashes:
-            return
-        named = set(logs.block_number) | {row[0] for row in receipts.rows}
-        blocks = [header for header in opened if header.number in named]
-        hashes: dict[int, list[bytes]] = {}
-        for piece in self._spread(workers, fetch_transaction_hashes, blocks, self.receipts_a_batch, stop):
-            hashes |= piece
-        logs.name_transactions(hashes)
-        receipts.name_transactions(hashes)
-
     def _spread(
-        self,
-        workers: ThreadPoolExecutor,
-        fetch: Callable[[Rpc, Sequence[T]], Any],
-        items: Sequence[T],
-        size: BatchSize,
-        stop: Event | None,
+        self, crew: _Crew, fetch: Callable[[Rpc, Sequence[T]], Any], items: Sequence[T], size: BatchSize
     ) -> Iterator[Any]:
         """Return what is fetched for all items, piece by piece and in order, several pieces at a time."""
 
         def piece(part: Sequence[T]) -> list[Any]:
-            if stop is not None and stop.is_set():
+            if crew.stopped.is_set():
                 raise CancelledError
             return split_fetch(self.sources, fetch, part, size)
 
         parts = [items[start : start + size.size] for start in range(0, len(items), size.size)]
-        found = workers.map(piece, parts)
+        found = crew.workers.map(piece, parts)
         return (answer for answers in found for answer in answers)
+
+
+class _Crew:
+    """Threads of one run: those that fetch and those that go ahead of the caller. Leaving it ends what is under way."""
+
+    def __init__(self) -> None:
+        self.workers = ThreadPoolExecutor(WORKERS)
+        self.ahead = ThreadPoolExecutor(2)
+        self.stopped = Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopped.set()
+        self.ahead.shutdown()
+        self.workers.shutdown()
 
 
 def _fetch_linked(rpc: Rpc, numbers: Sequence[int]) -> list[Header]:
