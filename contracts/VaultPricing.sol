@@ -251,13 +251,14 @@ abstract contract VaultPricing is IInferenceVault, ERC4626, ReentrancyGuardTrans
         return totalSupply() + 10 ** _decimalsOffset();
     }
 
-    /// @dev Amounts owed to earlier holders are no longer the vault's.
+    /// @dev Amounts owed to earlier holders are no longer the vault's. A token that shrinks below what is owed does not stop
+    ///      the exits of the other.
     function _idle() internal view returns (uint256) {
-        return IERC20(asset()).balanceOf(address(this)) - totalOwed[asset()];
+        return IERC20(asset()).balanceOf(address(this)).saturatingSub(totalOwed[asset()]);
     }
 
     function _riskBalance() internal view returns (uint256) {
-        return IERC20(_risk).balanceOf(address(this)) - totalOwed[_risk];
+        return IERC20(_risk).balanceOf(address(this)).saturatingSub(totalOwed[_risk]);
     }
 
     /// @dev Six virtual decimals make the first deposit safe from inflation by donations.
