@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {IInferenceVault, Policy, Reason} from "../interfaces/IInferenceVault.sol";
+import {IVenue} from "../interfaces/IVenue.sol";
+import {VaultConfig} from "../InferenceVault.sol";
+import {Rig} from "./Rig.sol";
+
+/// @title A venue that forgets the least output it was asked for
+contract CarelessVenue {
+    IVenue private immutable _venue;
+
+    constructor(IVenue venue) {
+        _venue = venue;
+    }
+
+    function asset() public view returns (address) {
+        return _venue.asset();
+    }
+
+    function risk() public view returns (address) {
+        return _venue.risk();
+    }
+
+    function feePips() external view returns (uint256) {
+        return _venue.feePips();
+    }
+
+    function spotX128() external view returns (uint256) {
+        return _venue.spotX128();
+    }
+
+    function twapX128() external view returns (uint256) {
+        return _venue.twapX128();
+    }
+
+    function swap(bool riskIn, uint256 amountIn, uint256) external returns (uint256 amountOut) {
+        (IToken tokenIn, IToken tokenOut) = riskIn ? (IToken(risk()), IToken(asset())) : (IToken(asset()), IToken(risk()));
+        tokenIn.transferFrom(msg.sender, address(this), amountIn);
+        tokenIn.approve(address(_venue), amountIn);
+        amountOut = _venue.swap(riskIn, amountIn, 0);
+        tokenOut.transfer(msg.sender, amountOut);
+    }
+}
+
+interface IToken {
+    function transfer(address to, uint256 amount) external returns (bool);
+    function transferFrom(address from, address to, uint256 amount) external returns (bool);
+    function approve(address spender, uint256 amount) external returns (bool);
+}
+
+/// @title Attackers who know the trade before its proof: they push the real pool, let the vault trade, and pull back
+contract SandwichTest is Rig {
+    IInferenceVault private careful;
+    IInferenceVault private careless;
+
+    struct Outcome {
+        bool traded;
+        uint256 lossPips;
+        int256 gain;
+    }
+
+    function setUp() external {
+        build(true);
+        VaultConfig memory c = config();
+        // The distance of spot from the mean would stop most of these attacks by itself; here it does not.
+        c.policy.deviationPips = 1_000_000;
+        careful = newVault(c);
+        c.venue = IVenue(address(new CarelessVenue(venue)));
+        careless = newVault(c);
+        for (uint256 i = 0; i < 2; i++) {
+            vault = i == 0 ? careful : careless;
+            enter(ALICE, 900_000e6);
+            risk.mint(address(vault), 150e18);
+        }
+    }
+
+    /// @dev What the vault lost against the mean price, and what the attacker gained, in the asset.
+    function attack(IInferenceVault victim, uint256 epoch, bool buys, uint256 dollars) private returns (Outcome memory o) {
+        vault = victim;
+        uint256 mean = venue.twapX128() >> 32;
+        (uint256 cash, uint256 held) = (asset.balanceOf(address(vault)), risk.balanceOf(address(vault)));
+        uint256 amountIn = buys ? dollars * 1e6 : dollars * 1e18 / 3_000;
+        uint256 pushed = swapOutside(!buys, amountIn);
+        bytes memory where = hints(epoch);
+        vm.prank(SENDER);
+        try vault.rebalance(epoch, FEE_TAKER, one(buys ? int256(115) : int256(6)), proof(), where) returns (Reason r) {
+            o.traded = r == Reason.Traded;
+        } catch {}
+        int256 back = int256(swapOutside(buys, pushed));
+        o.gain = back - int256(amountIn);
+        if (!buys) o.gain = o.gain * int256(mean) >> 96;
+        if (!o.traded) return o;
+        uint256 paid = vault.owed(address(asset), FEE_TAKER) + asset.balanceOf(FEE_TAKER);
+        uint256 left = asset.balanceOf(address(vault)) + paid;
+        uint256 given = buys ? cash - left : (held - risk.balanceOf(address(vault))) * mean >> 96;
+        uint256 got = buys ? (risk.balanceOf(address(vault)) - held) * mean >> 96 : left - cash;
+        if (got < given) o.lossPips = (given - got) * 1e6 / given;
+    }
+
+    function both(bool buys, uint256 dollars) private returns (Outcome memory a, Outcome memory b) {
+        uint256 epoch = closeEpoch(30);
+        allow(epoch, buys ? int256(115) : int256(6), FEE_TAKER);
+        uint256 snapshot = vm.snapshotState();
+        a = attack(careful, epoch, buys, dollars);
+        vm.revertToState(snapshot);
+        b = attack(careless, epoch, buys, dollars);
+        vm.revertToState(snapshot);
+    }
+
+    /// @dev Loss counts the pool's fee. The attacker's own cost of pushing is not the vault's loss.
+    function testFuzz_a_sandwich_costs_the_vault_at_most_fee_and_slippage(bool buys, uint256 dollars) external {
+        (Outcome memory a, Outcome memory b) = both(buys, within(dollars, 1_000, 20_000_000));
+        if (a.traded) le(a.lossPips, FEE + policy().slippagePips + 1, "within the limit");
+        isTrue(b.traded, "without a least output every attack goes through");
+        le(a.lossPips, b.lossPips, "and costs at least as much");
+    }
+
+    function test_without_a_least_output_sandwiches_cost_more_and_pay_the_attacker() external {
+        uint256 with;
+        uint256 without;
+        int256 gained;
+        for (uint256 dollars = 500_000; dollars <= 8_000_000; dollars += 500_000) {
+            (Outcome memory a, Outcome memory b) = both(dollars % 1_000_000 == 0, dollars);
+            with += a.lossPips;
+            without += b.lossPips;
+            gained += b.gain;
+        }
+        isTrue(without > 3 * with, "more than three times the loss");
+        isTrue(gained > 0, "which is what attackers are after");
+    }
+}
