@@ -77,11 +77,11 @@ def write_vectors() -> None:
     (folder / "vectors.hex").write_text("0x" + body.hex())
 
 
-def forge(*words: str, code: Path | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run ``forge test`` on the bytecode in ``code``; ``settings`` are environment variables."""
-    environment = os.environ | {"VAULTKIT_CODE": str(code or build_dir() / "contracts")} | settings
+def forge(*words: str, home: Path, code: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the forge tests below ``home`` on the bytecode in ``code``; ``settings`` are environment variables."""
+    environment = os.environ | {"VAULTKIT_CODE": str(code)} | settings
     command = [str(forge_binary()), "test", *words]
-    return subprocess.run(command, cwd=contracts_dir(), env=environment, capture_output=True, text=True)
+    return subprocess.run(command, cwd=home / "contracts", env=environment, capture_output=True, text=True)
 
 
 def results(done: subprocess.CompletedProcess[str]) -> dict[str, str]:

@@ -50,17 +50,34 @@ NOTES: Final = Path(__file__).with_name("mutation_notes.json")
 
 
 class Bench:
-    """A folder of sources that differ from the real ones by one mutant, and their bytecode."""
+    """A copy of sources and tests, where the sources differ from the real ones by one mutant."""
 
     def __init__(self, folder: Path) -> None:
-        self.sources, self.code = folder / "sources", folder / "code"
-        for path in (self.sources, self.code):
+        self.home, self.sources, self.code = folder, folder / "sources", folder / "build" / "code"
+        for path in (self.sources, folder / "contracts"):
             shutil.rmtree(path, ignore_errors=True)
             path.mkdir(parents=True)
-        for path in contracts_dir().glob("*.sol"):
-            shutil.copyfile(path, self.sources / path.name)
-        for name in ("interfaces", "libraries", "mocks"):
-            shutil.copytree(contracts_dir() / name, self.sources / name)
+            for name in ("interfaces", "libraries", "mocks"):
+                shutil.copytree(contracts_dir() / name, path / name)
+            for file in contracts_dir().glob("*.sol"):
+                shutil.copyfile(file, path / file.name)
+        self.code.mkdir(parents=True, exist_ok=True)
+        # The tests are copied too, so that a run does not see them change.
+        here, there = contracts_dir(), folder / "contracts"
+        shutil.copyfile(here / "foundry.toml", there / "foundry.toml")
+        for name in ("fuzz", "node_modules/@openzeppelin/contracts", "node_modules/@uniswap/v3-core/artifacts"):
+            shutil.copytree(here / name, there / name)
+        (folder / "build" / "forge").mkdir(exist_ok=True)
+        shutil.copyfile(build_dir() / "forge" / "vectors.hex", folder / "build" / "forge" / "vectors.hex")
+        # One that answers for its version without being loaded: forge asks at every start.
+        solc = here / "bin" / "solc"
+        version = subprocess.run([str(solc), "--version"], capture_output=True, text=True).stdout.rstrip()
+        (there / "bin").mkdir()
+        script = f'#!/bin/sh\n[ "$1" = --version ] && {{ echo "{version}"; exit; }}\nexec "{solc}" "$@"\n'
+        (there / "bin" / "solc").write_text(script)
+        (there / "bin" / "solc").chmod(0o755)
+        words = [str(solc), "--standard-json", "--lines", "--base-path", str(self.sources)]
+        self.solc = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.trees = self._compile(list(DEPLOYED), optimizer=False, trees=True)
         self.honest = {path.name: path.read_bytes() for path in self.code.iterdir()}
 
@@ -76,8 +93,10 @@ class Bench:
                 "outputSelection": kinds,
             },
         }
-        solc = [str(contracts_dir() / "bin" / "solc"), "--standard-json", "--base-path", str(self.sources)]
-        said = json.loads(subprocess.run(solc, input=json.dumps(job), capture_output=True, text=True).stdout)
+        assert self.solc.stdin is not None and self.solc.stdout is not None
+        self.solc.stdin.write(json.dumps(job) + "\n")
+        self.solc.stdin.flush()
+        said = json.loads(self.solc.stdout.readline())
         errors = [one["formattedMessage"] for one in said.get("errors", []) if one["severity"] == "error"]
         if errors:
             raise ValueError(errors[0])
@@ -131,7 +150,7 @@ class Bench:
             self.restore()
 
     def killer(self, words: tuple[str, ...], settings: dict[str, str]) -> str:
-        done = forge("--json", "--fail-fast", *words, code=self.code, **settings)
+        done = forge("--json", "--fail-fast", *words, home=self.home, code=self.code, **settings)
         failed = [name for name, reason in results(done).items() if reason]
         return failed[0] if failed else ""
 
@@ -158,7 +177,7 @@ def run(files: list[str]) -> list[dict[str, Any]]:
     path = folder / "results.jsonl"
     known, rows = recorded(path), []
     for file in files:
-        source = (contracts_dir() / file).read_bytes()
+        source = (bench.sources / file).read_bytes()
         mutants = Mutator(file, source, bench.trees[file]).mutants()
         print(f"{file}: {len(mutants)} mutants", flush=True)
         for mutant in mutants:
