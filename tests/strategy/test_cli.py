@@ -96,3 +96,28 @@ def test_empty_store_is_refused(project, capsys, tmp_path):
         main(["train", "momentum", "--store", str(tmp_path), "--book", str(project / "book.json"), "--json"])
     assert ended.value.code == 6
     assert json.loads(capsys.readouterr().out)["error"] == "StoreError"
+
+
+@pytest.mark.slow
+def test_tuned_compile_finds_a_smaller_circuit_and_records_its_choice(project, trained, capsys):
+    out = project / "artefacts" / "tuned"
+    words = ("compile", "momentum", "--out", str(out), "--tune", "--max-verify-gas", "455000", "--finalists", "2")
+    code, figures = call(project, capsys, *words)
+    assert code == 0
+    assert figures["logrows"] <= 10
+    assert figures["verify_gas"] <= 455_000
+    manifest = ArtefactManifest.load(out)
+    assert manifest.tuning["chosen"] == manifest.shape
+    assert manifest.shape["scale_rebase_multiplier"] == 2
+    assert "seconds" not in str(manifest.tuning)
+    again = project / "artefacts" / "again"
+    assert call(project, capsys, *words[:3], str(again), *words[4:])[0] == 0
+    assert ArtefactManifest.load(again).tuning == manifest.tuning, "the choice is the same every time"
+
+
+@pytest.mark.slow
+def test_limit_that_no_shape_keeps_is_named(project, trained, capsys):
+    words = ("compile", "momentum", "--out", str(project / "artefacts" / "none"), "--tune", "--max-logrows", "8")
+    code, answer = call(project, capsys, *words)
+    assert (code, answer["error"]) == (7, "FidelityTooLow")
+    assert not (project / "artefacts" / "none").exists()
