@@ -41,6 +41,11 @@ class PoolBook(BaseModel):
         return int(self.risk, 16) < int(self.asset, 16)
 
     @property
+    def risk_is_ether(self) -> bool:
+        """Whether the pool's price is ether's, so that amounts of the asset can be reckoned in wei."""
+        return self.risk_symbol in ("ETH", "WETH")
+
+    @property
     def sign(self) -> int:
         """+1 where a rising tick means that the risk token gained."""
         return 1 if self.risk_is_token0 else -1

@@ -20,8 +20,7 @@ from vaultkit.chain.fault_proxy import FaultProxy, refuse, too_many_requests
 from vaultkit.chain.rpc import HttpRpc
 from vaultkit.errors import PortBusy, RpcUnavailable, SettingsError, SubmissionFailed
 from vaultkit.keeper import facts
-from vaultkit.keeper.economics import accounts
-from vaultkit.keeper.journal import read_journal
+from vaultkit.keeper.economics import economics_of
 from vaultkit.keeper.keys import create_keystore
 from vaultkit.keeper.lasting import Lasting
 from vaultkit.keeper.monitor import Alarm, Health, Monitor
@@ -50,7 +49,7 @@ def test_a_journals_accounts_add_up_to_what_the_chain_took(bench: KeeperBench) -
 
     before = balance()
     kept(bench)
-    found = accounts(read_journal(bench.path)[1], reward_wei=10**15, machine_wei_an_hour=0, period_seconds=14_400)
+    found = economics_of(bench.path, reward_wei=10**15)
     (epoch,) = found.epochs
     assert epoch.gas_wei == before - balance() == found.break_even_reward_wei
     assert found.profit_wei == 10**15 - epoch.gas_wei

@@ -10,10 +10,13 @@ import pytest
 from rich.console import Console
 
 from tests.fixtures.keeper import KeeperBench
+from tests.fixtures.vault import PERIOD, VaultSetup
 from vaultkit.cli import keeper as verbs
 from vaultkit.cli.keeper_checks import economics
 from vaultkit.keeper import facts
 from vaultkit.keeper.monitor import Monitor
+from vaultkit.keeper.replay import replay
+from vaultkit.vault.terms import Fees
 
 FILE = """
 [chain]
@@ -38,8 +41,8 @@ def test_accounts_are_reckoned_with_the_files_economics_and_break_even_where_pro
     mined = next(fact for fact in bench.facts if isinstance(fact, facts.Mined))
     (tmp_path / "keeper.toml").write_text(FILE)
 
-    def told(**options: int) -> dict[str, str]:
-        economics(bench.path, **{**NONE, **options}, config=tmp_path / "keeper.toml", as_json=True)
+    def told(reward_wei: int | None = None) -> dict[str, str]:
+        economics(bench.path, reward_wei, None, tmp_path / "keeper.toml", as_json=True)
         return dict(json.loads(capsys.readouterr().out))
 
     machine = 4 * 10**12  # four hours of one period
@@ -52,7 +55,28 @@ def test_accounts_are_reckoned_with_the_files_economics_and_break_even_where_pro
     assert float(told(reward_wei=even)["profit, ether"]) == 0
 
 
-NONE = {"reward_wei": None, "machine_wei_an_hour": None, "period_seconds": 14_400}
+def test_the_reward_that_the_vault_paid_is_told_and_reckoned_at_the_pools_mean_price(
+    vault: VaultSetup, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paid = 2 * 10**6
+    vault.redeploy(fees=Fees(reward_per_epoch=paid, reward_year_pips=50_000))
+    vault.deposit(vault.actors.alice, 1_000_000 * 10**6)
+    vault.devnet.mine(max(vault.now() // PERIOD * PERIOD + vault.terms.max_age_seconds, vault.now() + 1))
+    bench = KeeperBench(vault, tmp_path)
+    keeper = bench.keeper()
+    bench.ticks(keeper)
+    bench.close_epoch()
+    held = vault.asset.call("balanceOf", bench.signer.address)
+    assert bench.settle(keeper).accepted
+    assert vault.asset.call("balanceOf", bench.signer.address) - held == paid
+    economics(bench.path, None, None, None, as_json=True)
+    (epoch,) = json.loads(capsys.readouterr().out)["epochs"]
+    mined = next(fact for fact in bench.facts if isinstance(fact, facts.Mined))
+    assert epoch["paid, asset units"] == paid
+    assert mined.reward_wei == pytest.approx(2 * 10**18 / 3_000, rel=0.05)
+    assert float(epoch["profit"]) == pytest.approx((mined.reward_wei - mined.cost_wei) / 10**18, abs=1e-9)
+    assert all(decision.same for decision in replay(bench.path))
+    bench.close()
 
 
 def test_the_live_table_shows_every_keeper_and_its_alarms_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,32 +84,29 @@ def replay(
 def economics(
     journal: JournalArgument,
     reward_wei: Annotated[
-        int | None, typer.Option(min=0, help="What an accepted epoch earns; the file's [economics], else nothing.")
+        int | None,
+        typer.Option(min=0, help="What an accepted epoch earns beside the vault's reward; [economics] where left out."),
     ] = None,
     machine_wei_an_hour: Annotated[
-        int | None, typer.Option(min=0, help="Cost of the machine; the file's [economics], else nothing.")
+        int | None, typer.Option(min=0, help="Cost of the machine; [economics] where left out.")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file whose [economics] counts.")] = None,
-    period_seconds: Annotated[int, typer.Option(min=60, help="The vault's period.")] = 14_400,
     as_json: JsonFlag = False,
 ) -> None:
     """Show reward, gas and profit of every epoch, and where keeping breaks even."""
     from vaultkit.keeper.config import EconomicsTable, load_config
-    from vaultkit.keeper.economics import accounts
-    from vaultkit.keeper.journal import read_journal
+    from vaultkit.keeper.economics import economics_of
 
-    _, entries = read_journal(journal)
     table = EconomicsTable() if config is None else load_config(config).economics
-    found = accounts(
-        entries,
+    found = economics_of(
+        journal,
         reward_wei=table.reward_wei if reward_wei is None else reward_wei,
         machine_wei_an_hour=table.machine_wei_an_hour if machine_wei_an_hour is None else machine_wei_an_hour,
-        period_seconds=period_seconds,
     )
     ether: Callable[[int | None], Any] = lambda wei: "none" if wei is None else f"{wei / 10**18:.9f}"  # noqa: E731
-    columns = ("epoch", "outcome", "reward", "gas used", "gas", "machine", "proof s", "profit")
+    columns = ("epoch", "outcome", "paid, asset units", "reward", "gas used", "gas", "machine", "proof s", "profit")
     rows = [
-        (e.epoch, e.reason, ether(e.reward_wei), e.gas_used, ether(e.gas_wei), ether(e.machine_wei),
+        (e.epoch, e.reason, e.reward, ether(e.reward_wei), e.gas_used, ether(e.gas_wei), ether(e.machine_wei),
          f"{e.proof_seconds:.2f}", ether(e.profit_wei))
         for e in found.epochs
     ]  # fmt: skip

@@ -80,7 +80,11 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The fate of one transaction of the keeper; ``detail`` names the revert, ``cost_wei`` is what its gas cost."""
+    """The fate of one transaction of the keeper.
+
+    ``detail`` names the revert, ``cost_wei`` is what its gas cost. ``reward`` is what the vault paid for the epoch, in
+    the asset's smallest units, ``reward_wei`` the same at the mean price of the vault's pool, where that is ether's.
+    """
 
     tx_hash: str
     block_number: int
@@ -89,6 +93,8 @@ class Receipt:
     succeeded: bool
     detail: str = ""
     cost_wei: int = 0
+    reward: int = 0
+    reward_wei: int = 0
 
 
 @dataclass(frozen=True, slots=True)

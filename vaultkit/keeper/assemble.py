@@ -170,7 +170,7 @@ def assemble(
     window: Window = WindowReader(rpc, pool, source, spec)
     if store is not None:
         window = StoredWindow(window, rpc, book.pool, store, spec)
-    submitter = Submitter(rpc, contract, signer, book.chain_id, relays)
+    submitter = Submitter(rpc, contract, signer, book.chain_id, relays, risk_is_ether=book.pool.risk_is_ether)
     return Parts(
         observer=Observer(rpc, book.chain_id, vault, submitter),
         window=window,

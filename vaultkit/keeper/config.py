@@ -90,7 +90,7 @@ class OperationTable(_Table):
 
 
 class EconomicsTable(_Table):
-    """What ``vaultkit keeper economics`` reckons with; the vault itself pays keepers nothing."""
+    """What ``vaultkit keeper economics`` reckons with beside the reward that the vault itself pays."""
 
     reward_wei: Annotated[int, Field(ge=0)] = 0
     machine_wei_an_hour: Annotated[int, Field(ge=0)] = 0
@@ -258,6 +258,6 @@ book = "book.json"                 # written by `vaultkit deploy`
 # webhooks = []                    # alarms are posted as JSON
 
 [economics]
-# reward_wei = 0                   # what an accepted epoch earns you, by agreement
+# reward_wei = 0                   # what an accepted epoch earns you by agreement, beside the vault's own reward
 # machine_wei_an_hour = 0
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from vaultkit.errors import (
@@ -102,19 +103,7 @@ class Deeds:
             case actions.Rebroadcast():
                 self._broadcast(action.epoch, action.tx_hash, action.raw, seen.head, public=action.public)
             case actions.Follow():
-                receipt = action.receipt
-                self.write(
-                    facts.Mined(
-                        action.epoch,
-                        receipt.tx_hash,
-                        receipt.block_number,
-                        receipt.block_hash,
-                        receipt.gas_used,
-                        receipt.succeeded,
-                        receipt.detail,
-                        receipt.cost_wei,
-                    )
-                )
+                self.write(facts.Mined(action.epoch, **asdict(action.receipt)))
             case actions.Lose():
                 self.write(facts.Unmined(action.epoch, action.tx_hash))
             case actions.Record():

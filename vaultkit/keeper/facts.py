@@ -142,7 +142,7 @@ class Broadcast:
 
 @dataclass(frozen=True, slots=True)
 class Mined:
-    """A receipt of one of the epoch's transactions."""
+    """A receipt of one of the epoch's transactions; see `vaultkit.keeper.actions.Receipt`."""
 
     epoch: int
     tx_hash: str
@@ -152,6 +152,8 @@ class Mined:
     succeeded: bool
     detail: str = ""
     cost_wei: int = 0
+    reward: int = 0
+    reward_wei: int = 0
 
 
 @dataclass(frozen=True, slots=True)

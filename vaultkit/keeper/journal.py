@@ -21,7 +21,7 @@ from vaultkit.keeper.decision import to_text, trimmed
 from vaultkit.keeper.facts import Fact, from_row, to_row
 from vaultkit.keeper.state import State, apply
 
-FORMAT: Final = "2"
+FORMAT: Final = "3"
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS binding (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;

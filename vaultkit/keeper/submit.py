@@ -17,7 +17,7 @@ from vaultkit.keeper.actions import Head, Receipt
 from vaultkit.keeper.signing import AccountSigner
 from vaultkit.protocols import Rpc
 from vaultkit.trade import Reason
-from vaultkit.units import WAD
+from vaultkit.units import Q128, WAD, mul_div
 
 GAS_MARGIN: Final = (5, 4)
 """The gas limit is what was used times this ratio: the state may differ a little in the block that includes it."""
@@ -69,13 +69,23 @@ class Submitter:
         Bound into every signature.
     relays
         Private endpoints; where there are any, trades go to them alone unless they are made public on purpose.
+    risk_is_ether
+        Whether the vault's price is ether's, so that a reward can be reckoned in wei.
     """
 
     def __init__(
-        self, rpc: Rpc, vault: Contract, signer: AccountSigner, chain_id: int, relays: Sequence[Rpc] = ()
+        self,
+        rpc: Rpc,
+        vault: Contract,
+        signer: AccountSigner,
+        chain_id: int,
+        relays: Sequence[Rpc] = (),
+        *,
+        risk_is_ether: bool = False,
     ) -> None:
         self._rpc, self._vault, self._signer, self._chain_id = rpc, vault, signer, chain_id
         self._relays = tuple(relays)
+        self._risk_is_ether = risk_is_ether
         self._simulates = True
 
     @property
@@ -203,7 +213,10 @@ class Submitter:
         """
         number = int(fields["blockNumber"], 16)
         succeeded = int(fields["status"], 16) == 1
-        detail = self._outcome(fields["logs"]) if succeeded else self._revert_name(fields["transactionHash"], number)
+        found = {event.name: event.args for event in map(self._vault.decode_log, fields["logs"]) if event is not None}
+        made, reward = found.get("Rebalanced"), found.get("RewardPaid", {}).get("amount", 0)
+        said = _outcome(made) if made else ""
+        detail = said if succeeded else self._revert_name(fields["transactionHash"], number)
         return Receipt(
             fields["transactionHash"],
             number,
@@ -212,14 +225,9 @@ class Submitter:
             succeeded,
             detail,
             int(fields["gasUsed"], 16) * int(fields.get("effectiveGasPrice", "0x0"), 16),
+            reward,
+            mul_div(reward, Q128, made["twapX128"]) if made and self._risk_is_ether else 0,
         )
-
-    def _outcome(self, logs: list[dict[str, Any]]) -> str:
-        for event in map(self._vault.decode_log, logs):
-            if event is not None and event.name == "Rebalanced":
-                before, target = (event.args[name] / WAD for name in ("weightBeforeWad", "weightTargetWad"))
-                return f"{Reason(event.args['reason']).name.lower()}, weight {before:.4f} to {target:.4f}"
-        return ""
 
     def _revert_name(self, tx_hash: str, block_number: int) -> str:
         sent = self._rpc.call("eth_getTransactionByHash", [tx_hash])
@@ -230,6 +238,12 @@ class Submitter:
             except RpcRefused as refusal:
                 return revert_text(as_named(refusal, self._vault.abi))
         return "reverted for a reason that a repetition does not show"
+
+
+def _outcome(made: dict[str, Any]) -> str:
+    """Return what the vault did, from the arguments of its event."""
+    before, target = (made[name] / WAD for name in ("weightBeforeWad", "weightTargetWad"))
+    return f"{Reason(made['reason']).name.lower()}, weight {before:.4f} to {target:.4f}"
 
 
 def _with_margin(used: int) -> int:

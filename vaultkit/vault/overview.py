@@ -21,8 +21,6 @@ from vaultkit.vault.terms import ZERO_ADDRESS, Fees, Safeguards
 LOG_SPAN: Final = 10_000
 """Blocks asked for at once."""
 
-_ETHER: Final = ("ETH", "WETH")
-
 
 @dataclass(frozen=True, slots=True)
 class EpochLine:
@@ -117,7 +115,7 @@ def read_overview(client: VaultClient, *, epochs: int = 6, edge_a_year: float = 
     gas = [line.gas_used for line in lines if line.gas_used is not None]
     pool = client.book.pool
     ether = None
-    if mean is not None and pool.risk_symbol in _ETHER:
+    if mean is not None and pool.risk_is_ether:
         ether = mean / Q128 * 10.0 ** (pool.risk_decimals - pool.asset_decimals)
     roles = _roles(client, block)
     return Overview(
