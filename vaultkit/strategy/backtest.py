@@ -151,7 +151,7 @@ def backtest(
     twaps = [prices[place] for place in places.tolist()]
     events = path.indices_before(times).tolist()
     if account is None:
-        account = _half_and_half(path, pool, costs, events[0], int(ends[0]), period_seconds)
+        account = half_and_half(path, pool, costs, events[0], int(ends[0]), period_seconds)
     start_value = account.value(price_x128(path.sqrt_prices[events[0]], risk_is_token0=pool.risk_is_token0))
     gas_wei = costs.gas_wei(times)
     values, weights, before, shares, balances, supplies, outcomes, swaps = [], [], [], [], [], [], [], []
@@ -196,9 +196,10 @@ def backtest(
     )
 
 
-def _half_and_half(
+def half_and_half(
     path: PoolPath, pool: PoolBook, costs: Costs, event: int, first_end: int, period_seconds: int
 ) -> Account:
+    """Return a vault that begins with half its value in the risk token, at the price after an event of the path."""
     price = price_x128(path.sqrt_prices[event], risk_is_token0=pool.risk_is_token0)
     idle = costs.start_assets // 2
     return Account(
