@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from vaultkit.errors import DataError
+from vaultkit.swapmath import amount0, amount1, ceil_div, fee_on
 from vaultkit.tickmath import MAX_TICK, MIN_TICK, sqrt_ratio_at_tick
 from vaultkit.units import PIPS, Q96
 
@@ -123,25 +124,25 @@ def swap_exact_input(pool: PoolState, ticks: TickMap, amount_in: int, fee_pips: 
         target = _ratio(edge)
         net_of_fee = left * (PIPS - fee_pips) // PIPS
         if zero_for_one:
-            needed = _amount0_up(target, price, liquidity)
+            needed = amount0(target, price, liquidity, up=True)
             if net_of_fee >= needed:
                 after = target
             else:
                 after = _next_from_amount0(price, liquidity, net_of_fee)
-                needed = _amount0_up(after, price, liquidity)
-            paid += liquidity * (price - after) // Q96
+                needed = amount0(after, price, liquidity, up=True)
+            paid += amount1(after, price, liquidity, up=False)
         else:
-            needed = -(-liquidity * (target - price) // Q96)
+            needed = amount1(price, target, liquidity, up=True)
             if net_of_fee >= needed:
                 after = target
             else:
                 after = price + net_of_fee * Q96 // liquidity
-                needed = -(-liquidity * (after - price) // Q96)
-            paid += (liquidity * Q96 * (after - price) // after) // price
+                needed = amount1(price, after, liquidity, up=True)
+            paid += amount0(price, after, liquidity, up=False)
         price = after
         if after != target:
             return Fill(amount_in, paid, price, crossed)
-        left -= needed - (-needed * fee_pips // (PIPS - fee_pips))
+        left -= needed + fee_on(needed, fee_pips)
         if edge in (MIN_TICK, MAX_TICK):
             break
         if initialized:
@@ -151,16 +152,10 @@ def swap_exact_input(pool: PoolState, ticks: TickMap, amount_in: int, fee_pips: 
     return Fill(amount_in - left, paid, price, crossed)
 
 
-def _amount0_up(low: int, high: int, liquidity: int) -> int:
-    """Return the token0 between two square-root prices, rounded up twice as the pool does."""
-    over_high = -(-liquidity * Q96 * (high - low) // high)
-    return -(-over_high // low)
-
-
 def _next_from_amount0(price: int, liquidity: int, amount: int) -> int:
     """Return the square-root price after ``amount`` of token0 went in, rounded up."""
     shifted = liquidity * Q96
     product = amount * price
     if product < _2_256 and shifted + product < _2_256:
-        return -(-shifted * price // (shifted + product))
-    return -(-shifted // (shifted // price + amount))
+        return ceil_div(shifted * price, shifted + product)
+    return ceil_div(shifted, shifted // price + amount)

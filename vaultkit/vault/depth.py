@@ -18,9 +18,10 @@ from vaultkit.book import PoolBook
 from vaultkit.chain.abi import Contract, load_abi
 from vaultkit.errors import DataError
 from vaultkit.protocols import Rpc
+from vaultkit.swapmath import amount0, amount1, fee_on
 from vaultkit.tickmath import MAX_TICK, price_x128, sqrt_ratio_at_tick
 from vaultkit.trade import risk_value
-from vaultkit.units import PIPS, Q96
+from vaultkit.units import PIPS
 
 WORD_TICKS: Final = 256
 
@@ -77,10 +78,10 @@ class Depth:
         for near, far, liquidity in self._ranges(start_x96, target_x96):
             lower, upper = (far, near) if down else (near, far)
             if down:
-                net, out = _amount0(lower, upper, liquidity, up=True), _amount1(lower, upper, liquidity, up=False)
+                net, out = amount0(lower, upper, liquidity, up=True), amount1(lower, upper, liquidity, up=False)
             else:
-                net, out = _amount1(lower, upper, liquidity, up=True), _amount0(lower, upper, liquidity, up=False)
-            cost = -(-net * self.fee_pips // (PIPS - self.fee_pips))
+                net, out = amount1(lower, upper, liquidity, up=True), amount0(lower, upper, liquidity, up=False)
+            cost = fee_on(net, self.fee_pips)
             taken, fee, given = taken + net + cost, fee + cost, given + out
         return Push(down, taken, fee, given)
 
@@ -182,20 +183,6 @@ def read_depth(rpc: Rpc, pool: PoolBook, *, reach_ticks: int, block: int) -> Dep
 def _batch(contract: Contract, name: str, arguments: Sequence[int], block: int) -> list[Any]:
     answers = contract.rpc.batch([contract.request(name, one, block=block) for one in arguments]) if arguments else []
     return [contract.decode_output(name, answer) for answer in answers]
-
-
-def _amount0(lower: int, upper: int, liquidity: int, *, up: bool) -> int:
-    top = liquidity * Q96 * (upper - lower)
-    return _ceil(_ceil(top, upper), lower) if up else top // upper // lower
-
-
-def _amount1(lower: int, upper: int, liquidity: int, *, up: bool) -> int:
-    product = liquidity * (upper - lower)
-    return _ceil(product, Q96) if up else product // Q96
-
-
-def _ceil(numerator: int, denominator: int) -> int:
-    return -(-numerator // denominator)
 
 
 def fee_band_ticks(fee_pips: int) -> int:
