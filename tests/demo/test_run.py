@@ -8,7 +8,8 @@ from rich.console import Console
 from vaultkit.chain.market_cache import MarketSettings
 from vaultkit.demo.result import DemoResult
 from vaultkit.demo.run import run_demo
-from vaultkit.demo.settings import DemoSettings, Folders
+from vaultkit.demo.settings import DemoSettings
+from vaultkit.lab.folders import Folders
 
 
 def test_demo_goes_from_history_to_an_audited_epoch(tmp_path):

@@ -16,8 +16,9 @@ FLOORS = {
     "vault": 2,
     "strategy": 3,
     "keeper": 4,
-    "demo": 5,
-    "cli": 6,
+    "lab": 5,
+    "demo": 6,
+    "cli": 7,
 }
 OWNERS = {
     "web3": {"chain"},

@@ -74,9 +74,13 @@ def require_free(port: int) -> None:
             ) from error
 
 
-def _end_with_parent() -> None:
-    """Ask the kernel to end the child when the thread that started it is gone, so that SIGKILL leaves no orphan."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def end_with_parent() -> None:
+    """Ask Linux to end the child when the thread that started it is gone, so that SIGKILL leaves no orphan.
+
+    To be called in the child, as ``preexec_fn``; elsewhere than on Linux it does nothing.
+    """
+    if sys.platform == "linux":
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Devnet:
@@ -222,7 +226,7 @@ class Devnet:
             stderr=self._log,
             env={**os.environ, "NO_COLOR": "1"},
             start_new_session=True,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+            preexec_fn=end_with_parent,
         )
 
     def _last_words(self) -> str:

@@ -37,7 +37,8 @@ def demo(
 
     from vaultkit.chain.market_cache import MarketSettings
     from vaultkit.demo.report import EPOCH_HEAD, epoch_row
-    from vaultkit.demo.settings import DemoSettings, Folders
+    from vaultkit.demo.settings import DemoSettings
+    from vaultkit.lab.folders import Folders
 
     settings = DemoSettings(strategy, epochs, speed, MarketSettings.checked(days=days, seed=seed, prices=prices))
     folders = Folders(build_dir(), project_root() / "data" / "local")

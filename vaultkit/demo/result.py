@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from vaultkit.lab.stages import Step
+
 
 class _Figures(BaseModel):
     model_config = ConfigDict(extra="forbid")
-
-
-class Step(_Figures):
-    """One step of the demo and its wall-clock time."""
-
-    name: str
-    seconds: float
-    outcome: str
 
 
 class Epoch(_Figures):

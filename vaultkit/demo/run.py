@@ -9,13 +9,15 @@ from rich.console import Console
 
 from vaultkit.chain.rpc import connect
 from vaultkit.coprocessor.bars import TickSeries
-from vaultkit.demo.live import check_all, deploy, deposit, epochs_of, keep, series_of
-from vaultkit.demo.processes import MemoryWatch
+from vaultkit.demo.figures import epochs_of, series_of
 from vaultkit.demo.report import write_report
-from vaultkit.demo.research import check_bars, compile_circuit, index_history, prepare_market, start_market, train
 from vaultkit.demo.result import DemoResult
-from vaultkit.demo.settings import DemoSettings, Folders
-from vaultkit.demo.stages import Stages
+from vaultkit.demo.settings import DemoSettings
+from vaultkit.lab.folders import Folders
+from vaultkit.lab.learning import check_bars, compile_circuit, index_history, prepare_market, start_market, train
+from vaultkit.lab.processes import MemoryWatch
+from vaultkit.lab.stages import Stages
+from vaultkit.lab.trading import check_all, deploy, deposit, keep
 from vaultkit.strategy.loader import load_strategy
 from vaultkit.vault.client import VaultClient
 
@@ -37,8 +39,8 @@ def run_demo(settings: DemoSettings, folders: Folders, console: Console) -> Demo
     with ExitStack() as stack:
         memory = stack.enter_context(MemoryWatch())
         with stages.stage("Local market on real Uniswap V3") as stage:
-            cache = prepare_market(settings, folders, stage)
-            rpc_url = start_market(settings, folders, stack)
+            cache = prepare_market(settings.market, folders, stage)
+            rpc_url = start_market(settings.speed, folders, stack)
         rpc = connect(rpc_url, cache.book.chain_id)
         with stages.stage("Index, every block verified") as stage:
             history = index_history(rpc, cache, folders, stage)
@@ -54,7 +56,7 @@ def run_demo(settings: DemoSettings, folders: Folders, console: Console) -> Demo
         client = VaultClient(rpc, book)
         with stages.stage(f"Deposit; a keeper process keeps {settings.epochs} epochs") as stage:
             deposited = deposit(client, stage)
-            kept = keep(rpc, rpc_url, settings, folders, stage)
+            kept = keep(rpc, rpc_url, settings.epochs, folders, stage)
         with stages.stage("Audit from chain data alone") as stage:
             report = check_all(rpc, book, artefact, stage)
         with stages.stage("Report with plots") as stage:

@@ -1,9 +1,8 @@
-"""What a user chooses of a demo, and where it works."""
+"""What a user chooses of a demo."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from vaultkit.chain.market_cache import MarketSettings
@@ -44,26 +43,3 @@ class DemoSettings:
             When they do not last for the history, the steps up to the first epoch, and the epochs.
         """
         self.market.price_source(live_seconds=_BEFORE_EPOCHS * self.speed + (self.epochs + 2) * _PERIOD)
-
-
-@dataclass(frozen=True, slots=True)
-class Folders:
-    """Where the demo works; all of it can be deleted and made again."""
-
-    build: Path
-    store: Path
-
-    @property
-    def market(self) -> Path:
-        """Built chain state and the address book."""
-        return self.build / "devnet"
-
-    @property
-    def book(self) -> Path:
-        """Address book, which the vault is added to."""
-        return self.market / "book.json"
-
-    @property
-    def run(self) -> Path:
-        """Keys, journals and logs."""
-        return self.build / "demo"

@@ -1,4 +1,4 @@
-"""The demo's second half: a vault, a depositor, a keeper in a process of its own, and an audit."""
+"""A session's second half: a vault, a depositor, a keeper in a process of its own, and an audit."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from vaultkit.chain.account import Signer, send
 from vaultkit.chain.market_cache import MarketCache
 from vaultkit.chain.rpc import quantity
 from vaultkit.circuits.verify import verify_proof
-from vaultkit.demo.processes import Verb
-from vaultkit.demo.result import Epoch, Series
-from vaultkit.demo.settings import DemoSettings, Folders
-from vaultkit.demo.stages import Stage
 from vaultkit.keeper.keys import create_keystore, fund_locally
+from vaultkit.lab.folders import Folders
+from vaultkit.lab.processes import Verb
+from vaultkit.lab.stages import Stage
 from vaultkit.protocols import Rpc
-from vaultkit.units import Q128, WAD, from_units
-from vaultkit.vault.audit import AuditReport, EpochAudit, audit
+from vaultkit.vault.audit import AuditReport, audit
 from vaultkit.vault.client import VaultClient
 from vaultkit.vault.deploy import deploy_vault
 
@@ -27,7 +25,6 @@ DEPOSIT: Final = 250_000 * 10**6
 """What the depositor brings, in the stable token's smallest units."""
 
 _DEPOSITOR: Final = 1
-_SAMPLES: Final = 400
 
 
 def deploy(
@@ -73,7 +70,7 @@ def deposit(client: VaultClient, stage: Stage) -> int:
     return quantity(client.rpc.call("eth_blockNumber"), client.rpc)
 
 
-def keep(rpc: Rpc, rpc_url: str, settings: DemoSettings, folders: Folders, stage: Stage) -> dict[int, dict[str, Any]]:
+def keep(rpc: Rpc, rpc_url: str, epochs: int, folders: Folders, stage: Stage) -> dict[int, dict[str, Any]]:
     """Run the keeper until it has had its epochs accepted; return what it printed for each, by epoch."""
     passphrase, keystore = folders.run / "passphrase", folders.run / "keeper.json"
     if not keystore.is_file() or not passphrase.is_file():
@@ -86,7 +83,7 @@ def keep(rpc: Rpc, rpc_url: str, settings: DemoSettings, folders: Folders, stage
     words = ["keeper", "run", "--rpc", rpc_url, "--keystore", str(keystore), "--passphrase-file", str(passphrase)]
     head = rpc.call("eth_getBlockByNumber", ["latest", False])["hash"]
     journal = folders.run / f"journal-{head[2:10]}.sqlite"  # of this run: a rebuilt chain repeats its addresses
-    words += ["--book", str(folders.book), "--epochs", str(settings.epochs), "--journal", str(journal)]
+    words += ["--book", str(folders.book), "--epochs", str(epochs), "--journal", str(journal)]
     kept: dict[int, dict[str, Any]] = {}
     stage.say("waiting for the first epoch to close")
     with Verb(words, folders.run / "keeper.log") as process:
@@ -94,7 +91,7 @@ def keep(rpc: Rpc, rpc_url: str, settings: DemoSettings, folders: Folders, stage
             if row.get("event") == "epoch":
                 kept[int(row["epoch"])] = row
                 done = sum(bool(one["accepted"]) for one in kept.values())
-                stage.say(f"{done} of {settings.epochs} epochs accepted")
+                stage.say(f"{done} of {epochs} epochs accepted")
     accepted = [row for row in kept.values() if row["accepted"]]
     proofs = [float(row["proof_seconds"]) for row in accepted if "proof_seconds" in row]
     stage.outcome = (
@@ -117,62 +114,3 @@ def check_all(rpc: Rpc, book: AddressBook, artefact: Path, stage: Stage) -> Audi
     report.require_passed()
     stage.outcome = report.verdict
     return report
-
-
-def epochs_of(report: AuditReport, kept: dict[int, dict[str, Any]], rpc: Rpc, book: AddressBook) -> list[Epoch]:
-    """Return the audited epochs with what the keeper said of its proofs."""
-    return [_epoch(one, kept.get(one.epoch, {}), rpc, book) for one in report.epochs]
-
-
-def _epoch(one: EpochAudit, kept: dict[str, Any], rpc: Rpc, book: AddressBook) -> Epoch:
-    pool = book.pool
-    sides = [(pool.risk_symbol, pool.risk_decimals), (pool.asset_symbol, pool.asset_decimals)]
-    sold, bought = sides if one.risk_in else reversed(sides)
-    head = rpc.call("eth_getBlockByNumber", [hex(one.block_number), False])
-    return Epoch(
-        epoch=one.epoch,
-        block_number=one.block_number,
-        timestamp=quantity(head["timestamp"], rpc),
-        weight_before=one.weight_before_wad / WAD,
-        weight_target=one.weight_target_wad / WAD,
-        reason=one.reason,
-        amount_in=_amount(one.amount_in, *sold),
-        amount_out=_amount(one.amount_out, *bought),
-        price_vs_twap=one.price_against_twap,
-        gas_used=one.gas_used,
-        proof_seconds=float(kept.get("proof_seconds", 0.0)),
-        verdict="✓" if one.passed else "✗",
-    )
-
-
-def _amount(amount: int, symbol: str, decimals: int) -> str:
-    value = float(from_units(amount, decimals))
-    return f"{value:,.{0 if value >= 1_000 else 2}f} {symbol}" if amount else "-"
-
-
-def series_of(client: VaultClient, first: int, last: int) -> Series:
-    """Return price, weight and share price over the blocks from ``first`` to ``last``, thinned to a few hundred."""
-    rpc, book = client.rpc, client.book
-    venue = Contract(rpc, client.addresses.venue, load_abi("UniswapV3Venue"))
-    share = 10 ** int(client.vault.call("decimals"))
-    unit = 10**book.pool.risk_decimals / 10**book.pool.asset_decimals / Q128
-    blocks = sorted({*range(first, last + 1, max(1, (last - first) // _SAMPLES)), last})
-    asked: dict[str, tuple[Contract, str, tuple[int, ...]]] = {
-        "price": (venue, "spotX128", ()),
-        "weight": (client.vault, "riskWeightWad", ()),
-        "nav": (client.vault, "convertToAssets", (share,)),
-    }
-    found = {
-        name: [
-            int(contract.decode_output(method, answer))
-            for answer in rpc.batch([contract.request(method, *args, block=number) for number in blocks])
-        ]
-        for name, (contract, method, args) in asked.items()
-    }
-    heads = rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in blocks])
-    return Series(
-        timestamp=[quantity(head["timestamp"], rpc) for head in heads],
-        price=[value * unit for value in found["price"]],
-        weight=[value / WAD for value in found["weight"]],
-        nav_per_share=[value / 10**book.pool.asset_decimals for value in found["nav"]],
-    )

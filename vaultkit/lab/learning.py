@@ -1,4 +1,4 @@
-"""The demo's first half: a market, its verified history, a trained model and its circuit."""
+"""A session's first half: a market, its verified history, a trained model and its circuit."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Final
 
 from vaultkit.book import AddressBook
 from vaultkit.chain.abi import Contract, load_abi
-from vaultkit.chain.market_cache import MarketCache, build_market
+from vaultkit.chain.market_cache import MarketCache, MarketSettings, build_market
 from vaultkit.chain.pool_reader import block_timestamp, read_cumulatives
 from vaultkit.chain.rpc import quantity
 from vaultkit.coprocessor.bars import TickSeries
 from vaultkit.coprocessor.index import index_pool
 from vaultkit.coprocessor.store import scan
-from vaultkit.demo.processes import Verb
-from vaultkit.demo.settings import DemoSettings, Folders
-from vaultkit.demo.stages import Stage
 from vaultkit.errors import VerificationError
+from vaultkit.lab.folders import Folders
+from vaultkit.lab.processes import Verb
+from vaultkit.lab.stages import Stage
 from vaultkit.manifest import ArtefactManifest
 from vaultkit.protocols import Rpc
 from vaultkit.strategy.base import Strategy
@@ -33,22 +33,26 @@ _GRID_A_CALL: Final = 240
 Figures = dict[str, float | int | str]
 
 
-def prepare_market(settings: DemoSettings, folders: Folders, stage: Stage) -> MarketCache:
+def prepare_market(market: MarketSettings, folders: Folders, stage: Stage) -> MarketCache:
     """Compile the contracts and build the market's history, or find both done."""
     stage.say("compiling the contracts")
     compile_contracts()
     stage.say("looking for a built market")
-    cache, built = build_market(folders.market, settings.market, stage.share)
-    stage.outcome = (
-        f"{'built' if built else 'cached'}: {cache.block_number:,} blocks over {settings.market.days:g} days; "
-        f"goes on at {settings.speed:g} chain seconds a second"
-    )
+    cache, built = build_market(folders.market, market, stage.share)
+    stage.outcome = f"{'built' if built else 'cached'}: {cache.block_number:,} blocks over {market.days:g} days"
     return cache
 
 
-def start_market(settings: DemoSettings, folders: Folders, stack: ExitStack) -> str:
-    """Start the process that owns the chain's clock and return its endpoint; it ends with ``stack``."""
-    words = ["market", "run", "--speed", str(settings.speed), "--folder", str(folders.market)]
+def start_market(speed: float, folders: Folders, stack: ExitStack) -> str:
+    """Start the process that owns the chain's clock and return its endpoint; it ends with ``stack``.
+
+    Parameters
+    ----------
+    speed
+        Chain seconds in one second of the host's.
+    """
+    folders.run.mkdir(parents=True, exist_ok=True)
+    words = ["market", "run", "--speed", str(speed), "--folder", str(folders.market)]
     market = stack.enter_context(Verb(words, folders.run / "market.log"))
     return str(market.first()["url"])
 

@@ -1,14 +1,12 @@
-"""The demo's processes are ended with it, and say why they ended before."""
+"""A session's processes are ended with it, and say why they ended before."""
 
 import os
 import time
 
 import pytest
 
-from vaultkit.chain.market_cache import MarketSettings
-from vaultkit.demo.processes import MemoryWatch, Verb
-from vaultkit.demo.settings import DemoSettings
-from vaultkit.errors import DataError, RpcUnavailable, SetupError
+from vaultkit.errors import RpcUnavailable, SetupError
+from vaultkit.lab.processes import MemoryWatch, Verb
 
 
 def test_a_process_that_ended_names_its_error_as_the_cause(tmp_path):
@@ -40,13 +38,3 @@ def test_memory_is_watched():
         time.sleep(0.3)
         del block
     assert memory.peak_mib > 300
-
-
-def test_prices_must_last_for_the_epochs_too(tmp_path):
-    path = tmp_path / "prices.csv"
-    rows = "\n".join(f"{hour * 3600},{3000 + hour % 7}" for hour in range(24 * 15))
-    path.write_text(f"time,price\n{rows}\n")
-    settings = DemoSettings("momentum", 4, 960.0, MarketSettings(days=14, prices=path))
-    with pytest.raises(DataError, match="too short"):
-        settings.require_prices()
-    DemoSettings("momentum", 4, 960.0, MarketSettings(days=11, prices=path)).require_prices()

@@ -1,4 +1,4 @@
-"""The demo's other processes, each ended by the demo, and the memory that all of them take together."""
+"""A session's other processes, each ended with it, and the memory that all of them take together."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import IO, Any, Self
 
 import psutil
 
+from vaultkit.chain.devnet import end_with_parent
 from vaultkit.errors import ChainError, SetupError
 
 MIB = 2**20
@@ -39,6 +40,7 @@ class Verb:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             text=True,
+            preexec_fn=end_with_parent,
         )
 
     def lines(self) -> Iterator[dict[str, Any]]:
