@@ -52,7 +52,7 @@ from vaultkit.coprocessor.ranges import BlockRange
 url, address, last = sys.argv[1:]
 with tempfile.TemporaryDirectory() as folder:
     index = Index(HttpRpc(url), ["uniswap_v3_swaps"], [address])
-    index.write(Path(folder) / "local", BlockRange(2, int(last)), chunk_blocks=500)
+    index.index(Path(folder) / "local", BlockRange(2, int(last)), chunk_blocks=500)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
@@ -72,7 +72,7 @@ def with_web3(devnet: Devnet, address: str, last: int) -> int:
 def with_vaultkit(devnet: Devnet, address: str, last: int, *, hashes: bool) -> int:
     with tempfile.TemporaryDirectory() as folder:
         index = Index(devnet.rpc, ["uniswap_v3_swaps"], [address], transaction_hashes=hashes)
-        manifest = index.write(Path(folder) / "local", BlockRange(FIRST, last))
+        manifest = index.index(Path(folder) / "local", BlockRange(FIRST, last))
         return sum(file.rows for file in manifest.files.values() if file.table == "uniswap_v3_swaps")
 
 

@@ -170,13 +170,20 @@ class ArtefactManifest(Manifest):
     stage_seconds: dict[str, float] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
 
-    def bundle_hash(self) -> bytes:
-        """Return the sha256 of what determines the model: settings, ONNX, weights, verifier, commitments and scales."""
+    def bundle(self) -> bytes:
+        """Return what determines the model: digests of ONNX, weights, settings and verifier, commitments and scales.
+
+        The registry's ``reveal`` reads the weights' digest in it, so its first lines have a fixed form.
+        """
         names = ("model.onnx", "weights.safetensors", "settings.json", "Verifier.sol")
         parts = [f"{name}={self.files[name]}" for name in names]
         parts += [*self.commitments, self.window.model_dump_json()]
         parts += [str(self.output_scale), str(self.output_bound)]
-        return hashlib.sha256("\n".join(parts).encode()).digest()
+        return "\n".join(parts).encode()
+
+    def bundle_hash(self) -> bytes:
+        """Return the sha256 of `bundle`."""
+        return hashlib.sha256(self.bundle()).digest()
 
     @classmethod
     def load(cls, folder: Path) -> ArtefactManifest:
@@ -255,6 +262,9 @@ class DatasetManifest(Manifest):
         Whether blooms were used; without them all receipts of the range were fetched.
     commitment
         Root of the Merkle tree over the files and their row groups; empty in the kit's first stores.
+    slots, slots_every
+        Storage slots of the contracts, 32 bytes each, hex with 0x, held at every block whose number ``slots_every``
+        divides; none where empty.
     """
 
     format: Literal[1, 2] = 1
@@ -272,6 +282,8 @@ class DatasetManifest(Manifest):
     transaction_hashes: Literal["verified", "node"] = "node"
     blooms: bool = True
     commitment: str = ""
+    slots: tuple[str, ...] = ()
+    slots_every: int = 1
 
     @classmethod
     def read(cls, folder: Path) -> DatasetManifest:

@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from vaultkit.errors import VaultkitError
+from vaultkit.errors import StoreError, VaultkitError
 
 MANIFEST_NAME: Final = "manifest.json"
 
@@ -31,11 +31,26 @@ class Manifest(BaseModel):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def save(self, folder: Path) -> None:
-        """Write ``manifest.json`` into ``folder`` in one step; it comes last, so a folder without it is half built."""
+        """Write ``manifest.json`` into ``folder`` in one step; it comes last, so a folder without it is half built.
+
+        Raises
+        ------
+        StoreError
+            When the disk is full or the folder cannot be written to; the manifest before it remains.
+        """
         partial = folder / (MANIFEST_NAME + ".partial")
         whole = {**self.model_dump(mode="json"), "digest": self.digest()}
-        partial.write_text(json.dumps(whole, indent=2) + "\n")
-        os.replace(partial, folder / MANIFEST_NAME)
+        try:
+            partial.write_text(json.dumps(whole, indent=2) + "\n")
+            os.replace(partial, folder / MANIFEST_NAME)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise StoreError(
+                "a manifest cannot be written",
+                got=error.strerror,
+                where=f"{folder.name}/{MANIFEST_NAME}",
+                next_step="Free some space or check the permissions; the manifest before it remains",
+            ) from error
 
 
 def read_folder(folder: Path, error_class: type[VaultkitError], next_step: str) -> tuple[str, str]:
@@ -65,17 +80,18 @@ def read_folder(folder: Path, error_class: type[VaultkitError], next_step: str) 
 def check_digest(
     manifest: Manifest, digest: str, folder: Path, error_class: type[VaultkitError], next_step: str
 ) -> None:
-    """Compare a manifest with the digest that stood beside its fields.
+    """Compare a manifest with the digest that stood beside its fields, of those that its version of the kit wrote.
 
     Raises
     ------
     VaultkitError
         Of ``error_class``, when they differ.
     """
-    if manifest.digest() != digest:
+    found = hashlib.sha256(manifest.model_dump_json(exclude_unset=True).encode()).hexdigest()
+    if found != digest:
         raise error_class(
             "a manifest was changed after it was written",
-            got=f"sha256 {manifest.digest()[:16]}…",
+            got=f"sha256 {found[:16]}…",
             expected=f"{digest[:16]}…" if digest else "a digest",
             where=f"{folder.name}/{MANIFEST_NAME}",
             next_step=next_step,

@@ -18,7 +18,7 @@ from vaultkit.chain.header import Header, fetch_headers
 from vaultkit.chain.market import Market
 from vaultkit.chain.sources import Sources
 from vaultkit.chain.state import fetch_storage, verify_account, verify_proof, verify_slot
-from vaultkit.coprocessor.slots import collect_slots
+from vaultkit.coprocessor.slots import fetch_slot_rows, slots_frame
 from vaultkit.coprocessor.tables import SCHEMAS
 from vaultkit.errors import RpcRefused, RpcUnavailable, StateMismatch
 
@@ -47,7 +47,7 @@ def test_an_account_that_does_not_exist_is_proven_absent(chain: Devnet, head: He
 
 
 def test_the_slots_table_holds_proven_values(chain: Devnet, pool: PoolBook, head: Header) -> None:
-    frame = collect_slots(chain.rpc, pool.pool, [0, 4], [head.number])
+    frame = slots_frame(fetch_slot_rows(chain.rpc, [(head, pool.pool)], [0, 4]))
     assert {name: str(kind) for name, kind in frame.schema.items()} == SCHEMAS["slots"]
     assert frame.height == 2
     assert frame["account_exists"].all()
@@ -173,7 +173,7 @@ def test_a_node_that_says_other_than_it_proves_is_refused_or_replaced(
     with pytest.raises(StateMismatch):
         fetch_storage(liar, head, pool.pool, [0])
     both = Sources([liar, chain.rpc])
-    assert collect_slots(both, pool.pool, [0], [head.number]).height == 1
+    assert len(both.attempt(lambda rpc: fetch_slot_rows(rpc, [(head, pool.pool)], [0]))) == 1
     assert both.lies == {liar.label: 1}
 
 

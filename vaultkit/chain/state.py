@@ -143,16 +143,37 @@ def fetch_storage(rpc: Rpc, header: Header, address: str, slots: Sequence[int]) 
     StateMismatch
         When a proof does not hold.
     """
+    return fetch_storages(rpc, [(header, address)], slots)[0]
+
+
+def fetch_storages(rpc: Rpc, places: Sequence[tuple[Header, str]], slots: Sequence[int]) -> list[ProvenStorage]:
+    """Return what `fetch_storage` does for several blocks or accounts, fetched in one batch.
+
+    Raises
+    ------
+    RpcRefused
+        When the node refuses a batch of several, which may be too large for it.
+    RpcUnavailable, StateMismatch
+        As `fetch_storage`.
+    """
     keys = [f"0x{slot:064x}" for slot in slots]
     try:
-        answer = rpc.call("eth_getProof", [address, keys, hex(header.number)])
+        answers = rpc.batch([("eth_getProof", [address, keys, hex(header.number)]) for header, address in places])
     except RpcRefused as error:
+        if len(places) > 1:
+            raise
         raise RpcUnavailable(
             "cannot verify: the node does not have the state of a block",
             got=str(error.got)[:120],
-            where=f"block {header.number} of {rpc.label}",
+            where=f"block {places[0][0].number} of {rpc.label}",
             next_step="Use an archive node",
         ) from error
+    return [
+        _proven(rpc, header, address, slots, answer) for (header, address), answer in zip(places, answers, strict=True)
+    ]
+
+
+def _proven(rpc: Rpc, header: Header, address: str, slots: Sequence[int], answer: Any) -> ProvenStorage:
     if not isinstance(answer, dict):
         raise RpcUnavailable("cannot verify: the node gave no proof", where=f"block {header.number} of {rpc.label}")
     try:

@@ -96,7 +96,7 @@ def index(
     begun = time.monotonic()
     with _bar() as bar:
         task = bar.add_task("Verifying blocks", total=None)
-        manifest = index.write(
+        manifest = index.index(
             place,
             span,
             anchor=anchor,

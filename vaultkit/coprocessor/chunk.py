@@ -20,6 +20,7 @@ from vaultkit.chain.logs import LogColumns, fetch_receipts, fetch_transaction_ha
 from vaultkit.chain.sources import BatchSize, Sources, split_fetch
 from vaultkit.coprocessor.compare import compare_with_get_logs
 from vaultkit.coprocessor.selection import Selection
+from vaultkit.coprocessor.slots import SlotRow, fetch_slot_rows, slots_frame
 from vaultkit.coprocessor.tables.blocks import blocks_frame
 from vaultkit.coprocessor.tables.logs import raw_logs
 from vaultkit.coprocessor.tables.receipts import ReceiptRows
@@ -27,6 +28,7 @@ from vaultkit.protocols import Rpc
 
 HEADERS_A_BATCH: Final = 250
 RECEIPTS_A_BATCH: Final = 50
+PROOFS_A_BATCH: Final = 20
 WORKERS: Final = 4
 
 T = TypeVar("T")
@@ -46,6 +48,7 @@ class Fetched:
     positive: list[bool]
     logs: LogColumns
     receipts: ReceiptRows
+    slots: list[SlotRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Reader:
     compare_logs: bool = False
     headers_a_batch: BatchSize = field(default_factory=lambda: BatchSize(HEADERS_A_BATCH))
     receipts_a_batch: BatchSize = field(default_factory=lambda: BatchSize(RECEIPTS_A_BATCH))
+    proofs_a_batch: BatchSize = field(default_factory=lambda: BatchSize(PROOFS_A_BATCH))
 
     def headers(self, first: int, last: int, parent: tuple[int, bytes] | None) -> list[Header]:
         """Return the headers of an inclusive range, linked to each other and to the block before them."""
@@ -134,10 +138,16 @@ class Reader:
         for part_logs, part_receipts in self._spread(crew, self._open, wanted, self.receipts_a_batch):
             logs.extend(part_logs)
             receipts.rows += part_receipts.rows
+        slots: list[SlotRow] = []
+        places = [
+            (header, who) for header in headers if self.selection.slots_due(header) for who in self.selection.addresses
+        ]
+        for rows in self._spread(crew, self._storage, places, self.proofs_a_batch):
+            slots += rows
         if self.compare_logs and self.selection.log_filter is not None:
             wanted_logs, first, last = self.selection.log_filter, headers[0].number, headers[-1].number
             self.sources.attempt(lambda rpc: compare_with_get_logs(rpc, wanted_logs, first, last, logs))
-        return Fetched(headers, positive, logs, receipts)
+        return Fetched(headers, positive, logs, receipts, slots)
 
     def decoded(self, fetched: Fetched) -> Chunk:
         """Return the tables of verified bytes."""
@@ -149,6 +159,8 @@ class Reader:
                 tables["logs"] = raw
         if "receipts" in self.selection.tables:
             tables["receipts"] = fetched.receipts.frame()
+        if "slots" in self.selection.tables:
+            tables["slots"] = slots_frame(fetched.slots)
         return Chunk(fetched.headers, sum(fetched.positive), tables)
 
     def _headers(self, crew: _Crew, first: int, last: int, parent: tuple[int, bytes] | None) -> list[Header]:
@@ -170,6 +182,9 @@ class Reader:
             logs.name_transactions(hashes)
             rows.name_transactions(hashes)
         return logs, rows
+
+    def _storage(self, rpc: Rpc, places: Sequence[tuple[Header, str]]) -> list[SlotRow]:
+        return fetch_slot_rows(rpc, places, self.selection.slots)
 
     def _spread(
         self, crew: _Crew, fetch: Callable[[Rpc, Sequence[T]], Any], items: Sequence[T], size: BatchSize

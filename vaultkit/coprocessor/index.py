@@ -51,6 +51,9 @@ class Index:
         Whether transaction hashes are proven too.
     compare_logs
         Also ask ``eth_getLogs`` and require the same answer, which finds nodes whose blooms are not filled.
+    slots, slots_every
+        Storage slots of each contract for the table ``slots``, proven at every block whose number ``slots_every``
+        divides.
 
     Raises
     ------
@@ -71,9 +74,18 @@ class Index:
         blooms: bool = True,
         transaction_hashes: bool = True,
         compare_logs: bool = False,
+        slots: Iterable[int] = (),
+        slots_every: int = 1,
     ) -> None:
         self.sources = Sources.of(rpc)
-        self.selection = Selection.of(tables, addresses, blooms=blooms, transaction_hashes=transaction_hashes)
+        self.selection = Selection.of(
+            tables,
+            addresses,
+            blooms=blooms,
+            transaction_hashes=transaction_hashes,
+            slots=slots,
+            slots_every=slots_every,
+        )
         self.reader = Reader(self.sources, self.selection, compare_logs)
 
     def plan(self, blocks: str | BlockRange) -> Plan:
@@ -116,7 +128,7 @@ class Index:
                 progress(chunk.headers[-1].number - span.first + 1, len(span))
         return pl.concat(frames)
 
-    def write(
+    def index(
         self,
         store: Path,
         blocks: str | BlockRange | None = None,
@@ -172,7 +184,7 @@ class Index:
         manifest = load_manifest(store)
         for head in heads:
             if manifest is None or head > manifest.last_block:
-                manifest = self.write(store, start=start, **options)
+                manifest = self.index(store, start=start, **options)
         return manifest
 
     def _range(self, blocks: str | BlockRange) -> BlockRange:
@@ -217,7 +229,7 @@ def index_pool(
     Raises
     ------
     VaultkitError
-        As `Index.write`.
+        As `Index.index`.
     """
     index = Index(rpc, [name for name in TABLES if name != "blocks"], [pool.pool], compare_logs=compare_logs)
     evidence = Evidence(anchor, checkpoint, tuple(witnesses))

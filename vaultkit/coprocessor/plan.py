@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vaultkit.chain.header import fetch_headers
-from vaultkit.coprocessor.chunk import HEADERS_A_BATCH, RECEIPTS_A_BATCH, Reader
+from vaultkit.coprocessor.chunk import HEADERS_A_BATCH, PROOFS_A_BATCH, RECEIPTS_A_BATCH, Reader
 from vaultkit.coprocessor.ranges import BlockRange
 
 _SAMPLE_BLOCKS: Final = 50
@@ -56,4 +56,9 @@ def plan_of(reader: Reader, span: BlockRange) -> Plan:
     if reader.selection.transaction_hashes and opened:
         calls["eth_getBlockByNumber with transactions, at most"] = opened
         requests += -(-opened // RECEIPTS_A_BATCH)
+    if reader.selection.slots:
+        every = reader.selection.slots_every
+        due = (span.last // every - (span.first - 1) // every) * len(reader.selection.addresses)
+        calls["eth_getProof"] = due
+        requests += -(-due // PROOFS_A_BATCH)
     return Plan(span.first, span.last, len(span), opened, len(headers), calls, requests)

@@ -10,6 +10,7 @@ import polars as pl
 from vaultkit.chain.header import fetch_headers
 from vaultkit.coprocessor.chunk import Reader
 from vaultkit.coprocessor.merkle import commitment
+from vaultkit.coprocessor.store import write_tables
 from vaultkit.errors import HeaderMismatch, ManifestMismatch, ReorgDetected, RpcUnavailable
 from vaultkit.manifest import MANIFEST_NAME, DatasetFile, DatasetManifest
 from vaultkit.settings import DEFAULT_CHAIN_ID
@@ -21,12 +22,13 @@ FINALITY_BLOCKS: Final = 128
 def agreeing_manifest(
     reader: Reader, store: Path, held: DatasetManifest, head: int, *, finality_blocks: int | None = None
 ) -> DatasetManifest | None:
-    """Return the manifest of the files whose blocks the chain still has; None where it has none of them.
+    """Return the manifest of the blocks that the chain still has; None where it has none of them.
 
-    Files of a branch that the chain left are dropped from the manifest first and deleted then. Nothing is dropped on
-    the word of one endpoint where there are several: they have to agree on the other branch, whose headers are hashed
-    and linked up to the height that the store had. A chain whose head is lower than the store's, and on it, is a node
-    that lags or a local chain that was started anew: nothing is dropped.
+    What lies after the fork is cut off to the block: files before it stay, the one that it runs through is written anew
+    without its tail, and only when the manifest names that are the old ones deleted. Nothing is dropped on the word of
+    one endpoint where there are several: they have to agree on the other branch, whose headers are hashed and linked up
+    to the height that the store had. A chain whose head is lower than the store's, and on it, is a node that lags or a
+    local chain that was started anew: nothing is dropped.
 
     Parameters
     ----------
@@ -71,10 +73,10 @@ def agreeing_manifest(
     if limit is None and held.chain_id != DEFAULT_CHAIN_ID:
         limit = FINALITY_BLOCKS
     reader.headers(end + 1, probe, (end, end_hash) if end >= held.first_block else None)
-    if limit is not None and probe - end > limit + _largest_file(held):
+    if limit is not None and held.last_block - end > limit:
         raise ReorgDetected(
             "the chain forked from the store deeper than it can",
-            got=f"{probe - end} blocks",
+            got=f"{held.last_block - end} blocks",
             expected=f"at most {limit}",
             where=sources.label,
             next_step="Use another endpoint, or give another folder",
@@ -128,28 +130,25 @@ def stored_hash(store: Path, held: DatasetManifest, number: int) -> bytes:
 
 
 def _fork(reader: Reader, store: Path, held: DatasetManifest, probe: int) -> tuple[int, bytes]:
-    """Return the newest end of a file that the chain still has, found by halving."""
-    ends = sorted({file.last_block for file in held.files.values() if file.last_block <= probe})
-    low, high = 0, len(ends)
+    """Return the newest block that store and chain share, found by halving; without one, the block before the store."""
+    low, high = held.first_block, probe
     while low < high:
         middle = (low + high) // 2
-        number = ends[middle]
-        found = reader.sources.attempt(lambda rpc, number=number: fetch_headers(rpc, [number]))[0].hash  # type: ignore[misc]
-        if found == stored_hash(store, held, number):
+        found = reader.sources.attempt(lambda rpc, number=middle: fetch_headers(rpc, [number]))[0].hash  # type: ignore[misc]
+        if found == stored_hash(store, held, middle):
             low = middle + 1
         else:
             high = middle
-    if low == 0:
-        return held.first_block - 1, b""
-    return ends[low - 1], stored_hash(store, held, ends[low - 1])
-
-
-def _largest_file(held: DatasetManifest) -> int:
-    return max(file.last_block - file.first_block + 1 for file in held.files.values())
+    end = low - 1
+    return end, stored_hash(store, held, end) if end >= held.first_block else b""
 
 
 def _cut(store: Path, held: DatasetManifest, end: int, end_hash: bytes) -> DatasetManifest:
     kept = {name: file for name, file in held.files.items() if file.last_block <= end}
+    for name, file in held.files.items():
+        if file.first_block <= end < file.last_block:
+            head = pl.read_parquet(store / name).filter(pl.col("block_number") <= end)
+            kept |= write_tables(store, file.first_block, end, {file.table: head})
     blocks = [store / name for name, file in kept.items() if file.table == "blocks"]
     positive = pl.scan_parquet(blocks).select(pl.col("bloom_positive").sum()).collect().item()
     manifest = held.model_copy(

@@ -29,12 +29,18 @@ class Selection:
     transaction_hashes
         Whether transaction hashes are shown by ``transactionsRoot``, which costs the transactions of every block that
         has a row. Else they are one node's word.
+    slots
+        Storage slots of each contract for the table ``slots``, in order.
+    slots_every
+        They are read at blocks whose numbers it divides.
     """
 
     tables: tuple[str, ...]
     addresses: tuple[str, ...] = ()
     blooms: bool = True
     transaction_hashes: bool = True
+    slots: tuple[int, ...] = ()
+    slots_every: int = 1
 
     @classmethod
     def of(
@@ -44,20 +50,31 @@ class Selection:
         *,
         blooms: bool = True,
         transaction_hashes: bool = True,
+        slots: Iterable[int] = (),
+        slots_every: int = 1,
     ) -> Selection:
         """Return a checked selection.
 
         Raises
         ------
         UsageError
-            When a table is unknown or cannot be indexed by range, or an address is none.
+            When a table is unknown, an address is none, or slots and the table of them do not go together.
         """
+        if isinstance(tables, str) or isinstance(addresses, str):
+            raise UsageError("tables and addresses are lists", got=tables if isinstance(tables, str) else addresses)
         names = require_tables(["blocks", *tables])
-        if "slots" in names:
+        who, places = tuple(dict.fromkeys(_address(text) for text in addresses)), tuple(sorted(set(slots)))
+        if ("slots" in names) != bool(places) or (places and not who):
             raise UsageError(
-                "storage is read slot by slot", got="slots", next_step="Use vaultkit.coprocessor.slots.collect_slots"
+                "the table `slots`, numbers of slots and addresses of contracts go together",
+                got=f"{len(places)} slots of {len(who)} contracts",
+                next_step="Say which slots of which contracts",
             )
-        return cls(names, tuple(_address(text) for text in addresses), blooms, transaction_hashes)
+        if places and not (places[0] >= 0 and places[-1] < 2**256):
+            raise UsageError("a slot is no number of 256 bits", got=places[0] if places[0] < 0 else places[-1])
+        if slots_every < 1:
+            raise UsageError("slots are read at every so many blocks", got=slots_every, expected="at least 1")
+        return cls(names, who, blooms, transaction_hashes, places, slots_every)
 
     @cached_property
     def event_tables(self) -> tuple[EventTable, ...]:
@@ -72,6 +89,10 @@ class Selection:
         if not self.event_tables:
             return None
         return LogFilter.of(self.addresses, topics_of(self.event_tables))
+
+    def slots_due(self, header: Header) -> bool:
+        """Return whether storage is read at a block."""
+        return bool(self.slots) and header.number % self.slots_every == 0
 
     def must_open(self, header: Header) -> bool:
         """Return whether a block's receipts are needed: a bloom that says no is a proof that they are not."""

@@ -7,7 +7,7 @@ in the network's folder names every file that counts. A file that it does not na
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -141,9 +141,18 @@ def scan(
         for name, file in manifest.files.items()
         if file.table == table and file.last_block >= low and file.first_block <= high
     )
+    return rows_of(store, manifest, table, [name for _, name in names]).filter(
+        pl.col("block_number").is_between(low, high)
+    )
+
+
+def rows_of(store: Path, manifest: DatasetManifest, table: str, names: Sequence[str]) -> pl.LazyFrame:
+    """Return the rows of some of a table's files, unchecked; `scan` is what readers want.
+
+    A column that later versions of the kit added is missing in older files; a store of one contract can fill it in.
+    """
     schema = {name: polars_type(kind) for name, kind in SCHEMAS[table].items()}
-    # A column that later versions of the kit added is missing in older files; a store of one contract can fill it in.
-    frame = pl.scan_parquet([store / name for _, name in names], schema=schema, missing_columns="insert")
+    frame = pl.scan_parquet([store / name for name in names], schema=schema, missing_columns="insert")
     if "address" in schema and manifest.address:
         frame = frame.with_columns(pl.col("address").fill_null(bytes.fromhex(manifest.address[2:])))
-    return frame.filter(pl.col("block_number").is_between(low, high))
+    return frame

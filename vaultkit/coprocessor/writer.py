@@ -112,10 +112,16 @@ class Writer:
             tables=selection.tables,
             transaction_hashes=_hashes(selection, before),
             blooms=selection.blooms,
+            slots=_words(selection),
+            slots_every=selection.slots_every,
             commitment=commitment(every),
         )
         manifest.save(self.store)
         return manifest
+
+
+def _words(selection: Selection) -> tuple[str, ...]:
+    return tuple(f"0x{slot:064x}" for slot in selection.slots)
 
 
 def _hashes(selection: Selection, before: DatasetManifest | None) -> Any:
@@ -138,6 +144,13 @@ def _check_same(held: DatasetManifest, selection: Selection, chain: int) -> None
             "the store holds other tables",
             got=", ".join(sorted(tables)),
             expected=", ".join(sorted(selection.tables)),
+            next_step="Give another folder",
+        )
+    if (held.slots, held.slots_every) != (_words(selection), selection.slots_every):
+        raise StoreError(
+            "the store holds other slots, or at other blocks",
+            got=f"{len(held.slots)} slots at every {held.slots_every} blocks",
+            expected=f"{len(selection.slots)} slots at every {selection.slots_every} blocks",
             next_step="Give another folder",
         )
 
