@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-_HOMES = {"Bars": "vaultkit.strategy.window", "Strategy": "vaultkit.strategy.base"}
+_HOMES = {"Bars": "vaultkit.strategy.window", "Lab": "vaultkit.lab.session", "Strategy": "vaultkit.strategy.base"}
 
 __all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    """Load what a strategy file needs only when it is asked for."""
+    """Load what a strategy file or a notebook needs only when it is asked for."""
     if name in _HOMES:
         import importlib
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -46,7 +47,7 @@ class PoolBook(BaseModel):
         return self.risk_symbol in ("ETH", "WETH")
 
     @property
-    def sign(self) -> int:
+    def sign(self) -> Literal[-1, 1]:
         """+1 where a rising tick means that the risk token gained."""
         return 1 if self.risk_is_token0 else -1
 

@@ -3,7 +3,8 @@
 import math
 
 from vaultkit.demo.report import write_report
-from vaultkit.demo.result import DemoResult, Epoch, Series
+from vaultkit.demo.result import DemoResult, Epoch
+from vaultkit.lab.series import Series
 from vaultkit.lab.stages import Step
 
 

@@ -1,19 +1,15 @@
-"""From an audit and the chain to the rows and curves that the report shows."""
+"""From an audit and the chain to the rows that the report shows."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from vaultkit.book import AddressBook
-from vaultkit.chain.abi import Contract, load_abi
 from vaultkit.chain.rpc import quantity
-from vaultkit.demo.result import Epoch, Series
+from vaultkit.demo.result import Epoch
 from vaultkit.protocols import Rpc
-from vaultkit.units import Q128, WAD, from_units
+from vaultkit.units import WAD, from_units
 from vaultkit.vault.audit import AuditReport, EpochAudit
-from vaultkit.vault.client import VaultClient
-
-_SAMPLES: Final = 400
 
 
 def epochs_of(report: AuditReport, kept: dict[int, dict[str, Any]], rpc: Rpc, book: AddressBook) -> list[Epoch]:
@@ -45,31 +41,3 @@ def _epoch(one: EpochAudit, kept: dict[str, Any], rpc: Rpc, book: AddressBook) -
 def _amount(amount: int, symbol: str, decimals: int) -> str:
     value = float(from_units(amount, decimals))
     return f"{value:,.{0 if value >= 1_000 else 2}f} {symbol}" if amount else "-"
-
-
-def series_of(client: VaultClient, first: int, last: int) -> Series:
-    """Return price, weight and share price over the blocks from ``first`` to ``last``, thinned to a few hundred."""
-    rpc, book = client.rpc, client.book
-    venue = Contract(rpc, client.addresses.venue, load_abi("UniswapV3Venue"))
-    share = 10 ** int(client.vault.call("decimals"))
-    unit = 10**book.pool.risk_decimals / 10**book.pool.asset_decimals / Q128
-    blocks = sorted({*range(first, last + 1, max(1, (last - first) // _SAMPLES)), last})
-    asked: dict[str, tuple[Contract, str, tuple[int, ...]]] = {
-        "price": (venue, "spotX128", ()),
-        "weight": (client.vault, "riskWeightWad", ()),
-        "nav": (client.vault, "convertToAssets", (share,)),
-    }
-    found = {
-        name: [
-            int(contract.decode_output(method, answer))
-            for answer in rpc.batch([contract.request(method, *args, block=number) for number in blocks])
-        ]
-        for name, (contract, method, args) in asked.items()
-    }
-    heads = rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in blocks])
-    return Series(
-        timestamp=[quantity(head["timestamp"], rpc) for head in heads],
-        price=[value * unit for value in found["price"]],
-        weight=[value / WAD for value in found["weight"]],
-        nav_per_share=[value / 10**book.pool.asset_decimals for value in found["nav"]],
-    )

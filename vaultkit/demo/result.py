@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from vaultkit.lab.series import Series
 from vaultkit.lab.stages import Step
 
 
@@ -29,15 +30,6 @@ class Epoch(_Figures):
     gas_used: int
     proof_seconds: float
     verdict: str
-
-
-class Series(_Figures):
-    """Chain time against price, weight and share price; one entry a sampled block."""
-
-    timestamp: list[int]
-    price: list[float]
-    weight: list[float]
-    nav_per_share: list[float]
 
 
 class DemoResult(_Figures):

@@ -9,15 +9,16 @@ from rich.console import Console
 
 from vaultkit.chain.rpc import connect
 from vaultkit.coprocessor.bars import TickSeries
-from vaultkit.demo.figures import epochs_of, series_of
+from vaultkit.demo.figures import epochs_of
 from vaultkit.demo.report import write_report
 from vaultkit.demo.result import DemoResult
 from vaultkit.demo.settings import DemoSettings
 from vaultkit.lab.folders import Folders
 from vaultkit.lab.learning import check_bars, compile_circuit, index_history, prepare_market, start_market, train
 from vaultkit.lab.processes import MemoryWatch
+from vaultkit.lab.series import series_of
 from vaultkit.lab.stages import Stages
-from vaultkit.lab.trading import check_all, deploy, deposit, keep
+from vaultkit.lab.trading import DEPOSIT, check_all, deploy, deposit, keep
 from vaultkit.strategy.loader import load_strategy
 from vaultkit.vault.client import VaultClient
 
@@ -55,7 +56,7 @@ def run_demo(settings: DemoSettings, folders: Folders, console: Console) -> Demo
             book, gas = deploy(rpc, rpc_url, cache, artefact, folders, stage)
         client = VaultClient(rpc, book)
         with stages.stage(f"Deposit; a keeper process keeps {settings.epochs} epochs") as stage:
-            deposited = deposit(client, stage)
+            deposited = deposit(client, DEPOSIT, stage)
             kept = keep(rpc, rpc_url, settings.epochs, folders, stage)
         with stages.stage("Audit from chain data alone") as stage:
             report = check_all(rpc, book, artefact, stage)

@@ -21,10 +21,11 @@ from vaultkit.vault.audit import AuditReport, audit
 from vaultkit.vault.client import VaultClient
 from vaultkit.vault.deploy import deploy_vault
 
-DEPOSIT: Final = 250_000 * 10**6
-"""What the depositor brings, in the stable token's smallest units."""
+DEPOSIT: Final = 250_000
+"""What the demo's depositor brings, in the stable token."""
 
-_DEPOSITOR: Final = 1
+DEPOSITOR: Final = 1
+"""Index of the published test account that deposits."""
 
 
 def deploy(
@@ -60,13 +61,15 @@ def _creation_gas(rpc: Rpc, book: AddressBook, first: int, last: int) -> dict[st
     }
 
 
-def deposit(client: VaultClient, stage: Stage) -> int:
-    """Let a depositor deposit, and return the block after which the vault holds it."""
-    depositor = Signer.devnet(_DEPOSITOR)
+def deposit(client: VaultClient, amount: int, stage: Stage) -> int:
+    """Let a test account that is given the stable token deposit it; return the block after which the vault holds it."""
+    depositor = Signer.devnet(DEPOSITOR)
     stage.say("the depositor deposits")
+    units = amount * 10**client.book.pool.asset_decimals
     token = Contract(client.rpc, client.book.pool.asset, load_abi("StableToken"))
-    send(client.rpc, depositor, token.address, token.encode("mint", depositor.address, DEPOSIT), abi=token.abi)
-    client.deposit(depositor, DEPOSIT)
+    send(client.rpc, depositor, token.address, token.encode("mint", depositor.address, units), abi=token.abi)
+    shares = client.deposit(depositor, units)
+    stage.outcome = f"{amount:,} {client.book.pool.asset_symbol} for {shares:,} share units"
     return quantity(client.rpc.call("eth_blockNumber"), client.rpc)
 
 

@@ -1,0 +1,150 @@
+"""`Vault`: a deployed vault as an object: put money in, look, audit, draw."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from vaultkit.chain.account import Signer
+from vaultkit.circuits.verify import verify_proof
+from vaultkit.display import card, html_table
+from vaultkit.lab.circuit import Circuit
+from vaultkit.lab.plots import ACCENT, INK, dress, utc
+from vaultkit.lab.series import Series, series_of
+from vaultkit.lab.stages import shown
+from vaultkit.lab.trading import DEPOSITOR, deposit
+from vaultkit.units import WAD, from_units
+from vaultkit.vault.audit import AuditReport, audit
+from vaultkit.vault.client import VaultClient
+from vaultkit.vault.orders import Filled, Orders, Quote
+from vaultkit.vault.overview import Overview, read_overview
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Vault:
+    """A vault on the session's chain, and its published test depositor.
+
+    Parameters
+    ----------
+    client
+        Calls and sends.
+    circuit
+        The strategy that it trades by.
+    """
+
+    def __init__(self, client: VaultClient, circuit: Circuit) -> None:
+        self.client, self.circuit = client, circuit
+        self.depositor = Signer.devnet(DEPOSITOR)
+        self._since: int | None = None
+
+    def deposit(self, amount: int) -> None:
+        """Give the depositor so many whole stable tokens and let it deposit them."""
+        with shown("Deposit") as stage:
+            block = deposit(self.client, amount, stage)
+        self._since = self._since or block
+
+    def quote_exit(self, share: float = 1.0) -> Quote:
+        """Return what redeeming a share of the depositor's shares would do, in words, before anything is signed."""
+        orders = Orders(self.client)
+        return orders.redeem(self.depositor.address, int(self.client.shares_of(self.depositor.address) * share))
+
+    def exit(self, quote: Quote) -> Filled:
+        """Sign and send a quote."""
+        return Orders(self.client).fill(self.depositor, quote)
+
+    def overview(self) -> Overview:
+        """Return everything that a holder decides by, at the newest block."""
+        return read_overview(self.client)
+
+    def epochs(self) -> pl.DataFrame:
+        """Return the closed epochs, newest first: when, what came of them, weights, gas."""
+        return pl.DataFrame(
+            [
+                {
+                    "epoch": line.epoch,
+                    "ended_at": dt.datetime.fromtimestamp(line.ended_at, dt.UTC).replace(tzinfo=None),
+                    "outcome": line.outcome,
+                    "weight_before": None if line.weight_before_wad is None else line.weight_before_wad / WAD,
+                    "weight_target": None if line.weight_target_wad is None else line.weight_target_wad / WAD,
+                    "gas_used": line.gas_used,
+                }
+                for line in self.overview().epochs
+            ],
+            schema={
+                "epoch": pl.Int64,
+                "ended_at": pl.Datetime,
+                "outcome": pl.String,
+                "weight_before": pl.Float64,
+                "weight_target": pl.Float64,
+                "gas_used": pl.Int64,
+            },
+        )
+
+    def audit(self) -> AuditReport:
+        """Rebuild every accepted epoch from chain data alone, each proof verified by ezkl too.
+
+        The report says what failed; `AuditReport.require_passed` raises where something did.
+        """
+        count = 0
+        with shown("Audit from chain data alone") as stage:
+
+            def advance(headers: int) -> None:
+                nonlocal count
+                count += headers
+                stage.say(f"{count:,} headers verified")
+
+            report = audit(
+                self.client.rpc,
+                self.client.book,
+                verify_proof=lambda proof: verify_proof(self.circuit.folder, proof),
+                progress=advance,
+            )
+            stage.outcome = report.verdict
+        return report
+
+    def series(self) -> Series:
+        """Return price, weight and share price since the first deposit."""
+        last = self.client.status().block_number
+        return series_of(self.client, self._since or last, last)
+
+    def plot(self) -> Figure:
+        """Draw the price, the weight held and the value of a share since the first deposit."""
+        import matplotlib.pyplot as plt
+
+        series, pool = self.series(), self.client.book.pool
+        times = utc(series.timestamp)
+        figure: Figure
+        figure, (price, weight, nav) = plt.subplots(3, 1, figsize=(8, 6.5), sharex=True, layout="constrained")
+        price.plot(times, series.price, color=INK, linewidth=1.0)
+        dress(price, f"{pool.risk_symbol} in the pool", f"{pool.asset_symbol} per {pool.risk_symbol}")
+        weight.step(times, [100 * one for one in series.weight], where="post", color=ACCENT)
+        weight.set_ylim(-4, 104)
+        dress(weight, f"Share of the vault held in {pool.risk_symbol}", "% of NAV")
+        nav.plot(times, series.nav_per_share, color=ACCENT)
+        dress(nav, "Value of a share", pool.asset_symbol, "chain time (UTC)")
+        plt.close(figure)
+        return figure
+
+    def _repr_html_(self) -> str:
+        now, pool = self.overview(), self.client.book.pool
+        values = {
+            "value": f"{from_units(now.status.total_assets, pool.asset_decimals):,.2f} {pool.asset_symbol}",
+            "a share": f"{from_units(now.share_value, pool.asset_decimals):,.6f} {pool.asset_symbol}",
+            f"held in {pool.risk_symbol}": f"{now.status.risk_weight_wad / WAD:.2%}",
+            "missed epochs in a row": now.guarded.missed_epochs,
+            "models waiting": len(now.pending) or "none",
+        }
+        rows = [
+            (line.epoch, line.outcome, _share(line.weight_before_wad), _share(line.weight_target_wad))
+            for line in now.epochs
+        ]
+        head = ("epoch", "outcome", "weight before", "target")
+        return card(f"Vault {self.client.addresses.vault}", values, below=html_table(head, rows) if rows else "")
+
+
+def _share(weight_wad: int | None) -> str:
+    return "" if weight_wad is None else f"{weight_wad / WAD:.2%}"
