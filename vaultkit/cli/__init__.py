@@ -24,6 +24,7 @@ VERBS = (
     "doctor",
     "market",
     "index",
+    "collect",
     "data",
     "new",
     "train",

@@ -1,24 +1,34 @@
-"""``vaultkit index``: pull, verify and store a pool's history."""
+"""``vaultkit index``: pull, verify and store tables of a chain's history."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vaultkit.cli.endpoint import market_url
-from vaultkit.cli.output import JsonFlag, emit, stderr
+from vaultkit.cli.index_options import (
+    AddressesOption,
+    BlocksOption,
+    BloomsOption,
+    BookOption,
+    ChainOption,
+    EveryOption,
+    HashesOption,
+    RpcsOption,
+    SlotsOption,
+    TablesOption,
+    endpoints,
+    open_index,
+    progress_bar,
+)
+from vaultkit.cli.output import JsonFlag, emit
 
-RpcOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--rpc",
-        envvar="VAULTKIT_RPC",
-        help="Endpoint; may be repeated: the next is asked where one fails or lies. The running local market else.",
-    ),
-]
+if TYPE_CHECKING:
+    from vaultkit.coprocessor.index import Index
+    from vaultkit.coprocessor.ranges import BlockRange
+    from vaultkit.manifest import DatasetManifest
 
 
 def register(app: typer.Typer) -> None:
@@ -27,8 +37,8 @@ def register(app: typer.Typer) -> None:
 
 
 def index(
-    rpc: RpcOption = None,
-    book: Annotated[Path | None, typer.Option(help="Address book; the local market's where left out.")] = None,
+    rpc: RpcsOption = None,
+    book: BookOption = None,
     store: Annotated[Path | None, typer.Option(help="Folder of the network; data/local where left out.")] = None,
     first: Annotated[int | None, typer.Option(help="First block; the pool's creation where left out.")] = None,
     last: Annotated[int | None, typer.Option(help="Last block; the newest where left out.")] = None,
@@ -39,64 +49,57 @@ def index(
         list[str] | None, typer.Option(help="Another endpoint that must agree on the newest block; may be repeated.")
     ] = None,
     compare_logs: Annotated[bool, typer.Option(help="Also compare with eth_getLogs.")] = True,
-    table: Annotated[
-        list[str] | None, typer.Option(help="Table to index; may be repeated. The pool's swaps where left out.")
-    ] = None,
-    address: Annotated[
-        list[str] | None, typer.Option(help="Contract whose logs are wanted; any where left out, with --table.")
-    ] = None,
-    blocks: Annotated[
-        str | None,
-        typer.Option(help="19M:+50k, -1000:latest or 2024-01-01:2024-02-01, instead of --first and --last."),
-    ] = None,
-    blooms: Annotated[bool, typer.Option(help="Whether the chain fills its headers' blooms.")] = True,
+    table: TablesOption = None,
+    address: AddressesOption = None,
+    blocks: BlocksOption = None,
+    blooms: BloomsOption = True,
+    transaction_hashes: HashesOption = True,
+    slot: SlotsOption = None,
+    every: EveryOption = 1,
+    chain_id: ChainOption = None,
     dry: Annotated[bool, typer.Option("--dry", help="Only say what would be fetched.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Hash and link every header of a range, prove its logs, and write them to Parquet."""
-    from vaultkit.book import AddressBook
-    from vaultkit.chain.rpc import connect
-    from vaultkit.coprocessor.index import Checkpoint, Index
+    from vaultkit.chain.rpc import chain_id as served_by
+    from vaultkit.coprocessor.index import Checkpoint
     from vaultkit.coprocessor.ranges import BlockRange, resolve_range
-    from vaultkit.coprocessor.rollback import sound_manifest
     from vaultkit.errors import SettingsError
     from vaultkit.manifest import Anchor
-    from vaultkit.settings import build_dir, project_root
+    from vaultkit.settings import project_root
 
     if blocks is not None and (first is not None or last is not None):
         raise SettingsError("--blocks and --first or --last say the same thing twice")
-    addresses = AddressBook.load(book or build_dir() / "devnet" / "book.json")
     trusted = Checkpoint(*_checkpoint(checkpoint)) if checkpoint else None
     anchor: Anchor = "checkpoint" if trusted else "quorum" if witness else "single"
-    endpoints = [connect(url, addresses.chain_id) for url in rpc or [market_url()]]
-    witnesses = [connect(url, addresses.chain_id) for url in witness or []]
+    wanted, pool = open_index(
+        rpc,
+        book,
+        chain_id,
+        table,
+        address,
+        slots=slot,
+        every=every,
+        blooms=blooms,
+        transaction_hashes=transaction_hashes,
+        compare_logs=compare_logs,
+    )
+    witnesses = endpoints(witness, served_by(wanted.sources)) if witness else []
     place = store or project_root() / "data" / "local"
-    pool = addresses.pool
-    wanted = list(address or []) if table else [pool.pool, *(address or [])]
-    index = Index(endpoints, table or ["uniswap_v3_swaps"], wanted, blooms=blooms, compare_logs=compare_logs)
-    held = sound_manifest(place)
-    begin = first if first is not None else held.first_block if held else 0 if table else pool.from_block
-    span = resolve_range(index.sources, blocks or f"{begin}:{'' if last is None else last}", start=begin)
+    held = _held(place)
+    begin = (
+        first if first is not None else held.first_block if held else 0 if table or pool is None else pool.from_block
+    )
+    span = resolve_range(wanted.sources, blocks or f"{begin}:{'' if last is None else last}", start=begin)
     if dry:
-        plan = index.plan(span)
-        emit(
-            {
-                "blocks": f"{plan.first} to {plan.last}",
-                "headers": plan.blocks,
-                "blocks_to_open": f"{plan.opened} estimated from {plan.sampled} headers",
-                **plan.calls,
-                "http_requests": plan.requests,
-            },
-            as_json=as_json,
-            title="Plan",
-        )
+        _say_plan(wanted, span, held, as_json=as_json)
         return
     if trusted is not None:
         span = BlockRange(min(span.first, trusted.number), trusted.number)
     begun = time.monotonic()
-    with _bar() as bar:
+    with progress_bar() as bar:
         task = bar.add_task("Verifying blocks", total=None)
-        manifest = index.index(
+        manifest = wanted.index(
             place,
             span,
             anchor=anchor,
@@ -128,25 +131,37 @@ def index(
     )
 
 
-def _bar() -> Any:
-    """Return a progress bar with rate and remaining time."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TextColumn,
-        TimeRemainingColumn,
+def _held(place: Path) -> DatasetManifest | None:
+    """Return what a folder says that it holds; None where that cannot be read, which indexing tells or mends."""
+    from vaultkit.errors import StoreError
+    from vaultkit.manifest import DatasetManifest
+
+    try:
+        return DatasetManifest.read(place)
+    except StoreError:
+        return None
+
+
+def _say_plan(wanted: Index, span: BlockRange, held: DatasetManifest | None, *, as_json: bool) -> None:
+    from vaultkit.coprocessor.ranges import BlockRange
+
+    begin = span.first if held is None else max(span.first, held.last_block + 1)
+    if begin > span.last:
+        emit({"blocks": "none is missing", "headers": 0, "http_requests": 0}, as_json=as_json, title="Plan")
+        return
+    plan = wanted.plan(BlockRange(begin, span.last))
+    emit(
+        {
+            "blocks": f"{plan.first} to {plan.last}",
+            "headers": plan.blocks,
+            "blocks_to_open": f"{plan.opened} estimated from {plan.sampled} headers",
+            "share_skipped_by_blooms": round(plan.skipped_share, 3),
+            **plan.calls,
+            "http_requests": plan.requests,
+        },
+        as_json=as_json,
+        title="Plan",
     )
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:,.0f} blocks/s" if task.speed else "")
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    return Progress(*columns, console=stderr, transient=True)
 
 
 def _checkpoint(text: str) -> tuple[int, str]:
