@@ -2,6 +2,8 @@
 pragma solidity 0.8.30;
 
 import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+import {Bytes} from "@openzeppelin/contracts/utils/Bytes.sol";
+import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
 import {IModelRegistry, Model, Pins, Terms} from "./interfaces/IModelRegistry.sol";
 import {Instances} from "./libraries/Instances.sol";
 
@@ -12,6 +14,9 @@ contract ModelRegistry is IModelRegistry, Ownable2Step {
     uint256 public constant MAX_DELAY = 90 days;
     uint256 public constant MAX_OUTPUT_SCALE = 64;
     uint256 public constant MAX_OUTPUT_BOUND = 2 ** 127;
+    /// @dev A bundle's second line: after `model.onnx=` and 64 digits.
+    uint256 private constant WEIGHTS_LINE = 75;
+    uint256 private constant WEIGHTS_LINE_END = 161;
 
     /// @inheritdoc IModelRegistry
     uint256 public immutable delay;
@@ -85,6 +90,22 @@ contract ModelRegistry is IModelRegistry, Ownable2Step {
         require(modelId != 0 && activeModel == modelId, ModelNotActive(modelId));
         delete activeModel;
         emit ModelRetired(modelId);
+    }
+
+    /// @inheritdoc IModelRegistry
+    function reveal(bytes32 modelId, bytes calldata bundle, bytes calldata weights) external {
+        require(address(_models[modelId].gate) != address(0), ModelUnknown(modelId));
+        bytes32 pinned = _models[modelId].bundleHash;
+        bytes32 got = sha256(bundle);
+        require(got == pinned, BundleMismatch(got, pinned));
+        bytes32 digest = sha256(weights);
+        bytes memory digits = Bytes.slice(bytes(Strings.toHexString(uint256(digest), 32)), 2);
+        bytes32 line = keccak256(bytes.concat("\nweights.safetensors=", digits, "\n"));
+        require(
+            bundle.length >= WEIGHTS_LINE_END && keccak256(bundle[WEIGHTS_LINE:WEIGHTS_LINE_END]) == line,
+            WeightsMismatch(digest)
+        );
+        emit WeightsRevealed(modelId, bundle, weights);
     }
 
     /// @inheritdoc IModelRegistry

@@ -6,6 +6,7 @@ import {IModelRegistry, Model, Pins, Terms} from "../interfaces/IModelRegistry.s
 import {IProofGate} from "../interfaces/IProofGate.sol";
 import {ModelRegistry} from "../ModelRegistry.sol";
 import {Rig} from "./Rig.sol";
+import {Vm} from "./Vm.sol";
 
 contract RegistryTest is Rig {
     function setUp() external {
@@ -183,6 +184,44 @@ contract RegistryTest is Rig {
         vm.prank(OWNER);
         vm.expectPartialRevert(IModelRegistry.VerifierCodeMismatch.selector);
         registry.activate(id);
+    }
+
+    function test_a_model_is_revealed_by_anyone_and_nothing_but_what_was_pinned() external {
+        bytes memory weights = "the weights of a file";
+        bytes memory onnx = bytes.concat("model.onnx=", bytes(vm.replace(vm.toString(sha256("onnx")), "0x", "")));
+        bytes memory digits = bytes(vm.replace(vm.toString(sha256(weights)), "0x", ""));
+        bytes memory bundle = bytes.concat(onnx, "\nweights.safetensors=", digits, "\n");
+        bytes32 id = pinned(bundle);
+        bytes32 whole = pinned(bytes.concat(bundle, "settings.json=...\n0xcommitment\n7"));
+        bytes32 short = pinned(bytes.concat(onnx, "\nweights.safetensors=", digits));
+        bytes32 other_ = pinned(bytes.concat(onnx, "\nweights.safetensorz=", digits, "\n"));
+        vm.recordLogs();
+        vm.prank(ALICE);
+        registry.reveal(id, bundle, weights);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        isTrue(logs[0].topics[0] == IModelRegistry.WeightsRevealed.selector && logs[0].topics[1] == id, "said");
+        isTrue(keccak256(logs[0].data) == keccak256(abi.encode(bundle, weights)), "word by word");
+        registry.reveal(whole, bytes.concat(bundle, "settings.json=...\n0xcommitment\n7"), weights);
+        bytes memory bad = bytes.concat(bundle, "x");
+        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.BundleMismatch.selector, sha256(bad), sha256(bundle)));
+        registry.reveal(id, bad, weights);
+        bytes memory mismatch = abi.encodeWithSelector(IModelRegistry.WeightsMismatch.selector, sha256("other weights"));
+        vm.expectRevert(mismatch);
+        registry.reveal(id, bundle, "other weights");
+        mismatch = abi.encodeWithSelector(IModelRegistry.WeightsMismatch.selector, sha256(weights));
+        vm.expectRevert(mismatch);
+        registry.reveal(short, bytes.concat(onnx, "\nweights.safetensors=", digits), weights);
+        vm.expectRevert(mismatch);
+        registry.reveal(other_, bytes.concat(onnx, "\nweights.safetensorz=", digits, "\n"), weights);
+        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.ModelUnknown.selector, bytes32(uint256(5))));
+        registry.reveal(bytes32(uint256(5)), bundle, weights);
+    }
+
+    function pinned(bytes memory bundle) private returns (bytes32) {
+        Model memory m = model();
+        m.bundleHash = sha256(bundle);
+        vm.prank(OWNER);
+        return registry.propose(m);
     }
 
     function test_the_delay_is_bounded_and_nothing_sets_it() external {

@@ -50,6 +50,8 @@ interface IModelRegistry {
     event ModelActivated(bytes32 indexed modelId);
     event ModelCancelled(bytes32 indexed modelId);
     event ModelRetired(bytes32 indexed modelId);
+    /// @notice What was pinned by its hash, and the file of weights whose digest it holds.
+    event WeightsRevealed(bytes32 indexed modelId, bytes bundle, bytes weights);
 
     error ModelUnknown(bytes32 modelId);
     error ModelExists(bytes32 modelId);
@@ -64,11 +66,18 @@ interface IModelRegistry {
     error GateHasNoCode(address gate);
     /// @notice Only owner and guardian may cancel.
     error NotOwnerOrGuardian(address caller);
+    error BundleMismatch(bytes32 got, bytes32 expected);
+    error WeightsMismatch(bytes32 got);
 
     function propose(Model calldata model) external returns (bytes32 modelId);
     function activate(bytes32 modelId) external;
     function cancel(bytes32 modelId) external;
     function retire(bytes32 modelId) external;
+    /// @notice Puts a model's weights into the log for all to check. Anyone who has them may, at any time; nothing else than
+    ///         the weights that were pinned when it was proposed can be revealed.
+    /// @param bundle Preimage of `bundleHash`; its first line names the ONNX file's sha256, its second that of the weights.
+    /// @param weights The file of weights, whole.
+    function reveal(bytes32 modelId, bytes calldata bundle, bytes calldata weights) external;
 
     /// @notice The one active model, or zero.
     function activeModel() external view returns (bytes32);

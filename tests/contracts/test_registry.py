@@ -8,6 +8,7 @@ import pytest
 
 from tests.fixtures.vault import DELAY, VaultSetup
 from vaultkit.errors import Reverted
+from vaultkit.manifest import ArtefactManifest
 from vaultkit.vault.terms import ModelPins
 
 
@@ -164,3 +165,21 @@ def test_registry_refuses_a_delay_over_90_days(vault: VaultSetup):
     vault.create("ModelRegistry", vault.actors.owner, 90 * 86_400, vault.actors.guardian)
     with refused("DelayTooLong"):
         vault.create("ModelRegistry", vault.actors.owner, 90 * 86_400 + 1, vault.actors.guardian)
+
+
+def test_the_weights_of_a_real_artefact_are_revealed_and_others_are_not(vault: VaultSetup, circuit, rotated_circuit):
+    """What stands in the log afterwards suffices to rebuild the model's commitments."""
+    manifest = ArtefactManifest.load(circuit.folder)
+    pins = replace(vault.pins, bundle_hash=manifest.bundle_hash())
+    propose(vault, pins)
+    weights = (circuit.folder / "weights.safetensors").read_bytes()
+    others = (rotated_circuit.folder / "weights.safetensors").read_bytes()
+    asked = (pins.model_id(), manifest.bundle())
+    with refused("WeightsMismatch"):
+        vault.transact(vault.actors.bob, vault.registry, "reveal", *asked, others)
+    with refused("BundleMismatch"):
+        vault.transact(vault.actors.bob, vault.registry, "reveal", pins.model_id(), manifest.bundle()[:-1], weights)
+    receipt = vault.transact(vault.actors.bob, vault.registry, "reveal", *asked, weights)
+    assert vault.events(receipt, vault.registry)["WeightsRevealed"] == {
+        "modelId": pins.model_id(), "bundle": manifest.bundle(), "weights": weights,
+    }  # fmt: skip
