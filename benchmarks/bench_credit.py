@@ -73,7 +73,7 @@ def main() -> None:
     lines = [
         "# Credit features",
         "",
-        f"Written by `benchmarks/bench_credit.py`: made-up events of {DAYS} days over 4 assets, read from Parquet files, "
+        f"Written by `benchmarks/bench_credit.py`: made-up events of {DAYS} days over 4 assets, read from Parquet, "
         f"{CORES} threads, {ROUNDS} rounds in turn, medians; load of the machine when it began {load:.1f}.",
         "",
         "| wallets | events | seconds | slowest | processor s | events a second | peak MiB | of it before it began |",

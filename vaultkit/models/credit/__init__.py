@@ -1,4 +1,4 @@
-"""Credit: features of wallets from their lending history, and scores of them."""
+"""Credit: features of wallets from their lending history, and a calibrated, monotone, provable score of them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vaultkit.models.credit.features import credit_features
+    from vaultkit.models.credit.scorer import CreditScorer
 
-__all__ = ["credit_features"]
+__all__ = ["CreditScorer", "credit_features"]
 
 
 def __getattr__(name: str) -> Any:
     """Load torch, scikit-learn and polars only when they are asked for."""
     if name == "CreditScorer":
-    
+        from vaultkit.models.credit.scorer import CreditScorer
+
         return CreditScorer
     if name == "credit_features":
         from vaultkit.models.credit.features import credit_features
