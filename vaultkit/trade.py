@@ -6,9 +6,9 @@ vault and an audit agree to the last unit. The order is: clamp to policy, deadba
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from vaultkit.units import PIPS, Q128, WAD, mul_div
 
@@ -58,8 +58,7 @@ class Policy:
     deviation_pips: int
 
 
-@dataclass(frozen=True, slots=True)
-class TradePlan:
+class TradePlan(NamedTuple):
     """What the vault does with a proven weight.
 
     ``risk_in`` says that the vault sells its risk token; ``amount_in`` and ``min_out`` are in smallest units of the
@@ -76,7 +75,7 @@ class TradePlan:
 
 def risk_value(risk: int, price_x128: int) -> int:
     """Return the value of an amount of the risk token in the asset, rounded down."""
-    return mul_div(risk, price_x128, Q128)
+    return risk * price_x128 >> 128
 
 
 def min_out(amount: int, fee_pips: int, slippage_pips: int) -> int:
@@ -93,7 +92,7 @@ def plan(
     fee_pips: int,
     policy: Policy,
     *,
-    most_notional: int | None = None,
+    left_wad: int | None = None,
 ) -> TradePlan:
     """Return the trade that brings the vault toward a raw target weight.
 
@@ -107,27 +106,23 @@ def plan(
         Raw weight as in `vaultkit.statement.weight_wad`, possibly negative or above one.
     fee_pips
         The pool's fee.
-    most_notional
-        Largest trade of this epoch where it is less than the policy's, in the asset's smallest units.
+    left_wad
+        Share of value that this epoch may still trade, with 18 decimals; not limited where left out.
     """
     held = risk_value(risk, twap_x128)
     nav = idle + held
     target = max(policy.min_weight_wad, min(policy.max_weight_wad, weight_wad))
-    before = mul_div(held, WAD, nav) if nav else 0
+    before = held * WAD // nav if nav else 0
     risk_in = target < before
-    change = abs(target - before)
-
-    def skip(reason: Reason) -> TradePlan:
-        return TradePlan(reason, risk_in, 0, 0, before, target)
-
+    change = before - target if risk_in else target - before
     if change < policy.deadband_wad:
-        return skip(Reason.DEADBAND)
+        return TradePlan(Reason.DEADBAND, risk_in, 0, 0, before, target)
     if mul_div(abs(spot_x128 - twap_x128), PIPS, twap_x128) > policy.deviation_pips:
-        return skip(Reason.DEVIATION)
+        return TradePlan(Reason.DEVIATION, risk_in, 0, 0, before, target)
     notional = mul_div(min(change, policy.max_step_wad), nav, WAD)
     notional = min(notional, policy.max_notional)
-    if most_notional is not None:
-        notional = min(notional, most_notional)
+    if left_wad is not None:
+        notional = min(notional, mul_div(left_wad, nav, WAD))
     if risk_in:
         amount_in = min(mul_div(notional, Q128, twap_x128), risk)
         fair = risk_value(amount_in, twap_x128)
@@ -136,42 +131,38 @@ def plan(
         fair = mul_div(amount_in, Q128, twap_x128)
     least = min_out(fair, fee_pips, policy.slippage_pips)
     if amount_in == 0 or least == 0:
-        return skip(Reason.DUST)
+        return TradePlan(Reason.DUST, risk_in, 0, 0, before, target)
     return TradePlan(Reason.TRADED, risk_in, amount_in, least, before, target)
 
 
-@dataclass(frozen=True, slots=True)
-class Turnover:
-    """What has been traded lately: a bucket of ``limit_wad`` of the vault's value that refills within a day.
+class Turnover(NamedTuple):
+    """How much may be traded over time: a bucket of ``limit_wad`` of the vault's value that refills within a day.
+
+    What is in use is a number of its own, a share with 18 decimals that begins at zero.
 
     Parameters
     ----------
     limit_wad
         Most that may be traded at once, and per day thereafter, as a share of value with 18 decimals.
-    period_seconds
-        Seconds between epochs; the bucket is refilled by whole epochs.
-    used_wad
-        Share in use at the last accepted epoch.
+    regained_wad
+        What an epoch gives back; the bucket is refilled by whole epochs.
     """
 
     limit_wad: int
-    period_seconds: int
-    used_wad: int = 0
+    regained_wad: int
 
-    def after(self, epochs: int) -> Turnover:
-        """Return the bucket that many epochs later."""
-        regained = epochs * mul_div(self.limit_wad, self.period_seconds, DAY_SECONDS)
-        return replace(self, used_wad=max(0, self.used_wad - regained))
+    @classmethod
+    def every(cls, limit_wad: int, period_seconds: int) -> Turnover:
+        """Return the bucket of a vault whose epochs are ``period_seconds`` apart."""
+        return cls(limit_wad, mul_div(limit_wad, period_seconds, DAY_SECONDS))
 
-    def counting(self, notional: int, nav: int) -> Turnover:
-        """Return the bucket after a trade of ``notional`` in a vault of value ``nav``; the share is rounded up."""
-        used = self.used_wad - (-notional * WAD // nav)
-        return replace(self, used_wad=min(self.limit_wad, used))
+    def after(self, used_wad: int, epochs: int) -> int:
+        """Return what is in use that many epochs later."""
+        return max(0, used_wad - epochs * self.regained_wad)
 
-    @property
-    def left_wad(self) -> int:
-        """What may still be traded."""
-        return self.limit_wad - self.used_wad
+    def counting(self, used_wad: int, notional: int, nav: int) -> int:
+        """Return what is in use after a trade of ``notional`` in a vault of value ``nav``; the share is rounded up."""
+        return min(self.limit_wad, used_wad - (-notional * WAD // nav))
 
 
 def limited_plan(
@@ -187,11 +178,9 @@ def limited_plan(
     stopped: bool,
 ) -> TradePlan:
     """Return the trade of a vault whose safeguards leave ``left_wad`` of turnover, or that is stopped."""
-    nav = idle + risk_value(risk, twap_x128)
-    most = mul_div(left_wad, nav, WAD)
-    found = plan(idle, risk, twap_x128, spot_x128, weight_wad, fee_pips, policy, most_notional=most)
+    found = plan(idle, risk, twap_x128, spot_x128, weight_wad, fee_pips, policy, left_wad=left_wad)
     if stopped:
-        return replace(found, reason=Reason.STOPPED, amount_in=0, min_out=0)
+        return found._replace(reason=Reason.STOPPED, amount_in=0, min_out=0)
     if found.reason is Reason.DUST and left_wad == 0:
-        return replace(found, reason=Reason.TURNOVER)
+        return found._replace(reason=Reason.TURNOVER)
     return found

@@ -60,11 +60,11 @@ def test_turnover_cuts_then_skips_trades_and_refills_by_epochs_as_in_python(vaul
     limit = 6 * WAD // 10
     vault.redeploy(safeguards=Safeguards(turnover_wad=limit))
     vault.deposit(vault.actors.alice, 200_000 * DOLLAR)
-    bucket, reasons = Turnover(limit, PERIOD), []
+    turnover, used, reasons = Turnover.every(limit, PERIOD), 0, []
     for percent in (50, 0, 50, 0):
         events = rebalanced(vault, percent)
         event = events["Rebalanced"]
-        bucket = bucket.after(1)
+        used = turnover.after(used, 1)
         reasons.append(event["reason"])
         if "Swapped" in events:
             swapped = events["Swapped"]
@@ -75,12 +75,12 @@ def test_turnover_cuts_then_skips_trades_and_refills_by_epochs_as_in_python(vaul
             idle += -got if swapped["riskIn"] else paid
             held += paid if swapped["riskIn"] else -got
             nav = idle + (held * event["twapX128"] >> 128)
-            assert notional <= bucket.left_wad * nav // WAD
-            bucket = bucket.counting(notional, nav)
-        assert vault.vault.call("turnoverLeftWad") == bucket.left_wad
+            assert notional <= (limit - used) * nav // WAD
+            used = turnover.counting(used, notional, nav)
+        assert vault.vault.call("turnoverLeftWad") == limit - used
     assert reasons == [Reason.TRADED] * 4
     # Four moves of a half would be 2.0; the bucket and its refills were used up.
-    assert bucket.left_wad < WAD // 10**6
+    assert limit - used < WAD // 10**6
 
 
 def test_used_up_turnover_is_a_recorded_reason(vault: VaultSetup):

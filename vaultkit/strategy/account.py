@@ -6,9 +6,10 @@ performance fee's shares, the plan, the swap, the keeper's reward, in the contra
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
-from vaultkit.strategy.swap import Fill, PoolState, TickMap, swap_exact_input
+from vaultkit.strategy.pool_path import PoolPath
+from vaultkit.strategy.swap import Fill, swap_exact_input
 from vaultkit.trade import Reason, TradePlan, Turnover, limited_plan, risk_value
 from vaultkit.units import PIPS, Q96, WAD, mul_div
 from vaultkit.vault.terms import VaultTerms
@@ -23,12 +24,8 @@ _YEAR_SECONDS: Final = 365 * 86_400
 _NAMES: Final = tuple(reason.name for reason in Reason)
 
 
-class Outcome(NamedTuple):
-    """What an epoch did: its reason, the plan, and the fill where there was one."""
-
-    reason: str
-    plan: TradePlan
-    fill: Fill | None
+Outcome = tuple[str, TradePlan, Fill | None]
+"""What an epoch did: its reason, the plan, and the fill where there was one."""
 
 
 class Account:
@@ -56,7 +53,7 @@ class Account:
         "_fees",
         "_guards",
         "_policy",
-        "bucket",
+        "_turnover",
         "fee_pips",
         "first_epoch",
         "high_water_x96",
@@ -69,6 +66,7 @@ class Account:
         "risk_is_token0",
         "stopped",
         "supply",
+        "used_wad",
     )
 
     def __init__(
@@ -90,7 +88,7 @@ class Account:
         value = idle + risk_value(risk, price_x128)
         self.supply = value * VIRTUAL_SHARES if supply is None else supply
         self.last_epoch, self.stopped, self.reward_paid = 0, False, 0
-        self.bucket = Turnover(self._guards.turnover_wad, period_seconds)
+        self._turnover, self.used_wad = Turnover.every(self._guards.turnover_wad, period_seconds), 0
         # The marks are made with the vault, when a share is worth exactly what the first deposit pays for it.
         self.peak_x96 = self.high_water_x96 = Q96 // VIRTUAL_SHARES
 
@@ -98,67 +96,65 @@ class Account:
         """Return the value at a price, in the asset's smallest units."""
         return self.idle + risk_value(self.risk, price_x128)
 
-    def share_x96(self, price_x128: int) -> int:
-        """Return the value of a share at a price, times ``2**96``, rounded down as the contract rounds it."""
-        return mul_div(self.value(price_x128) + 1, Q96, self.supply + VIRTUAL_SHARES)
-
-    def convert_to_assets(self, shares: int, price_x128: int) -> int:
-        """Return ``convertToAssets``: the value of some shares at the mean price."""
-        return mul_div(shares, self.value(price_x128) + 1, self.supply + VIRTUAL_SHARES)
-
     def rebalance(
-        self, epoch: int, weight_wad: int, twap_x128: int, spot_x128: int, pool: PoolState, ticks: TickMap
+        self, epoch: int, weight_wad: int, twap_x128: int, spot_x128: int, path: PoolPath, event: int
     ) -> Outcome:
-        """Accept an epoch's proven weight and trade toward it against the pool as it stands.
+        """Accept an epoch's proven weight and trade toward it against the pool as it stands after an event.
 
         A swap that would be refused leaves everything as it was: the transaction reverts.
         """
-        elapsed = epoch - max(self.last_epoch, min(self.first_epoch, epoch - 1))
-        bucket = self.bucket.after(elapsed) if self.bucket.used_wad else self.bucket
-        nav = self.idle + risk_value(self.risk, twap_x128)
-        supply, high_water = self._performance(nav)
-        share = mul_div(nav + 1, Q96, supply + VIRTUAL_SHARES)
-        stopped, peak = self._drawdown(share)
+        elapsed = epoch - (self.last_epoch or min(self.first_epoch, epoch - 1))
+        used = self._turnover.after(self.used_wad, elapsed)
+        idle, risk = self.idle, self.risk
+        nav = idle + risk_value(risk, twap_x128)
+        supply, high_water = self._performance(nav) if self._fees.performance_pips else (self.supply, 0)
+        stopped, peak = self._drawdown(nav, supply) if self._guards.drawdown_wad else (False, 0)
         plan = limited_plan(
-            self.idle, self.risk, twap_x128, spot_x128, weight_wad, self.fee_pips, self._policy, bucket.left_wad,
+            idle, risk, twap_x128, spot_x128, weight_wad, self.fee_pips, self._policy, self._turnover.limit_wad - used,
             stopped=stopped,
         )  # fmt: skip
         fill = None
         if plan.reason is Reason.TRADED:
+            pool, ticks = path.state(event)
             direction = plan.risk_in == self.risk_is_token0
             fill = swap_exact_input(pool, ticks, plan.amount_in, self.fee_pips, zero_for_one=direction)
             if fill.paid < plan.min_out or fill.taken < plan.amount_in:
-                return Outcome(REVERTED, plan, None)
+                return REVERTED, plan, None
             if plan.risk_in:
-                bucket = bucket.counting(risk_value(plan.amount_in, twap_x128), nav)
-                self.idle, self.risk = self.idle + fill.paid, self.risk - plan.amount_in
+                used = self._turnover.counting(used, risk_value(plan.amount_in, twap_x128), nav)
+                self.idle, self.risk = idle + fill.paid, risk - plan.amount_in
             else:
-                bucket = bucket.counting(plan.amount_in, nav)
-                self.idle, self.risk = self.idle - plan.amount_in, self.risk + fill.paid
-        self.last_epoch, self.bucket, self.stopped, self.peak_x96 = epoch, bucket, stopped, peak
+                used = self._turnover.counting(used, plan.amount_in, nav)
+                self.idle, self.risk = idle - plan.amount_in, risk + fill.paid
+        self.last_epoch, self.used_wad, self.stopped, self.peak_x96 = epoch, used, stopped, peak
         self.supply, self.high_water_x96 = supply, high_water
         if self._fees.reward_per_epoch:
             budget = mul_div(nav, self._fees.reward_year_pips * self.period_seconds * elapsed, PIPS * _YEAR_SECONDS)
             reward = min(self._fees.reward_per_epoch, budget, self.idle)
             self.idle -= reward
             self.reward_paid += reward
-        return Outcome(_NAMES[plan.reason], plan, fill)
+        return _NAMES[plan.reason], plan, fill
 
     def _performance(self, nav: int) -> tuple[int, int]:
         """Return the shares after the performance fee, and the high-water mark that it leaves."""
         total = self.supply + VIRTUAL_SHARES
-        gained = mul_div(nav + 1, Q96, total) - self.high_water_x96
-        if not self._fees.performance_pips or gained <= 0:
+        gained = share_x96(nav, self.supply) - self.high_water_x96
+        if gained <= 0:
             return self.supply, self.high_water_x96
         assets = mul_div(mul_div(gained, total, Q96), self._fees.performance_pips, PIPS)
         minted = mul_div(assets, total, nav + 1 - assets)
-        return self.supply + minted, mul_div(nav + 1, Q96, total + minted)
+        return self.supply + minted, share_x96(nav, self.supply + minted)
 
-    def _drawdown(self, share_x96: int) -> tuple[bool, int]:
+    def _drawdown(self, nav: int, supply: int) -> tuple[bool, int]:
         """Return whether trading is stopped, and the peak."""
-        limit = self._guards.drawdown_wad
-        if self.stopped or not limit:
-            return self.stopped, self.peak_x96
-        if share_x96 > self.peak_x96:
-            return False, share_x96
-        return share_x96 < mul_div(self.peak_x96, WAD - limit, WAD), self.peak_x96
+        if self.stopped:
+            return True, self.peak_x96
+        share = share_x96(nav, supply)
+        if share > self.peak_x96:
+            return False, share
+        return share < mul_div(self.peak_x96, WAD - self._guards.drawdown_wad, WAD), self.peak_x96
+
+
+def share_x96(nav: int, supply: int) -> int:
+    """Return the value of a share, times ``2**96``, rounded down as the contract rounds it."""
+    return (nav + 1) * Q96 // (supply + VIRTUAL_SHARES)

@@ -8,6 +8,7 @@ block meets. The replayed trades do not move later prices.
 from __future__ import annotations
 
 import collections
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -17,7 +18,7 @@ import numpy as np
 from vaultkit.book import PoolBook
 from vaultkit.errors import DataError
 from vaultkit.models.metrics import max_drawdown, sharpe
-from vaultkit.strategy.account import REVERTED, Account
+from vaultkit.strategy.account import REVERTED, Account, share_x96
 from vaultkit.strategy.costs import Costs
 from vaultkit.strategy.pool_path import PoolPath
 from vaultkit.strategy.samples import Floats, Ticks
@@ -154,38 +155,35 @@ def backtest(
         account = half_and_half(path, pool, costs, events[0], int(ends[0]), period_seconds)
     start_value = account.value(price_x128(path.sqrt_prices[events[0]], risk_is_token0=pool.risk_is_token0))
     gas_wei = costs.gas_wei(times)
-    values, weights, before, shares, balances, supplies, outcomes, swaps = [], [], [], [], [], [], [], []
-    numbers = (ends // period_seconds).tolist()
-    stamps, risk_first, spot, seen, gas = times.tolist(), pool.risk_is_token0, 0, -1, 0
-    for i, event in enumerate(events):
-        state, tick_map = path.state(event)
-        if event != seen:
-            spot, seen = price_x128(state.sqrt_price_x96, risk_is_token0=risk_first), event
-        twap = twaps[i]
+    before, idles, risks, supplies, outcomes, swaps = [], [], [], [], [], []
+    numbers, stamps = (ends // period_seconds).tolist(), times.tolist()
+    spots = _spots(path, events, risk_is_token0=pool.risk_is_token0)
+    gas = 0
+    for i, (event, spot, twap) in enumerate(zip(events, spots, twaps, strict=True)):
         if weights_wad is not None and missed[i]:
             outcomes.append(MISSED)
         elif weights_wad is not None:
-            outcome, plan, fill = account.rebalance(numbers[i], int(weights_wad[i]), twap, spot, state, tick_map)
+            outcome, plan, fill = account.rebalance(numbers[i], int(weights_wad[i]), twap, spot, path, event)
             if outcome != REVERTED:  # a keeper's simulation finds it before anything is sent
                 gas += risk_value(gas_wei[i], spot)
             outcomes.append(outcome)
             before.append(plan.weight_before_wad)
             if fill is not None:
                 swaps.append(_trade(numbers[i], stamps[i], plan, fill, spot, pool))
-        held = risk_value(account.risk, spot)
-        value = account.idle + held
-        values.append(value)
-        weights.append(held / value if value else 0.0)
-        shares.append(account.share_x96(twap))
-        balances.append((account.idle, account.risk))
+        idles.append(account.idle)
+        risks.append(account.risk)
         supplies.append(account.supply)
+    held = list(map(risk_value, risks, spots))
+    values = list(map(operator.add, idles, held))
+    weights = [worth / value if value else 0.0 for worth, value in zip(held, values, strict=True)]
+    shares = map(share_x96, map(operator.add, idles, map(risk_value, risks, twaps)), supplies)
     return Backtest(
         tuple(ends.tolist()),
         tuple(values),
         tuple(weights),
         tuple(before),
         tuple(shares),
-        tuple(balances),
+        tuple(zip(idles, risks, strict=True)),
         tuple(supplies),
         tuple(outcomes),
         tuple(swaps),
@@ -194,6 +192,17 @@ def backtest(
         start_value,
         period_seconds,
     )
+
+
+def _spots(path: PoolPath, events: list[int], *, risk_is_token0: bool) -> list[int]:
+    """Return the pool's price after each event; neighbours that meet the same state are priced once."""
+    found: list[int] = []
+    seen, spot = -1, 0
+    for event in events:
+        if event != seen:
+            spot, seen = price_x128(path.sqrt_prices[event], risk_is_token0=risk_is_token0), event
+        found.append(spot)
+    return found
 
 
 def half_and_half(

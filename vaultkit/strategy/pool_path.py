@@ -88,7 +88,7 @@ class PoolPath:
     liquidities: Sequence[int]
     ticks: Sequence[int]
     positions: Positions
-    versions: npt.NDArray[np.int64]
+    versions: Sequence[int]
     depth: Literal["ticks", "range"]
 
     @classmethod
@@ -126,8 +126,7 @@ class PoolPath:
         in_range, ticks = _words(swaps["liquidity"]), swaps["tick"].to_list()
         spacing = TICK_SPACINGS[fee_pips]
         if liquidity is None:
-            flat = np.zeros(len(times), dtype=np.int64)
-            return cls(times, prices, in_range, ticks, Positions(spacing, ()), flat, "range")
+            return cls(times, prices, in_range, ticks, Positions(spacing, ()), [0] * len(times), "range")
         return _merged(cls, (places, times, prices, in_range, ticks), liquidity, spacing)
 
     def before(self, time: int) -> tuple[PoolState, TickMap]:
@@ -162,7 +161,7 @@ class PoolPath:
     def state(self, index: int) -> tuple[PoolState, TickMap]:
         """Return price, liquidity and tick after an event, and the ticks initialized then."""
         state = PoolState(self.sqrt_prices[index], self.liquidities[index], self.ticks[index])
-        return state, self.positions.after(int(self.versions[index]))
+        return state, self.positions.after(self.versions[index])
 
 
 def _merged(cls: type[PoolPath], swaps: tuple[Any, ...], liquidity: Any, spacing: int) -> PoolPath:
@@ -194,9 +193,7 @@ def _merged(cls: type[PoolPath], swaps: tuple[Any, ...], liquidity: Any, spacing
         raise DataError("a liquidity table holds no mint before the last swap", next_step=_LIQUIDITY_NEXT)
     positions.check(version, ticks[-1], in_range[-1], int(times[-1]))
     stamped, moved, liquids, at, versions = zip(*events, strict=True)
-    return cls(
-        np.array(stamped, dtype=np.int64), moved, liquids, at, positions, np.array(versions, dtype=np.int64), "ticks"
-    )
+    return cls(np.array(stamped, dtype=np.int64), moved, liquids, at, positions, versions, "ticks")
 
 
 def _places(frame: Any) -> npt.NDArray[np.int64]:

@@ -74,20 +74,20 @@ class Safeguarded:
         self._events = [
             (log, event) for log in history.logs if (event := vault.contract.decode_log(log.fields)) is not None
         ]
-        self._bucket = Turnover(vault.safeguards.turnover_wad, vault.period)
+        self._turnover, self._used_wad = Turnover.every(vault.safeguards.turnover_wad, vault.period), 0
         self._previous: int | None = None
 
     def left_wad(self, epoch: int) -> int:
         """Return what may be traded in an accepted epoch; epochs are asked for in their order, from the first."""
         before = epoch if self._previous is None else self._previous
-        self._bucket, self._previous = self._bucket.after(epoch - before), epoch
-        return self._bucket.left_wad
+        self._used_wad, self._previous = self._turnover.after(self._used_wad, epoch - before), epoch
+        return self._turnover.limit_wad - self._used_wad
 
     def count(self, swapped: Event, twap_x128: int, nav: int) -> None:
         """Count an epoch's swap."""
         amount = int(swapped.args["amountIn"])
         notional = risk_value(amount, twap_x128) if swapped.args["riskIn"] else amount
-        self._bucket = self._bucket.counting(notional, nav)
+        self._used_wad = self._turnover.counting(self._used_wad, notional, nav)
 
     def stopped(self, log: Log) -> bool:
         """Return whether trading was stopped before the transaction of a log.
