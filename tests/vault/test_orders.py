@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from eth_utils.crypto import keccak
 
 from tests.contracts.test_client import book_of, verb
 from tests.contracts.test_deploy import mining
@@ -13,7 +14,8 @@ from tests.fixtures.vault import ALICE, BOB, VaultSetup
 from vaultkit.chain.account import Signer
 from vaultkit.errors import DataError, Reverted, RpcRefused, SettingsError
 from vaultkit.vault.client import VaultClient
-from vaultkit.vault.orders import Amount, Filled, Orders, Quote
+from vaultkit.vault.orders import Orders
+from vaultkit.vault.quote import Amount, Filled, Quote
 
 DOLLAR = 10**6
 ALICES = Signer.devnet(ALICE)
@@ -159,6 +161,43 @@ def test_amounts_are_written_for_people():
     assert str(Amount(1, 18, "WETH")) == "0.000000000000000001 WETH"
 
 
+def recode(vault: VaultSetup, token: str, code: str) -> str:
+    """Give a token other code, in a block of its own since simulations begin from the last one; return what it had."""
+    had = vault.rpc.call("eth_getCode", [token, "latest"])
+    vault.rpc.call("anvil_setCode", [token, code])
+    vault.devnet.mine()
+    return str(had)
+
+
+def test_what_a_token_refused_is_claimed_later_by_anybody_and_one_token_does_not_hold_the_other(
+    vault: VaultSetup, orders: Orders
+):
+    me = ALICES.address
+    frozen = vault.rpc.call("eth_getCode", [vault.create("FrozenToken").address, "latest"])
+    with pytest.raises(DataError, match="owes this account nothing"):
+        orders.claim(me)
+    healthy = recode(vault, vault.asset.address, frozen)
+    filled = fill(vault, orders, orders.redeem_in_kind(me, 10**17))
+    assert set(units(filled.arrives)) == {"WETH"}
+    with pytest.raises(Reverted, match="Frozen"):
+        orders.claim(me)
+    for slot, keys in ((6, (vault.risk.address, me)), (7, (vault.risk.address,))):  # as if WETH had refused too
+        place = slot.to_bytes(32, "big")
+        for key in keys:
+            place = keccak(int(key, 16).to_bytes(32, "big") + place)
+        vault.rpc.call("anvil_setStorageAt", [vault.vault.address, f"0x{place.hex()}", f"0x{10**15:064x}"])
+    vault.devnet.mine()
+    quote = orders.claim(me)
+    assert "still cannot be paid (Frozen)" in quote.worst_case
+    assert units(fill(vault, orders, quote).arrives) == {"WETH": 10**15}
+    recode(vault, vault.asset.address, healthy)
+    owed = vault.vault.call("owed", vault.asset.address, me)
+    before = vault.asset.call("balanceOf", me)
+    filled = fill(vault, orders, orders.claim(Signer.devnet(BOB).address, me), Signer.devnet(BOB))
+    assert units(filled.arrives) == {"USDC": owed} and vault.asset.call("balanceOf", me) - before == owed > 0
+    assert vault.vault.call("totalOwed", vault.asset.address) == 0
+
+
 # -- verbs
 
 
@@ -182,6 +221,8 @@ def test_verbs_move_money_in_human_units(vault: VaultSetup, words: list[str], ca
         assert run("redeem", "100")["left"] == {"iVAULT": "100.000000000000"}
         assert run("redeem", "100", "--router", "--slippage-bps", "10")["arrived"] == {"USDC": "100.000000"}
         left = run("redeem-in-kind", "all")
+        assert verb("claim", *words, "--yes", "--json") == DataError.exit_code
+        assert "owes this account nothing" in capsys.readouterr().out
     assert vault.vault.call("balanceOf", ALICES.address) == 0
     assert float(left["arrived"]["USDC"]) == pytest.approx(2500.5 - 500.25 - 200, abs=1e-4)
 

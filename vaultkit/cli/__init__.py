@@ -39,6 +39,7 @@ VERBS = (
     "withdraw",
     "redeem",
     "redeem-in-kind",
+    "claim",
     "status",
     "keeper",
     "audit",

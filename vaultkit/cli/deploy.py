@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vaultkit.cli.endpoint import RpcOption
 from vaultkit.cli.output import JsonFlag, emit, emit_rows, stderr, stdout
 from vaultkit.cli.redteam import BlockSecondsOption, StepOption
 from vaultkit.cli.train import StoreOption
-from vaultkit.cli.wallet import BookOption, KeystoreOption, PassphraseOption, RpcOption
+from vaultkit.cli.wallet import BookOption, KeystoreOption, PassphraseOption
 
 if TYPE_CHECKING:
     from vaultkit.book import AddressBook

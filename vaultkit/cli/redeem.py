@@ -2,48 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vaultkit.cli.wallet import (
-    AccountOption,
-    BookOption,
-    JsonFlag,
-    KeystoreOption,
-    PassphraseOption,
-    ReceiverOption,
-    RpcOption,
-    Wallet,
-    YesFlag,
-)
+from vaultkit.cli.wallet import ReceiverOption, Wallet, order
+
+if TYPE_CHECKING:
+    from vaultkit.vault.quote import Quote
 
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the application."""
-    app.command("redeem")(redeem)
+    order(app, "redeem", redeem)
 
 
 def redeem(
+    wallet: Wallet,
     shares: Annotated[str, typer.Argument(help="Shares to give back, like 1000, or 'all'.")],
-    rpc: RpcOption = None,
-    book: BookOption = None,
-    keystore: KeystoreOption = None,
-    passphrase_file: PassphraseOption = None,
-    account: AccountOption = 1,
     receiver: ReceiverOption = None,
     router: Annotated[
         bool, typer.Option("--router", help="Sell through the exit router, which reverts below a floor of your own.")
     ] = False,
     slippage_bps: Annotated[int, typer.Option(help="With --router: how far below the quote the floor is.")] = 50,
-    yes: YesFlag = False,
-    as_json: JsonFlag = False,
-) -> None:
+) -> Quote:
     """Leave for the asset: the shares' part of the risk token is sold."""
-    wallet = Wallet(rpc, book, keystore, passphrase_file, account)
     me, units, orders = wallet.signer.address, wallet.shares(shares), wallet.orders
     if router:
-        quote = orders.cash_out(me, units, slippage_bps=slippage_bps, receiver=receiver)
-    else:
-        quote = orders.redeem(me, units, receiver)
-    wallet.settle(quote, yes=yes, as_json=as_json)
+        return orders.cash_out(me, units, slippage_bps=slippage_bps, receiver=receiver)
+    return orders.redeem(me, units, receiver)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vaultkit.cli.endpoint import RpcOption
 from vaultkit.cli.output import JsonFlag, emit_rows, stderr, stdout
 from vaultkit.cli.train import StoreOption
-from vaultkit.cli.wallet import BookOption, RpcOption
+from vaultkit.cli.wallet import BookOption
 
 if TYPE_CHECKING:
     from vaultkit.book import AddressBook, PoolBook

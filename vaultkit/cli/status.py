@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vaultkit.cli.endpoint import RpcOption
 from vaultkit.cli.output import JsonFlag, emit, emit_rows, stdout
-from vaultkit.cli.wallet import BookOption, RpcOption
+from vaultkit.cli.wallet import BookOption
 
 if TYPE_CHECKING:
     from vaultkit.book import PoolBook

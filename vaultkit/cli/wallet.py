@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -15,19 +17,8 @@ from vaultkit.cli.output import JsonFlag, emit, stderr, stdout
 if TYPE_CHECKING:
     from vaultkit.chain.account import Signer
     from vaultkit.vault.client import VaultClient
-    from vaultkit.vault.orders import Amount, Orders, Quote
-
-__all__ = [
-    "AccountOption",
-    "BookOption",
-    "JsonFlag",
-    "KeystoreOption",
-    "PassphraseOption",
-    "ReceiverOption",
-    "RpcOption",
-    "Wallet",
-    "YesFlag",
-]
+    from vaultkit.vault.orders import Orders
+    from vaultkit.vault.quote import Amount, Quote
 
 BookOption = Annotated[Path | None, typer.Option("--book", help="Address book; build/devnet/book.json by default.")]
 KeystoreOption = Annotated[Path | None, typer.Option("--keystore", help="Encrypted key file of the account.")]
@@ -133,6 +124,45 @@ class Wallet:
         emit(
             {**rows, "gas used": f"{filled.gas_used:,}", "transactions": "\n".join(filled.transactions)}, as_json=False
         )
+
+
+def order(app: typer.Typer, name: str, quote: Callable[..., Quote]) -> None:
+    """Add a verb that explains, asks, signs and sends what ``quote`` answers.
+
+    Parameters
+    ----------
+    quote
+        Takes the wallet, then the verb's own arguments and options; its docstring is the verb's help. The wallet's
+        options, ``--yes`` and ``--json`` are added to them.
+    """
+
+    def verb(
+        rpc: RpcOption = None,
+        book: BookOption = None,
+        keystore: KeystoreOption = None,
+        passphrase_file: PassphraseOption = None,
+        account: AccountOption = 1,
+        yes: YesFlag = False,
+        as_json: JsonFlag = False,
+        **own: Any,
+    ) -> None:
+        wallet = Wallet(rpc, book, keystore, passphrase_file, account)
+        wallet.settle(quote(wallet, **own), yes=yes, as_json=as_json)
+
+    _, *asked = _typed(quote)
+    shared = [one for one in _typed(verb) if one.name != "own"]
+    own = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*asked, *shared)]
+    typed: Any = verb
+    typed.__signature__, typed.__doc__ = inspect.Signature(own), quote.__doc__
+    typed.__annotations__ = {one.name: one.annotation for one in own}
+    app.command(name)(typed)
+
+
+def _typed(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return a function's parameters with their annotations as objects."""
+    hints = get_type_hints(function, localns={"Quote": object}, include_extras=True)
+    found = inspect.signature(function).parameters.values()
+    return [one.replace(annotation=hints[one.name]) for one in found]
 
 
 def _plain(amounts: tuple[Amount, ...]) -> dict[str, str]:

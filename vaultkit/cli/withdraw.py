@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vaultkit.cli.wallet import (
-    AccountOption,
-    BookOption,
-    JsonFlag,
-    KeystoreOption,
-    PassphraseOption,
-    ReceiverOption,
-    RpcOption,
-    Wallet,
-    YesFlag,
-)
+from vaultkit.cli.wallet import ReceiverOption, Wallet, order
+
+if TYPE_CHECKING:
+    from vaultkit.vault.quote import Quote
 
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the application."""
-    app.command("withdraw")(withdraw)
+    order(app, "withdraw", withdraw)
 
 
 def withdraw(
+    wallet: Wallet,
     amount: Annotated[str, typer.Argument(help="Assets to take out, like 1000 or 0.5.")],
-    rpc: RpcOption = None,
-    book: BookOption = None,
-    keystore: KeystoreOption = None,
-    passphrase_file: PassphraseOption = None,
-    account: AccountOption = 1,
     receiver: ReceiverOption = None,
-    yes: YesFlag = False,
-    as_json: JsonFlag = False,
-) -> None:
+) -> Quote:
     """Take an exact amount of the asset out, simulated and explained before it is signed."""
-    wallet = Wallet(rpc, book, keystore, passphrase_file, account)
-    wallet.settle(
-        wallet.orders.withdraw(wallet.signer.address, wallet.assets(amount), receiver), yes=yes, as_json=as_json
-    )
+    return wallet.orders.withdraw(wallet.signer.address, wallet.assets(amount), receiver)

@@ -2,96 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from vaultkit.chain.abi import Contract, load_abi
 from vaultkit.chain.account import Signer, send
 from vaultkit.chain.rpc import quantity
-from vaultkit.errors import DataError, SettingsError
-from vaultkit.units import PIPS, from_units, mul_div
+from vaultkit.errors import DataError, Reverted, SettingsError
+from vaultkit.units import PIPS, mul_div
 from vaultkit.vault.client import VaultClient
+from vaultkit.vault.quote import Amount, Filled, Quote
 from vaultkit.vault.simulate import Call, moved_by, simulate
 
 STRESS_PIPS: Final = 10_000
 """Move of the pool's price against the holder for which a worst case without a floor is told: 1 %."""
 
 _NO_PERMIT: Final = (0, bytes(32), bytes(32))
-
-
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """An amount of one token in its smallest units."""
-
-    units: int
-    decimals: int
-    symbol: str
-
-    def __str__(self) -> str:
-        text = f"{from_units(self.units, self.decimals):,f}"
-        return f"{text.rstrip('0').rstrip('.') if '.' in text else text} {self.symbol}"
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """An order as the chain would fill it now.
-
-    Parameters
-    ----------
-    action
-        What is asked, in a few words.
-    leaves, arrives
-        What the account gives and what the receiver gets, as simulated at ``block_number``.
-    least
-        Least of each token that the receiver gets, or None where nothing bounds it.
-    worst_case
-        One or two sentences.
-    calls
-        What is sent, in order.
-    gas_used, gas_price_wei
-        As simulated, and the newest block's base fee.
-    """
-
-    action: str
-    account: str
-    receiver: str
-    block_number: int
-    leaves: tuple[Amount, ...]
-    arrives: tuple[Amount, ...]
-    least: tuple[Amount, ...] | None
-    worst_case: str
-    calls: tuple[Call, ...]
-    gas_used: int
-    gas_price_wei: int
-    sign: Callable[[Signer], tuple[Call, ...]] | None = None
-
-    def sentences(self) -> tuple[str, ...]:
-        """Return the order in plain words, one thought each."""
-        to = "" if self.receiver == self.account else f" to {self.receiver}"
-        ether = f"{from_units(self.gas_used * self.gas_price_wei, 18):.6f}"
-        return (
-            f"{self.action}, simulated at block {self.block_number}.",
-            f"Leaves {self.account}: {_list(self.leaves)}.",
-            f"Arrives{to}: {_list(self.arrives)}.",
-            f"Worst case: {self.worst_case}",
-            f"{len(self.calls)} transaction{'s' if len(self.calls) > 1 else ''}: "
-            f"{', then '.join(call.says for call in self.calls)}; about {self.gas_used:,} gas, {ether} ETH now.",
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """What a sent order did, measured by the tokens' own events."""
-
-    leaves: tuple[Amount, ...]
-    arrives: tuple[Amount, ...]
-    transactions: tuple[str, ...]
-    gas_used: int
-
-
-def _list(amounts: Sequence[Amount]) -> str:
-    return " and ".join(str(amount) for amount in amounts) or "nothing"
 
 
 class Orders:
@@ -243,6 +170,41 @@ class Orders:
         action = "Redeem through the exit router"
         quote = self._quote(action, account, receiver, [allow, cash(floor)], least, words)
         return replace(quote, calls=(cash(floor),), sign=sign)
+
+    def claim(self, account: str, receiver: str | None = None) -> Quote:
+        """Quote paying out what the vault owes ``receiver``, or the account itself, of either token.
+
+        Raises
+        ------
+        DataError
+            When nothing is owed.
+        Reverted
+            When no token that is owed can be paid yet; one that can be is not held by the other.
+        """
+        vault, pool = self._client.vault, self._client.book.pool
+        to = receiver or account
+        owed = {token: int(vault.call("owed", token, to)) for token in (pool.asset, pool.risk)}
+        calls = {token: self._call("claim", token, to) for token, amount in owed.items() if amount}
+        if not calls:
+            raise DataError(
+                "the vault owes this account nothing",
+                where=to,
+                next_step="Rewards and exits are paid at once; only what a token refused to pay waits for a claim",
+            )
+        refused: dict[str, Reverted] = {}
+        for token, call in calls.items():
+            try:
+                simulate(self._rpc, account, [call])
+            except Reverted as error:
+                refused[token] = error
+        if len(refused) == len(calls):
+            raise next(iter(refused.values()))
+        paid = [token for token in calls if token not in refused]
+        least = tuple(self._amount(token, owed[token]) for token in paid)
+        words = f"all of it arrives at {to} or nothing happens; what is owed waits without a time limit."
+        for token, error in refused.items():
+            words += f" {self._amount(token, owed[token])} still cannot be paid ({error.name}) and stays owed."
+        return self._quote("Claim what is owed", account, receiver, [calls[token] for token in paid], least, words)
 
     def fill(self, signer: Signer, quote: Quote, *, timeout_seconds: float = 60.0) -> Filled:
         """Sign and send a quote's transactions, and return what the tokens' events say was moved.

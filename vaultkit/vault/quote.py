@@ -1,0 +1,84 @@
+"""An order as the chain would fill it, in plain words, and what it did once it was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from vaultkit.chain.account import Signer
+from vaultkit.units import from_units
+from vaultkit.vault.simulate import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """An amount of one token in its smallest units."""
+
+    units: int
+    decimals: int
+    symbol: str
+
+    def __str__(self) -> str:
+        text = f"{from_units(self.units, self.decimals):,f}"
+        return f"{text.rstrip('0').rstrip('.') if '.' in text else text} {self.symbol}"
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """An order as the chain would fill it now.
+
+    Parameters
+    ----------
+    action
+        What is asked, in a few words.
+    leaves, arrives
+        What the account gives and what the receiver gets, as simulated at ``block_number``.
+    least
+        Least of each token that the receiver gets, or None where nothing bounds it.
+    worst_case
+        One or two sentences.
+    calls
+        What is sent, in order.
+    gas_used, gas_price_wei
+        As simulated, and the newest block's base fee.
+    """
+
+    action: str
+    account: str
+    receiver: str
+    block_number: int
+    leaves: tuple[Amount, ...]
+    arrives: tuple[Amount, ...]
+    least: tuple[Amount, ...] | None
+    worst_case: str
+    calls: tuple[Call, ...]
+    gas_used: int
+    gas_price_wei: int
+    sign: Callable[[Signer], tuple[Call, ...]] | None = None
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return the order in plain words, one thought each."""
+        to = "" if self.receiver == self.account else f" to {self.receiver}"
+        ether = f"{from_units(self.gas_used * self.gas_price_wei, 18):.6f}"
+        return (
+            f"{self.action}, simulated at block {self.block_number}.",
+            f"Leaves {self.account}: {_list(self.leaves)}.",
+            f"Arrives{to}: {_list(self.arrives)}.",
+            f"Worst case: {self.worst_case}",
+            f"{len(self.calls)} transaction{'s' if len(self.calls) > 1 else ''}: "
+            f"{', then '.join(call.says for call in self.calls)}; about {self.gas_used:,} gas, {ether} ETH now.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What a sent order did, measured by the tokens' own events."""
+
+    leaves: tuple[Amount, ...]
+    arrives: tuple[Amount, ...]
+    transactions: tuple[str, ...]
+    gas_used: int
+
+
+def _list(amounts: Sequence[Amount]) -> str:
+    return " and ".join(str(amount) for amount in amounts) or "nothing"
