@@ -134,7 +134,7 @@ class ArtefactManifest(Manifest):
         KZG commitments to the weight columns as they stand at the head of every proof, 64 bytes each, hex with 0x.
     output_bound
         Largest magnitude of an output that the circuit can give, as a signed integer at ``output_scale``.
-    rows, logrows, pk_bytes, proof_seconds, verifier_bytes, stage_seconds
+    rows, logrows, pk_bytes, proof_bytes, proof_seconds, verifier_bytes, stage_seconds
         Measured when it was built.
     verify_gas
         Of one transaction that verifies a proof on a local chain; None where it was not measured.
@@ -167,6 +167,7 @@ class ArtefactManifest(Manifest):
     verifier_bytes: int = 0
     verifier_code_hash: str | None = None
     verify_gas: int | None = None
+    proof_bytes: int = 0
     stage_seconds: dict[str, float] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
 

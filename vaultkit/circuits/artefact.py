@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -27,6 +28,7 @@ from vaultkit.circuits.settings import (
     generate_settings,
     read_settings,
     require_same_circuit,
+    require_smallest_logrows,
     write_settings,
 )
 from vaultkit.circuits.srs import ceremony_srs, local_srs
@@ -117,6 +119,13 @@ def build_artefact(
     try:
         manifest = _build(module, partial, design, fidelity, srs_dir, weights, ceremony, pinned, on_chain, progress)
         replace_folder(partial, out)
+    except (OSError, SafetensorError) as error:
+        raise CircuitError(
+            "an artefact cannot be written",
+            got=str(error),
+            where=out.name,
+            next_step="Free some disk space or check the permissions; what was there before remains",
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return manifest
@@ -164,6 +173,7 @@ def _settings(onnx: Path, folder: Path, shape: CircuitShape, pinned: Path | None
     else:
         settings = read_settings(pinned)
         logrows = int(settings["run_args"]["logrows"])
+        require_smallest_logrows(settings)
         require_same_circuit(settings, generate_settings(onnx, shape, logrows=logrows))
     write_settings(settings, folder / "settings.json")
     return settings
@@ -205,6 +215,7 @@ def _manifest(
         verifier_bytes=keys.verifier.size,
         verifier_code_hash=keys.verifier.code_hash,
         verify_gas=gas,
+        proof_bytes=len(keys.proofs[0][0]),
         stage_seconds=keys.stage_seconds,
         versions={name: version(name) for name in ("torch", "onnx", "onnxruntime", "numpy")},
     )

@@ -30,6 +30,7 @@ from vaultkit.circuits.curve import (
     interpolate,
     points,
     root_of_unity,
+    string_bytes,
     weighted_sum,
 )
 from vaultkit.errors import UnsafeSrs
@@ -148,7 +149,7 @@ def check_string(raw: bytes) -> int:
     """
     logrows = int.from_bytes(raw[:4], "little")
     rows = 1 << min(logrows, 32)
-    if len(raw) < 4 or len(raw) != 4 + 2 * rows * G1_BYTES + 2 * G2_BYTES:
+    if len(raw) < 4 or len(raw) != string_bytes(min(logrows, 32)):
         raise UnsafeSrs("a reference string has the wrong length", got=len(raw), expected=f"that of 2**{logrows} rows")
     start = 4 + rows * G1_BYTES
     powers, lagrange = points(raw[4:start]), points(raw[start : start + rows * G1_BYTES])

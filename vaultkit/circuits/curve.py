@@ -25,6 +25,11 @@ _ZERO: Final = (1, 1, 0)
 _WINDOW_BITS: Final = 8
 
 
+def string_bytes(logrows: int) -> int:
+    """Return the length of a reference string: powers in G1, the same in Lagrange form, and two points of G2."""
+    return 4 + 2 * (G1_BYTES << logrows) + 2 * G2_BYTES
+
+
 def coordinate(raw: bytes) -> int:
     """Return the number that 32 bytes encode.
 

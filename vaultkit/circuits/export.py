@@ -46,7 +46,7 @@ ALLOWED_OPERATORS: Final = frozenset(
 """What ezkl proves cheaply and `vaultkit.circuits.emulator` reproduces exactly. ``Mul`` only by a constant."""
 
 INSTEAD: Final = {
-    "Abs": "Use relu(x) + relu(-x)",
+    "Abs": "Use relu(x) + relu(-1.0 * x)",
     "ArgMax": "Give every score as an output and compare them in the contract",
     "AveragePool": "Use a linear layer with equal weights",
     "BatchNormalization": "Fold it into the linear layer before it",
@@ -56,10 +56,11 @@ INSTEAD: Final = {
     "Elu": "Use relu",
     "Erf": "Use relu in the place of gelu",
     "Exp": "Predict the logarithm and compare it with a constant",
-    "HardSigmoid": "Use clamp(x / 6 + 0.5, 0, 1)",
-    "LeakyRelu": "Use relu(x) - a * relu(-x)",
+    "HardSigmoid": "Use clamp(0.16666667 * x + 0.5, 0, 1)",
+    "LeakyRelu": "Use relu(x) - a * relu(-1.0 * x)",
     "Max": "Use b + relu(a - b)",
     "Min": "Use a - relu(a - b)",
+    "Neg": "Multiply by -1.0",
     "Sigmoid": "Use clamp(0.25 * x + 0.5, 0, 1), or compare the logit with a constant",
     "Slice": "Choose the window's columns with zero weights",
     "Softmax": "Compare the logits; for two classes their difference is one linear layer",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import selectors
 import signal
 import subprocess
@@ -22,7 +21,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from vaultkit.errors import EnvelopeExceeded, ProverFailed, ProverTimeout
+from vaultkit.circuits.advice import error_of, error_of_death, spoken_lines
+from vaultkit.errors import ArtefactMismatch, ProverFailed, ProverTimeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,24 @@ class StepResult:
 def ezkl_version() -> str:
     """Return the installed version without loading the library."""
     return version("ezkl")
+
+
+def require_version(made_with: str, where: str) -> None:
+    """Check that an artefact was made with the installed ezkl: its keys and circuits fit no other version.
+
+    Raises
+    ------
+    ArtefactMismatch
+        When it was not.
+    """
+    if made_with != ezkl_version():
+        raise ArtefactMismatch(
+            "an artefact was made with another version of ezkl",
+            got=made_with,
+            expected=ezkl_version(),
+            where=where,
+            next_step="Compile it again, or install the version that it was made with",
+        )
 
 
 class _Worker:
@@ -90,10 +108,10 @@ class _Worker:
         alive = self.process.stdout.read(1)
         last_words = _last_words(self._log, spoken)
         if not alive:
-            raise ProverFailed("the ezkl process died", got=f"exit code {self.process.wait()}: {last_words}")
+            raise error_of_death(self.process.wait(), last_words)
         answer = json.loads(self._result.read_text())
         if "failed" in answer:
-            _raise_failure(answer["failed"], answer["message"], last_words)
+            raise error_of(answer["failed"], answer["message"], last_words)
         return [StepResult(**result) for result in answer["results"]]
 
     def kill(self) -> None:
@@ -136,8 +154,8 @@ class Workers:
             When the deadline passes; the process group has been killed.
         ProverFailed
             When ezkl raises, panics or dies; the message holds its last words.
-        EnvelopeExceeded
-            When a value left the range that the circuit can represent.
+        EnvelopeExceeded, ArtefactMismatch, DataError, CircuitError
+            When what it said is known to mean one of them, see `vaultkit.circuits.advice`.
         """
         worker = self._take()
         reusable = False
@@ -203,12 +221,4 @@ def _environment() -> dict[str, str]:
 
 def _last_words(log_path: Path, spoken: int) -> str:
     """Return the last lines of a log that came after its first ``spoken`` bytes."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", log_path.read_bytes()[spoken:].decode(errors="replace"))
-    lines = [line.strip() for line in text.splitlines() if line.strip() and "SRS for poly commit" not in line]
-    return " | ".join(lines[-3:])[-400:]
-
-
-def _raise_failure(call: str, message: str, last_words: str) -> None:
-    if "too large to be represented" in last_words:
-        raise EnvelopeExceeded("a value left the range of the circuit", got=last_words, where=call)
-    raise ProverFailed("ezkl failed", got=message[:300] + (f" ({last_words})" if last_words else ""), where=call)
+    return " | ".join(spoken_lines(log_path.read_bytes()[spoken:].decode(errors="replace"))[-3:])[-400:]

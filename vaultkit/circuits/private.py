@@ -18,7 +18,7 @@ from vaultkit.circuits.artefact import replace_folder
 from vaultkit.circuits.emulator import Emulator
 from vaultkit.circuits.evidence import proof_commitments
 from vaultkit.circuits.export import check_graph, check_operators, export_onnx, read_model, write_onnx
-from vaultkit.circuits.ezkl_calls import ezkl_version
+from vaultkit.circuits.ezkl_calls import ezkl_version, require_version
 from vaultkit.circuits.sealed import SALT_LIMBS, PrivateProof, seal
 from vaultkit.circuits.settings import DEFAULT_SHAPE, CircuitShape, Privacy, generate_settings, write_settings
 from vaultkit.circuits.srs import ceremony_srs, local_srs
@@ -69,7 +69,7 @@ class PrivateManifest(Manifest):
         Raises
         ------
         ArtefactMismatch
-            When it is no private circuit, or a file is missing, linked or changed.
+            When it is no private circuit, is another ezkl's, or a file is missing, linked or changed.
         """
         again = "Build it again with vaultkit.circuits.private.build_private"
         text, digest = read_folder(folder, ArtefactMismatch, again)
@@ -79,6 +79,7 @@ class PrivateManifest(Manifest):
             raise ArtefactMismatch("a folder holds no private circuit", where=folder.name, next_step=again) from error
         check_digest(manifest, digest, folder, ArtefactMismatch, again)
         check_files(folder, manifest.files, ArtefactMismatch, again)
+        require_version(manifest.ezkl_version, folder.name)
         return manifest
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vaultkit.circuits.emulator import Emulator
 from vaultkit.circuits.evidence import CircuitPaths, proof_commitments, proof_steps, read_proof, split_instances
-from vaultkit.circuits.ezkl_calls import StepResult, Workers
+from vaultkit.circuits.ezkl_calls import StepResult, Workers, require_version
 from vaultkit.circuits.proving_key import require_key
 from vaultkit.circuits.srs import find_srs, require_safe_srs
 from vaultkit.errors import DataError, ProofInvalid, ProverFailed, ProverTimeout
@@ -60,7 +60,7 @@ class LocalProver:
         EnvelopeExceeded
             When an input is outside the clip bound.
         ArtefactMismatch
-            When the artefact or its structured reference string was changed.
+            When the artefact or its structured reference string was changed, or is another ezkl's.
         UnsafeSrs
             When the artefact must not be used on this prover's chain.
         ProverTimeout, ProverFailed
@@ -70,6 +70,7 @@ class LocalProver:
         """
         ends = time.monotonic() + job.deadline_seconds
         manifest = ArtefactManifest.load(job.artefact)
+        require_version(manifest.ezkl_version, job.artefact.name)
         if self._chain_id is not None:
             require_safe_srs(manifest.srs, self._chain_id)
         expected = expected_outputs(job, manifest)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from vaultkit.circuits.emulator import Emulator
 from vaultkit.circuits.evidence import CircuitPaths
+from vaultkit.circuits.ezkl_calls import require_version
 from vaultkit.circuits.keys import Keys, make_keys
 from vaultkit.circuits.srs import find_srs
 from vaultkit.circuits.verifier import compile_verifier
@@ -60,11 +61,12 @@ def rebuild(artefact: Path, *, onnx: Path | None = None) -> Rebuilt:
     Raises
     ------
     ArtefactMismatch
-        When the artefact was changed, or its reference string is missing.
+        When the artefact was changed or made with another version of ezkl, or its reference string is missing.
     ExportMismatch, ProofInvalid, ProverFailed, ProverTimeout, CircuitError
         As a build would.
     """
     manifest = ArtefactManifest.load(artefact)
+    require_version(manifest.ezkl_version, artefact.name)
     with tempfile.TemporaryDirectory(prefix="vaultkit-rebuild-") as name:
         folder = Path(name)
         for source in _SOURCES:

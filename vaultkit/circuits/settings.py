@@ -175,6 +175,26 @@ def smallest_logrows(settings: Settings) -> int:
     return logrows
 
 
+def require_smallest_logrows(settings: Settings) -> None:
+    """Check that settings ask for as many rows as the kit would give them.
+
+    With fewer, ezkl lays a circuit over many more columns, which makes a verifier that no chain deploys, or hangs.
+
+    Raises
+    ------
+    CircuitError
+        When they do not.
+    """
+    logrows, needed = int(settings["run_args"]["logrows"]), smallest_logrows(settings)
+    if logrows != needed:
+        raise CircuitError(
+            "pinned settings have another logrows than their circuit needs",
+            got=logrows,
+            expected=needed,
+            next_step="Compile with `vaultkit compile --fresh`",
+        )
+
+
 def require_same_circuit(pinned: Settings, generated: Settings) -> None:
     """Check that an ONNX file fits settings made for another training run of the same architecture.
 

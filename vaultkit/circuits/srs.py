@@ -13,6 +13,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from vaultkit.circuits.curve import string_bytes
 from vaultkit.circuits.ezkl_calls import Step, run_steps
 from vaultkit.errors import ArtefactMismatch, UnsafeSrs
 from vaultkit.manifest import SrsInfo, sha256_of
@@ -57,7 +58,13 @@ _KNOWN: Final = {
 
 
 def local_srs(folder: Path, logrows: int) -> tuple[Path, SrsInfo]:
-    """Return the locally generated string of ``folder``, made if absent: ``kzg<k>.srs``, kind ``unsafe-local``."""
+    """Return the locally generated string of ``folder``, made if absent: ``kzg<k>.srs``, kind ``unsafe-local``.
+
+    Raises
+    ------
+    UnsafeSrs
+        When the one that is there has not the length of its kind.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"kzg{logrows}.srs"
     if not path.is_file():
@@ -65,6 +72,14 @@ def local_srs(folder: Path, logrows: int) -> tuple[Path, SrsInfo]:
         step = Step("gen_srs", {"srs_path": str(partial.resolve()), "logrows": logrows})
         run_steps([step], deadline_seconds=30 + 2.0 ** (logrows - 12))
         os.replace(partial, path)
+    if path.stat().st_size != string_bytes(logrows):
+        raise UnsafeSrs(
+            "a reference string has the wrong length",
+            got=f"{path.stat().st_size} bytes",
+            expected=f"{string_bytes(logrows)} for 2**{logrows} rows",
+            where=path.name,
+            next_step="Delete it: a local one is made again",
+        )
     return path, SrsInfo(kind="unsafe-local", logrows=logrows, sha256=sha256_of(path))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vaultkit.circuits.emulator import Emulator
 from vaultkit.circuits.evidence import CircuitPaths, proof_commitments, verify_step, write_proof
-from vaultkit.circuits.ezkl_calls import run_steps
+from vaultkit.circuits.ezkl_calls import require_version, run_steps
 from vaultkit.circuits.srs import find_srs
 from vaultkit.errors import ProofInvalid, ProverFailed
 from vaultkit.manifest import ArtefactManifest
@@ -26,11 +26,21 @@ def verify_proof(artefact: Path, proof: Proof, *, deadline_seconds: float = 60.0
     ProofInvalid
         When the proof is another model's, of another statement, or wrong.
     ArtefactMismatch
-        When the artefact was changed.
+        When the artefact was changed, or made with another version of ezkl.
     EnvelopeExceeded
         When the inputs are outside the clip bound.
     """
     manifest = ArtefactManifest.load(artefact)
+    require_version(manifest.ezkl_version, artefact.name)
+    if (
+        manifest.proof_bytes and len(proof.proof) != manifest.proof_bytes
+    ):  # ezkl itself passes over what follows a proof
+        raise ProofInvalid(
+            "a proof has the wrong length",
+            got=f"{len(proof.proof)} bytes",
+            expected=manifest.proof_bytes,
+            where=artefact.name,
+        )
     found = proof_commitments(proof.proof, len(manifest.commitments))
     if found != manifest.commitments:
         raise ProofInvalid(
