@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from eth_utils.crypto import keccak
 
 from tests.contracts.test_client import book_of, verb
 from tests.fixtures.vault import DELAY, PERIOD, VaultSetup
@@ -68,6 +69,41 @@ def test_safeguards_say_how_they_stand(vault: VaultSetup):
     vault.transact(vault.actors.owner, vault.vault, "scheduleResume")
     found = overview(vault).guarded
     assert found.stopped and found.resumable_at == vault.now() + DELAY
+
+
+def test_the_drawdown_s_distance_is_where_the_contract_stops(vault: VaultSetup):
+    vault.redeploy(safeguards=Safeguards(drawdown_wad=WAD // 100))
+    vault.deposit(vault.actors.alice, 200_000 * DOLLAR)
+    vault.keep(100)
+    vault.trade(buy_risk=True, amount=2_000_000 * DOLLAR)
+    vault.devnet.mine(vault.now() + 4_000)
+    receipt = vault.keep(100)
+    at = overview(vault).guarded.drawdown
+    # The market has risen since, so the last accepted epoch has set the peak, at the value before its trade.
+    event, before = vault.events(receipt)["Rebalanced"], int(receipt["blockNumber"], 16) - 1
+    idle, held = (token.call("balanceOf", vault.vault.address, block=before) for token in (vault.asset, vault.risk))
+    shares = vault.vault.call("totalSupply", block=before) + 10**6
+    assert at is not None
+    assert at.peak_x96 == (idle + (held * event["twapX128"] >> 128) + 1) * 2**96 // shares > 2**96 // 10**6
+    snapshot = vault.devnet.snapshot()
+    for percent, stops in ((0.9, False), (1.2, True)):  # of the vault's value is taken away, around a limit of 1 %
+        taken = vault.risk.call("balanceOf", vault.vault.address) * int(percent * 10) // 1_000
+        place = keccak(int(vault.vault.address, 16).to_bytes(32, "big") + (3).to_bytes(32, "big"))
+        held = vault.risk.call("balanceOf", vault.vault.address) - taken
+        vault.rpc.call("anvil_setStorageAt", [vault.risk.address, f"0x{place.hex()}", f"0x{held:064x}"])
+        epoch = vault.close_epoch()
+        vault.allow(epoch, 128)
+        told = overview(vault).guarded.drawdown
+        assert told is not None and (told.left_wad == 0) == stops == (told.fallen_wad > WAD // 100)
+        vault.rebalance(epoch, 128)
+        assert vault.vault.call("stopped") == stops
+        vault.devnet.revert(snapshot)
+        snapshot = vault.devnet.snapshot()
+
+
+def test_a_vault_without_a_drawdown_stop_says_nothing_of_it(vault: VaultSetup):
+    vault.redeploy(safeguards=Safeguards(drawdown_wad=0))
+    assert overview(vault).guarded.drawdown is None
 
 
 def test_the_next_reward_is_what_the_next_epoch_pays(vault: VaultSetup):

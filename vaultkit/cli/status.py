@@ -13,6 +13,7 @@ from vaultkit.cli.wallet import BookOption
 
 if TYPE_CHECKING:
     from vaultkit.book import PoolBook
+    from vaultkit.vault.guarded import Guarded
     from vaultkit.vault.overview import Overview
 
 
@@ -103,6 +104,7 @@ def describe(overview: Overview, pool: PoolBook) -> dict[str, Any]:
             "turnover_left": wad(guarded.turnover_left_wad),
             "turnover_limit_a_day": wad(limits.turnover_wad),
             "drawdown_limit": wad(limits.drawdown_wad) if limits.drawdown_wad else None,
+            **_drawdown(guarded, pool, overview.share_decimals),
         },
         "limits": {
             "weight": [wad(policy.min_weight_wad), wad(policy.max_weight_wad)],
@@ -121,6 +123,25 @@ def describe(overview: Overview, pool: PoolBook) -> dict[str, Any]:
         },
         "break_even": asdict(overview.break_even),
         "trusted": list(overview.trusted),
+    }
+
+
+def _drawdown(guarded: Guarded, pool: PoolBook, share_decimals: int) -> dict[str, Any]:
+    """Return how far a share is from the stop, or nothing where there is none."""
+    from vaultkit.units import Q96, from_units
+
+    at = guarded.drawdown
+    if at is None:
+        return {}
+    peak, stop = (
+        f"{from_units(value * 10**share_decimals // Q96, pool.asset_decimals):f}"
+        for value in (at.peak_x96, at.stop_x96)
+    )
+    return {
+        "share_value_at_peak": peak,
+        "fallen_from_peak": f"{from_units(at.fallen_wad, 18):f}",
+        "drawdown_stops_at": stop,
+        "fall_left_until_stop": f"{from_units(at.left_wad, 18):f}",
     }
 
 

@@ -202,8 +202,8 @@ class Orders:
         paid = [token for token in calls if token not in refused]
         least = tuple(self._amount(token, owed[token]) for token in paid)
         words = f"all of it arrives at {to} or nothing happens; what is owed waits without a time limit."
-        for token, error in refused.items():
-            words += f" {self._amount(token, owed[token])} still cannot be paid ({error.name}) and stays owed."
+        for token, refusal in refused.items():
+            words += f" {self._amount(token, owed[token])} still cannot be paid ({refusal.name}) and stays owed."
         return self._quote("Claim what is owed", account, receiver, [calls[token] for token in paid], least, words)
 
     def fill(self, signer: Signer, quote: Quote, *, timeout_seconds: float = 60.0) -> Filled:

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from vaultkit.chain.abi import Contract, Event, load_abi
 from vaultkit.chain.rpc import quantity
@@ -16,7 +16,8 @@ from vaultkit.trade import Policy, Reason
 from vaultkit.units import PIPS, Q128, mul_div
 from vaultkit.vault.break_even import YEAR_SECONDS, BreakEven, break_even
 from vaultkit.vault.client import VaultClient, VaultStatus
-from vaultkit.vault.terms import ZERO_ADDRESS, Fees, Safeguards
+from vaultkit.vault.guarded import Guarded, read_guarded
+from vaultkit.vault.terms import ZERO_ADDRESS, Fees
 
 LOG_SPAN: Final = 10_000
 """Blocks asked for at once."""
@@ -57,18 +58,6 @@ class Roles:
 
 
 @dataclass(frozen=True, slots=True)
-class Guarded:
-    """How the safeguards stand."""
-
-    limits: Safeguards
-    stopped: bool
-    resumable_at: int | None
-    withdraw_only: bool
-    missed_epochs: int
-    turnover_left_wad: int
-
-
-@dataclass(frozen=True, slots=True)
 class Overview:
     """A vault at one block.
 
@@ -77,6 +66,7 @@ class Overview:
     """
 
     status: VaultStatus
+    share_decimals: int
     share_value: int
     mean_x128: int | None
     spot_x128: int | None
@@ -108,7 +98,7 @@ def read_overview(client: VaultClient, *, epochs: int = 6, edge_a_year: float = 
     state = client.status()
     block, vault = state.block_number, client.vault
     venue = Contract(client.rpc, client.addresses.venue, load_abi("UniswapV3Venue"))
-    guarded = _guarded(client, block)
+    guarded = read_guarded(client, state)
     fees = Fees(*vault.call("fees", block=block))
     lines = _epochs(client, state, epochs)
     mean, spot = (_price(venue, name, block) for name in ("twapX128", "spotX128"))
@@ -118,9 +108,11 @@ def read_overview(client: VaultClient, *, epochs: int = 6, edge_a_year: float = 
     if mean is not None and pool.risk_is_ether:
         ether = mean / Q128 * 10.0 ** (pool.risk_decimals - pool.asset_decimals)
     roles = _roles(client, block)
+    share_decimals = int(vault.call("decimals"))
     return Overview(
         status=state,
-        share_value=int(vault.call("convertToAssets", 10 ** int(vault.call("decimals")), block=block)),
+        share_decimals=share_decimals,
+        share_value=int(vault.call("convertToAssets", 10**share_decimals, block=block)),
         mean_x128=mean,
         spot_x128=spot,
         policy=Policy(*vault.call("policy", block=block)),
@@ -145,20 +137,6 @@ def _price(venue: Contract, name: str, block: int) -> int | None:
         return int(venue.call(name, block=block))
     except Reverted:
         return None
-
-
-def _guarded(client: VaultClient, block: int) -> Guarded:
-    def get(name: str) -> Any:
-        return client.vault.call(name, block=block)
-
-    return Guarded(
-        Safeguards(*get("safeguards")),
-        get("stopped"),
-        int(get("resumableAt")) or None,
-        get("withdrawOnly"),
-        int(get("missedEpochs")),
-        int(get("turnoverLeftWad")),
-    )
 
 
 def _next_reward(fees: Fees, state: VaultStatus, elapsed: int) -> int:

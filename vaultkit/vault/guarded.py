@@ -1,0 +1,82 @@
+"""How a vault's safeguards stand: stopped or not, what it may still trade, and how far the drawdown stop is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vaultkit.chain.rpc import quantity
+from vaultkit.units import Q96, WAD, mul_div
+from vaultkit.vault.audit_marks import VIRTUAL_SHARES
+from vaultkit.vault.client import VaultClient, VaultStatus
+from vaultkit.vault.terms import Safeguards
+
+MARKS_SLOT: Final = 9
+"""Storage slot of ``VaultSafeguards._marks``: the peak in its lower 128 bits, the high-water mark above."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawdown:
+    """A share's value now and at its peak, asset units per share times ``2**96``, and where trading stops."""
+
+    peak_x96: int
+    value_x96: int
+    stop_x96: int
+
+    @property
+    def fallen_wad(self) -> int:
+        """Fall from the peak, 18 decimals; zero at or above it."""
+        return _fall_wad(self.peak_x96, self.value_x96)
+
+    @property
+    def left_wad(self) -> int:
+        """Fall from the present value at which the next accepted epoch stops trading; zero where it is reached."""
+        return _fall_wad(self.value_x96, self.stop_x96)
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """How the safeguards stand; ``drawdown`` is None where the vault has no such stop."""
+
+    limits: Safeguards
+    stopped: bool
+    resumable_at: int | None
+    withdraw_only: bool
+    missed_epochs: int
+    turnover_left_wad: int
+    drawdown: Drawdown | None
+
+
+def read_guarded(client: VaultClient, state: VaultStatus) -> Guarded:
+    """Return how the safeguards stand at the block of ``state``.
+
+    Notes
+    -----
+    The peak has no getter and is read from the vault's storage.
+    """
+    block = state.block_number
+
+    def get(name: str) -> Any:
+        return client.vault.call(name, block=block)
+
+    limits = Safeguards(*get("safeguards"))
+    return Guarded(
+        limits,
+        get("stopped"),
+        int(get("resumableAt")) or None,
+        get("withdrawOnly"),
+        int(get("missedEpochs")),
+        int(get("turnoverLeftWad")),
+        _drawdown(client, state, limits.drawdown_wad) if limits.drawdown_wad else None,
+    )
+
+
+def _drawdown(client: VaultClient, state: VaultStatus, limit_wad: int) -> Drawdown:
+    word = client.rpc.call("eth_getStorageAt", [state.vault, hex(MARKS_SLOT), hex(state.block_number)])
+    peak = quantity(word, client.rpc) % 2**128
+    value = mul_div(state.total_assets + 1, Q96, state.total_supply + VIRTUAL_SHARES)
+    return Drawdown(peak, value, mul_div(peak, WAD - limit_wad, WAD))
+
+
+def _fall_wad(start: int, end: int) -> int:
+    return max(0, WAD - end * WAD // start) if start else 0
