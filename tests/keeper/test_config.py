@@ -10,9 +10,19 @@ import pytest
 
 from vaultkit.cli import main
 from vaultkit.errors import SettingsError
-from vaultkit.keeper.config import TEMPLATE, KeeperConfig, load_config
+from vaultkit.keeper.config import KeeperConfig, load_config
+from vaultkit.keeper.template import TEMPLATE
 
 GOOD = '[chain]\nrpcs = ["http://h:1/key"]\n[account]\nkeystore = "k.json"\n[[vault]]\nbook = "b.json"\n'
+
+
+CHECKSUMMED = "0x262aF152338dC2C81432CFABdb50D4037a86b854"
+
+
+def test_addresses_are_taken_with_a_right_checksum_or_without_one(tmp_path: Path) -> None:
+    for address in (CHECKSUMMED, CHECKSUMMED.lower()):
+        config = load_config(written(tmp_path, GOOD + f'beneficiary = "{address}"\n'))
+        assert config.vault[0].beneficiary == address
 
 
 def written(folder: Path, text: str) -> Path:
@@ -42,12 +52,22 @@ def test_the_template_is_valid_and_its_comments_are_the_defaults(tmp_path: Path)
         (GOOD.replace('rpcs = ["http://h:1/key"]', "rpcs = []"), "chain.rpcs"),
         (GOOD + "[private]\nfallback = 'perhaps'\n", "private.fallback: input should be 'none' or 'public'"),
         ("[chain", "is not TOML"),
+        (GOOD.replace("http://h:1/key", "h:1/key"), "chain.rpcs.0: not a URL like"),
+        (GOOD.replace("http://h:1/key", "ftp://h:1/key"), "chain.rpcs.0: not a URL like"),
+        (GOOD.replace("http://h:1/key", "http://h:port/key"), "chain.rpcs.0: not a URL like"),
+        (GOOD.replace('"http://h:1/key"', '"http://h:1/key", "http://h:1/key"'), "chain: an endpoint stands twice"),
+        (GOOD.replace("[account]", "quorum = 2\n[account]"), "chain: a quorum of 2 does not fit 1 rpcs"),
+        (GOOD + '[operation]\nwebhooks = ["nowhere"]\n', "operation.webhooks.0: not a URL like"),
+        (GOOD.replace("[[vault]]", "[vault]"), "vault: one of several tables: write .*double brackets"),
+        (GOOD + 'beneficiary = "0x12"\n', "vault.0.beneficiary: not an address: 0x and forty"),
+        (GOOD + f'beneficiary = "{CHECKSUMMED.replace("d", "D")}"\n', "the address is mistyped"),
+        (GOOD + f'beneficiary = "0x{"0" * 40}"\n', "zero address"),
     ],
 )
 def test_a_mistake_is_named_by_its_key_and_without_any_value_of_a_url(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(SettingsError, match=said) as refused:
         load_config(written(tmp_path, text))
-    assert "http://h" not in str(refused.value)
+    assert "/key" not in str(refused.value)
 
 
 def test_paths_start_at_the_files_folder_and_url_parts_are_secrets(tmp_path: Path) -> None:

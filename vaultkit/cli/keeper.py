@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vaultkit.cli import keeper_checks
+from vaultkit.cli.keeper_settings import ask_passphrase, read_book, settings_of, signer_of
 from vaultkit.cli.output import JsonFlag, emit, emit_rows, stderr, stdout
-from vaultkit.cli.secrets import PASSPHRASE_VARIABLE, read_passphrase
+from vaultkit.cli.secrets import PASSPHRASE_VARIABLE
 
 if TYPE_CHECKING:
     from vaultkit.book import AddressBook, VaultBook
     from vaultkit.keeper.config import KeeperConfig
     from vaultkit.keeper.facts import Settled
     from vaultkit.keeper.monitor import Monitor
-    from vaultkit.keeper.redact import Redactor
-    from vaultkit.keeper.signing import AccountSigner
     from vaultkit.keeper.state import Work
 
 BookOption = Annotated[Path | None, typer.Option(help="Address book; build/devnet/book.json by default.")]
@@ -60,37 +59,8 @@ def run(
     as_json: JsonFlag = False,
 ) -> None:
     """Keep epochs until stopped by SIGTERM, or until --epochs were accepted."""
-    import signal
-    import threading
-    from contextlib import nullcontext
-
-    from vaultkit.keeper.process import open_process
-    from vaultkit.keeper.redact import Redactor
-
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    redactor = Redactor()
-    if config is None:
-        settings = settings_of(rpc, keystore, book, artefact, passphrase_file, beneficiary, metrics_port)
-    else:
-        from vaultkit.keeper.config import load_config
-
-        settings = load_config(config)
-    signer = signer_of(settings, redactor)
-
-    def settled(vault: VaultBook, fact: Settled, work: Work | None) -> None:
-        row = summary(fact, work)
-        _say(row if len(settings.vault) == 1 else {**row, "vault": vault.vault}, as_json)
-
-    with open_process(settings, signer, redactor, settled, journal) as process:
-        for monitor, path in zip(process.monitors, process.journals, strict=True):
-            _say({"event": "ready", "keeper": signer.address, "vault": monitor.vault, "journal": path.name}, as_json)
-        with live_view(process.monitors) if live and not as_json else nullcontext():
-            process.fleet.run(epochs, stop)
-        accepted = sum(keeper.state.accepted for keeper in process.keepers)
-        missed = sum(keeper.state.missed for keeper in process.keepers)
-    _say({"event": "stopped", "accepted": accepted, "missed": missed}, as_json)
+    settings = settings_of(config, rpc, keystore, book, artefact, passphrase_file, beneficiary, metrics_port)
+    keep(settings, journal, epochs, live=live, as_json=as_json)
 
 
 def once(
@@ -104,22 +74,86 @@ def once(
     config: ConfigOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Keep one epoch, the one that is open or the next to close, and stop."""
-    run(rpc, keystore, book, artefact, passphrase_file, beneficiary, 1, journal, None, config, False, as_json)
+    """Keep one epoch, the one that is open or the next to close, and stop: with an error where it was missed."""
+    from vaultkit.errors import KeeperError
+    from vaultkit.keeper.facts import Miss
+
+    settings = settings_of(config, rpc, keystore, book, artefact, passphrase_file, beneficiary, None)
+    found = keep(settings, journal, 1, accepted=False, as_json=as_json)
+    excused = (Miss.NOT_RUNNING, Miss.KEPT_BY_ANOTHER)
+    missed = [
+        f"epoch {fact.epoch}: {fact.reason}" for fact in found if not fact.accepted and fact.reason not in excused
+    ]
+    if missed:
+        raise KeeperError("an epoch was missed", got="; ".join(missed), next_step="See `vaultkit keeper status`")
+
+
+def keep(
+    settings: KeeperConfig,
+    journal: Path | None,
+    epochs: int | None,
+    *,
+    accepted: bool = True,
+    live: bool = False,
+    as_json: bool = False,
+) -> list[Settled]:
+    """Keep until stopped, or until every vault had so many epochs accepted, or tried; return what was settled."""
+    import signal
+    import threading
+    from contextlib import nullcontext
+
+    from vaultkit.keeper.process import open_process
+    from vaultkit.keeper.redact import Redactor
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    redactor, found = Redactor(), list[Any]()
+    signer = signer_of(settings, redactor)
+
+    def settled(vault: VaultBook, fact: Settled, work: Work | None) -> None:
+        found.append(fact)
+        row = summary(fact, work)
+        _say(row if len(settings.vault) == 1 else {**row, "vault": vault.vault}, as_json)
+
+    with open_process(settings, signer, redactor, settled, journal) as process:
+        for monitor, path in zip(process.monitors, process.journals, strict=True):
+            _say({"event": "ready", "keeper": signer.address, "vault": monitor.vault, "journal": path.name}, as_json)
+        with live_view(process.monitors) if live and not as_json else nullcontext():
+            process.fleet.run(epochs, stop, accepted=accepted)
+    kept = sum(fact.accepted for fact in found)
+    _say({"event": "stopped", "accepted": kept, "missed": len(found) - kept}, as_json)
+    return found
 
 
 def status(
     book: BookOption = None,
     journal: JournalOption = None,
-    last: Annotated[int, typer.Option(help="Epochs shown.")] = 20,
+    config: ConfigOption = None,
+    last: Annotated[int, typer.Option(min=1, help="Epochs shown.")] = 20,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show what the journal says: epochs accepted and missed with their reasons, and the epoch at hand."""
+    """Show what the journal says: epochs accepted and missed with their reasons, and the epoch at hand.
+
+    With --config, one for every vault of the file, and as JSON one object a line.
+    """
+    if config is None or journal is not None:
+        show_journal(journal or newest_journal(read_book(book), default_folder()), last, as_json)
+        return
+    from vaultkit.keeper.config import load_config
+    from vaultkit.keeper.process import books_of, folder_of
+
+    settings = load_config(config)
+    for found in books_of(settings):
+        show_journal(newest_journal(found, folder_of(settings)), last, as_json)
+
+
+def show_journal(path: Path, last: int, as_json: bool) -> None:
+    """Print what one journal says."""
     from vaultkit.keeper.facts import Settled
     from vaultkit.keeper.journal import read_journal
     from vaultkit.keeper.state import fold
 
-    path = journal or newest_journal(_book(book))
     binding, entries = read_journal(path)
     state = fold(entry.fact for entry in entries)
     settled = [entry for entry in entries if isinstance(entry.fact, Settled)]
@@ -153,7 +187,7 @@ def init_key(
     """Make an account for a keeper and store its key encrypted; the key itself is shown nowhere."""
     from vaultkit.keeper.keys import create_keystore, fund_locally
 
-    address = create_keystore(keystore, _passphrase(passphrase_file, confirm=True))
+    address = create_keystore(keystore, ask_passphrase(passphrase_file, confirm=True))
     if fund_rpc is not None:
         fund_locally(fund_rpc, address)
     emit({"address": address, "keystore": keystore.name}, as_json=as_json)
@@ -166,12 +200,12 @@ def default_folder() -> Path:
     return build_dir() / "keeper"
 
 
-def newest_journal(book: AddressBook) -> Path:
+def newest_journal(book: AddressBook, folder: Path) -> Path:
     """Return the journal of a book's vault that was written last, or the name that the first one would have."""
     from vaultkit.keeper.process import journal_name
 
-    found = sorted(default_folder().glob(journal_name(book, "0x*")), key=lambda path: path.stat().st_mtime)
-    return found[-1] if found else default_folder() / journal_name(book, "0xnone")
+    found = sorted(folder.glob(journal_name(book, "0x*")), key=lambda path: path.stat().st_mtime)
+    return found[-1] if found else folder / journal_name(book, "0xnone")
 
 
 def summary(fact: Settled, work: Work | None) -> dict[str, Any]:
@@ -188,71 +222,6 @@ def summary(fact: Settled, work: Work | None) -> dict[str, Any]:
 def vars_of(fact: Settled) -> dict[str, Any]:
     """Return the fields of a settled epoch."""
     return {"epoch": fact.epoch, "accepted": fact.accepted, "reason": fact.reason, "detail": fact.detail}
-
-
-def _book(path: Path | None) -> AddressBook:
-    from vaultkit.book import AddressBook
-    from vaultkit.settings import build_dir
-
-    return AddressBook.load(path or build_dir() / "devnet" / "book.json")
-
-
-def settings_of(
-    rpc: str | None,
-    keystore: Path | None,
-    book: Path | None,
-    artefact: Path | None,
-    passphrase_file: Path | None,
-    beneficiary: str | None,
-    port: int | None,
-) -> KeeperConfig:
-    """Return the configuration that options stand for: one endpoint, one keystore, one vault.
-
-    Raises
-    ------
-    SettingsError
-        When there is neither a configuration file nor an endpoint and a keystore.
-    """
-    from vaultkit.errors import SettingsError
-    from vaultkit.keeper.config import AccountTable, ChainTable, KeeperConfig, OperationTable, VaultTable
-    from vaultkit.settings import build_dir
-
-    if rpc is None or keystore is None:
-        raise SettingsError(
-            "the keeper was told neither its endpoint nor its key",
-            next_step="Give --config FILE (see `vaultkit keeper init`), or --rpc and --keystore",
-        )
-    path = book or build_dir() / "devnet" / "book.json"
-    return KeeperConfig(
-        chain=ChainTable(rpcs=(rpc,), chain_id=_book(path).chain_id, poll_seconds=0.05),
-        account=AccountTable(keystore=keystore, passphrase_file=passphrase_file),
-        vault=(VaultTable(book=path, artefact=artefact, beneficiary=beneficiary),),
-        operation=OperationTable(port=port),
-    )
-
-
-def signer_of(settings: KeeperConfig, redactor: Redactor) -> AccountSigner:
-    """Return the configured account: a keystore or Ape account decrypted here, or a remote signer."""
-    from vaultkit.chain.account import Signer
-    from vaultkit.chain.rpc import HttpRpc
-    from vaultkit.keeper.signing import RemoteSigner, ape_keystore
-
-    account = settings.account
-    for secret in settings.secrets():
-        redactor.add(secret)
-    if account.remote is not None and account.address is not None:
-        return RemoteSigner(HttpRpc(account.remote, settings.chain.timeout_seconds), account.address)
-    keystore = account.keystore or ape_keystore(account.ape or "")
-    passphrase = _passphrase(account.passphrase_file)
-    redactor.add(passphrase)
-    return Signer.from_keystore(keystore, passphrase)
-
-
-def _passphrase(file: Path | None, *, confirm: bool = False) -> str:
-    found = read_passphrase(file)
-    if found is not None:
-        return found
-    return str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True))
 
 
 @contextmanager

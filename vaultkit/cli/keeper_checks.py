@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,13 +29,15 @@ def init(
 ) -> None:
     """Write a commented configuration file; one that exists is kept."""
     from vaultkit.errors import SettingsError
-    from vaultkit.keeper.config import TEMPLATE
+    from vaultkit.keeper.template import TEMPLATE
 
     try:
         with path.open("x") as file:
             file.write(TEMPLATE)
     except FileExistsError:
         raise SettingsError("there is a file already", where=path.name, next_step="Name another one") from None
+    except OSError as error:
+        raise SettingsError("the file cannot be written", got=error.strerror, where=str(path)) from error
     emit(
         {"configuration": str(path), "next": f"edit it, then `vaultkit keeper doctor --config {path}`"}, as_json=as_json
     )
@@ -50,14 +53,15 @@ def doctor(config: ConfigOption = Path("keeper.toml"), as_json: JsonFlag = False
     settings = load_config(config)
     redactor = Redactor(*settings.secrets())
     found = [(name, ok, redactor.text(said)) for name, ok, said in examine(settings, _address(settings, redactor))]
-    if as_json:
-        print(json.dumps([{"check": name, "passed": ok, "found": said} for name, ok, said in found]))
-    else:
-        rows = [(name, "yes" if ok else "NO", said) for name, ok, said in found]
-        emit_rows(("check", "passed", "found"), rows, as_json=False)
     failed = [name for name, ok, _ in found if not ok]
+    if as_json:
+        checks = [{"check": name, "passed": ok, "found": said} for name, ok, said in found]
+        print(json.dumps({"passed": not failed, "checks": checks}))
+        raise typer.Exit(SettingsError.exit_code if failed else 0)
+    rows = [(name, "yes" if ok else "NO", said) for name, ok, said in found]
+    emit_rows(("check", "passed", "found"), rows, as_json=False)
     if failed:
-        raise SettingsError("the keeper cannot run", got=", ".join(failed), where=config.name)
+        raise SettingsError("the keeper is not ready", got=", ".join(failed), where=config.name)
 
 
 def replay(
@@ -103,27 +107,33 @@ def economics(
         reward_wei=table.reward_wei if reward_wei is None else reward_wei,
         machine_wei_an_hour=table.machine_wei_an_hour if machine_wei_an_hour is None else machine_wei_an_hour,
     )
-    ether: Callable[[int | None], Any] = lambda wei: "none" if wei is None else f"{wei / 10**18:.9f}"  # noqa: E731
-    columns = ("epoch", "outcome", "paid, asset units", "reward", "gas used", "gas", "machine", "proof s", "profit")
-    rows = [
-        (e.epoch, e.reason, e.reward, ether(e.reward_wei), e.gas_used, ether(e.gas_wei), ether(e.machine_wei),
-         f"{e.proof_seconds:.2f}", ether(e.profit_wei))
-        for e in found.epochs
-    ]  # fmt: skip
-    gas_price = found.break_even_gas_price_wei
     totals = {
-        "profit, ether": ether(found.profit_wei),
-        "break-even reward an accepted epoch, ether": ether(found.break_even_reward_wei),
-        "break-even gas price, gwei": "none" if gas_price is None else f"{gas_price / 10**9:.6f}",
+        "profit_wei": found.profit_wei,
+        "break_even_reward_wei": found.break_even_reward_wei,
+        "break_even_gas_price_wei": found.break_even_gas_price_wei,
     }
     if as_json:
-        print(json.dumps({**totals, "epochs": [dict(zip(columns, row, strict=True)) for row in rows]}))
+        epochs = [{**asdict(epoch), "profit_wei": epoch.profit_wei} for epoch in found.epochs]
+        print(json.dumps({**totals, "epochs": epochs}))
         return
-    emit_rows(columns, rows, as_json=False, title="Ether by epoch")
-    emit(totals, as_json=False)
+    gwei: Callable[[int | None], str] = lambda wei: "none" if wei is None else f"{wei / 10**9:,.0f}"  # noqa: E731
+    rows = [
+        (e.epoch, e.reason, e.reward, gwei(e.reward_wei), f"{e.gas_used:,}", gwei(e.gas_wei), gwei(e.machine_wei),
+         gwei(e.profit_wei))
+        for e in found.epochs
+    ]  # fmt: skip
+    columns = ("epoch", "outcome", "paid", "reward", "gas used", "gas", "machine", "profit")
+    emit_rows(columns, rows, as_json=False, title="Gwei by epoch; paid by the vault in its asset's smallest units")
+    price = found.break_even_gas_price_wei
+    words = {
+        "profit, gwei": gwei(found.profit_wei),
+        "break-even reward an accepted epoch, gwei": gwei(found.break_even_reward_wei),
+        "break-even gas price, gwei": "none" if price is None else f"{price / 10**9:.6f}",
+    }
+    emit(words, as_json=False)
 
 
 def _address(settings: Any, redactor: Any) -> Callable[[], str]:
-    from vaultkit.cli.keeper import signer_of
+    from vaultkit.cli.keeper_settings import signer_of
 
     return lambda: signer_of(settings, redactor).address

@@ -1,19 +1,46 @@
-"""One TOML file that says everything about a keeper process; `TEMPLATE` is what ``vaultkit keeper init`` writes."""
+"""One TOML file that says everything about a keeper process; see `vaultkit.keeper.template`."""
 
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from eth_utils.address import is_checksum_address
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vaultkit.circuits.providers import ProverSettings
 from vaultkit.errors import SettingsError
 
 Positive = Annotated[int, Field(gt=0)]
-Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
+
+
+def _an_address(value: str) -> str:
+    if not re.fullmatch("0x[0-9a-fA-F]{40}", value):
+        raise ValueError("not an address: 0x and forty hexadecimal digits")
+    if value[2:] not in (value[2:].lower(), value[2:].upper()) and not is_checksum_address(value):
+        raise ValueError("the address is mistyped: its upper and lower case do not fit")
+    if not int(value, 16):
+        raise ValueError("the zero address is nobody's")
+    return value
+
+
+def _a_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError("not a URL like http://host:8545")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_an_address)]
+Url = Annotated[str, AfterValidator(_a_url)]
 
 
 class _Table(BaseModel):
@@ -23,12 +50,21 @@ class _Table(BaseModel):
 class ChainTable(_Table):
     """Endpoints of the one chain that the process works on."""
 
-    rpcs: Annotated[tuple[str, ...], Field(min_length=1)]
+    rpcs: Annotated[tuple[Url, ...], Field(min_length=1)]
     quorum: Positive | None = None
     chain_id: Positive = 31337
     block_seconds: Annotated[float, Field(gt=0)] = 12.0
     poll_seconds: Annotated[float, Field(gt=0)] = 0.5
     timeout_seconds: Annotated[float, Field(gt=0, le=10)] = 5.0
+
+    @model_validator(mode="after")
+    def _possible(self) -> ChainTable:
+        count = len(self.rpcs)
+        if len(set(self.rpcs)) < count:
+            raise ValueError("an endpoint stands twice in rpcs and would be believed twice")
+        if self.quorum is not None and not count // 2 < self.quorum <= count:
+            raise ValueError(f"a quorum of {self.quorum} does not fit {count} rpcs: take more than half of them")
+        return self
 
 
 class AccountTable(_Table):
@@ -36,7 +72,7 @@ class AccountTable(_Table):
 
     keystore: Path | None = None
     ape: str | None = None
-    remote: str | None = None
+    remote: Url | None = None
     address: Address | None = None
     passphrase_file: Path | None = None
 
@@ -76,7 +112,7 @@ class LimitsTable(_Table):
 class PrivateTable(_Table):
     """Private endpoints for trades; without any they are public."""
 
-    endpoints: tuple[str, ...] = ()
+    endpoints: tuple[Url, ...] = ()
     fallback: Literal["none", "public"] = "none"
     patience_blocks: Positive = 6
 
@@ -86,7 +122,7 @@ class OperationTable(_Table):
 
     folder: Path | None = None
     port: Annotated[int, Field(ge=0, le=65_535)] | None = None
-    webhooks: tuple[str, ...] = ()
+    webhooks: tuple[Url, ...] = ()
 
 
 class EconomicsTable(_Table):
@@ -108,6 +144,13 @@ class KeeperConfig(_Table):
     operation: OperationTable = OperationTable()
     economics: EconomicsTable = EconomicsTable()
 
+    @field_validator("vault", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            raise ValueError("one of several tables: write [[vault]], in double brackets")
+        return value
+
     def limit_fields(self) -> dict[str, Any]:
         """Return the limits as fields of `vaultkit.keeper.actions.Config`."""
         limits = self.limits
@@ -128,8 +171,6 @@ class KeeperConfig(_Table):
 
     def secrets(self) -> tuple[str, ...]:
         """Return the parts of configured URLs that must never be shown."""
-        from urllib.parse import urlsplit
-
         urls = (*self.chain.rpcs, *self.private.endpoints, *self.operation.webhooks, self.account.remote or "")
         found = []
         for parts in map(urlsplit, urls):
@@ -170,7 +211,8 @@ def _refusal(error: ValidationError, path: Path) -> SettingsError:
         hint = f"Did you mean {close[0]}" if close else f"Known here: {', '.join(known)}"
         return SettingsError(f"{where} is not a setting{more}", where=path.name, next_step=hint)
     # The value itself is left out: it may be a URL with credentials.
-    return SettingsError(f"{where or 'the file'}: {first['msg'].lower()}{more}", where=path.name)
+    said = first["msg"].removeprefix("Value error, ")
+    return SettingsError(f"{where or 'the file'}: {said[0].lower()}{said[1:]}{more}", where=path.name)
 
 
 def _names(location: tuple[int | str, ...]) -> list[str]:
@@ -199,65 +241,3 @@ def _rooted(config: KeeperConfig, folder: Path) -> KeeperConfig:
     operation = config.operation.model_copy(update={"folder": root(config.operation.folder)})
     prover = config.prover.model_copy(update={"backend": root(config.prover.backend)})
     return config.model_copy(update={"vault": vaults, "account": account, "prover": prover, "operation": operation})
-
-
-TEMPLATE: Final = """\
-# Configuration of `vaultkit keeper`. Check it with `vaultkit keeper doctor --config THIS`,
-# start with `vaultkit keeper run --config THIS`. Commented values are the defaults.
-
-[chain]
-rpcs = ["http://127.0.0.1:8545"]   # several of different operators are believed only where they agree
-# quorum = 1                       # endpoints that must agree; more than half where left out
-# chain_id = 31337                 # any other chain is refused
-# block_seconds = 12.0             # an alarm is raised after three without a block
-# poll_seconds = 0.5
-# timeout_seconds = 5.0
-
-[account]                          # exactly one of keystore, ape and remote
-keystore = "keeper.json"           # made by `vaultkit keeper init-key`
-# ape = "alias"                    # made by `ape accounts generate alias`
-# remote = "http://127.0.0.1:9000" # a service that answers eth_signTransaction
-# address = "0x..."                # the remote signer's account
-# passphrase_file = "passphrase"   # else VAULTKIT_PASSPHRASE, else a prompt
-
-[[vault]]                          # one table for every vault
-book = "book.json"                 # written by `vaultkit deploy`
-# artefact = "folder"              # the book's where left out
-# beneficiary = "0x..."            # bound into proofs; the sending account where left out
-# store = "data/local"             # an index that every window must agree with; kept up by the keeper
-
-[limits]
-# confirmations = 2
-# bump_blocks = 4                  # blocks without a receipt before fees rise by a tenth
-# bumps = 6
-# proofs = 2                       # proofs started for an epoch before it is given up
-# proof_seconds = 120.0
-# tip_gwei = 1.0
-# fee_cap_gwei = 200.0             # above it the epoch is missed as gas_above_budget
-# gas_budget_ether_a_day = 0.0     # zero: no limit
-# reverts_a_day = 3                # then the keeper halts
-# low_balance_transactions = 20
-
-[private]
-# endpoints = []                   # trades go to these alone
-# fallback = "none"                # "public": publish after patience_blocks; cancellations are always public
-# patience_blocks = 6
-
-[prover]
-# provider = "local"               # "command": an external ezkl, as one built for GPUs; "ray": a cluster
-# workers = 1                      # proofs made at the same time
-# command = ["ezkl"]
-# gpu = true                       # whether the command needs a GPU and its backend
-# backend = "icicle"               # folder of the ICICLE backend; from the environment where left out
-# address = "auto"                 # of the Ray cluster; one on this machine alone where left out
-# cpus = 1.0                       # processors that a proof on the cluster asks for
-
-[operation]
-# folder = "keeper"                # journals, logs and status.json
-# port = 9464                      # /health, /status and /metrics on loopback
-# webhooks = []                    # alarms are posted as JSON
-
-[economics]
-# reward_wei = 0                   # what an accepted epoch earns you by agreement, beside the vault's own reward
-# machine_wei_an_hour = 0
-"""

@@ -1,21 +1,23 @@
-"""Checks of everything that a keeper needs before it runs; nothing is signed and no journal is changed."""
+"""Checks of everything that a keeper needs before it runs; nothing is signed, and no journal is made or changed."""
 
 from __future__ import annotations
 
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vaultkit.chain.rpc import HttpRpc, chain_id, quantity
-from vaultkit.errors import ArtefactMismatch, SettingsError, VaultkitError, WrongChain
+from vaultkit.errors import ArtefactMismatch, PortBusy, RpcRefused, SettingsError, VaultkitError, WrongChain
 from vaultkit.keeper.assemble import binding_of, check_pins, vault_of
 from vaultkit.keeper.config import KeeperConfig, VaultTable
 from vaultkit.keeper.journal import read_journal
 from vaultkit.keeper.lock import KeeperLock
 from vaultkit.keeper.monitor import TRADE_GAS
-from vaultkit.keeper.process import book_of, endpoints_of, folder_of, journal_name
+from vaultkit.keeper.process import book_of, books_of, endpoints_of, folder_of, journal_name, make_folder
 from vaultkit.keeper.provers import described
+from vaultkit.keeper.quorum import require_chain
 from vaultkit.manifest import ArtefactManifest
 
 FREE_BYTES = 200 * 2**20
@@ -35,12 +37,21 @@ def examine(config: KeeperConfig, address: Callable[[], str]) -> Iterator[tuple[
     for number, url in enumerate(config.chain.rpcs, 1):
         yield _checked(f"endpoint {number}", lambda url=url: _endpoint(url, config))  # type: ignore[misc]
     yield _checked("endpoints agree", lambda: _agree(config))
+    for number, url in enumerate(config.private.endpoints, 1):
+        yield _checked(f"private endpoint {number}", lambda url=url: _relay(url, config))  # type: ignore[misc]
     yield _checked("account", lambda: _balance(config, address()))
+    if config.account.passphrase_file is not None:
+        yield _checked("passphrase file", lambda: _closed(config.account.passphrase_file))
     yield _checked("prover", lambda: described(config.prover))
-    yield _checked("disk", lambda: _disk(folder_of(config)))
+    yield _checked("disk", lambda: _disk(make_folder(config)))
+    if config.operation.port:
+        yield _checked("port", lambda: _port(config.operation.port))
+    yield _checked("vaults", lambda: f"{len(books_of(config))} to keep")
     for number, table in enumerate(config.vault, 1):
         yield _checked(f"vault {number}", lambda table=table: _vault(table, config))  # type: ignore[misc]
         yield _checked(f"artefact {number}", lambda table=table: _artefact(table, config))  # type: ignore[misc]
+        if table.store is not None:
+            yield _checked(f"store {number}", lambda table=table: _store(table))  # type: ignore[misc]
         yield _checked(f"journal {number}", lambda table=table: _journal(table, config))  # type: ignore[misc]
 
 
@@ -66,6 +77,45 @@ def _endpoint(url: str, config: KeeperConfig) -> str:
 def _agree(config: KeeperConfig) -> str:
     head = endpoints_of(config).call("eth_getBlockByNumber", ["latest", False])
     return f"on block {int(head['number'], 16)}"
+
+
+def _relay(url: str, config: KeeperConfig) -> str:
+    rpc = HttpRpc(url, config.chain.timeout_seconds)
+    try:
+        require_chain([rpc], config.chain.chain_id)
+    except RpcRefused:
+        # A relay need not answer anything but transactions.
+        return f"{rpc.label} answers"
+    return f"{rpc.label} answers, on the chain"
+
+
+def _closed(file: Path | None) -> str:
+    if file is None or not file.exists():
+        raise SettingsError("there is no passphrase file", where=file.name if file else None)
+    if file.stat().st_mode & 0o007:
+        raise SettingsError(
+            "everybody on this machine can read the passphrase", where=file.name, next_step=f"chmod 600 {file.name}"
+        )
+    return "not open to everybody"
+
+
+def _port(port: int | None) -> str:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port or 0))
+        except OSError as error:
+            raise PortBusy("the metrics port is taken", got=port) from error
+    return f"{port} is free"
+
+
+def _store(table: VaultTable) -> str:
+    from vaultkit.coprocessor.store import scan
+
+    if table.store is None or not table.store.exists():
+        return "will be made"
+    scan(table.store, "uniswap_v3_swaps")
+    return "can be read"
 
 
 def _balance(config: KeeperConfig, address: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from vaultkit.errors import KeeperError
 from vaultkit.keeper.keeper import Keeper
@@ -40,21 +40,24 @@ class Fleet:
         self._keepers = list(keepers)
         self.halted: dict[int, KeeperError] = {}
 
-    def run(self, epochs: int | None, stop: threading.Event) -> None:
+    def run(self, epochs: int | None, stop: threading.Event, *, accepted: bool = True) -> None:
         """Keep until every keeper had ``epochs`` accepted by this process, all halted, or ``stop`` is set.
+
+        Where ``accepted`` is false, epochs that were tried and missed count too.
 
         Raises
         ------
         KeeperError
             At the end, when a keeper halted: the first of them.
         """
-        wanted = [None if epochs is None else keeper.state.accepted + epochs for keeper in self._keepers]
+        count: Callable[[Keeper], int] = lambda keeper: keeper.state.accepted if accepted else keeper.attempted  # noqa: E731
+        wanted = [None if epochs is None else count(keeper) + epochs for keeper in self._keepers]
         turns = [(0.0, index) for index in range(len(self._keepers))]
         try:
             while turns and not stop.is_set():
                 due, index = heapq.heappop(turns)
                 keeper, goal = self._keepers[index], wanted[index]
-                if goal is not None and keeper.state.accepted >= goal:
+                if goal is not None and count(keeper) >= goal:
                     keeper.monitor.stopped()
                     continue
                 pause = due - time.monotonic()

@@ -60,6 +60,11 @@ class Keeper:
         Called with the epoch's last facts when it is accepted or missed.
     monitor
         Told how the keeper fares.
+
+    Attributes
+    ----------
+    attempted
+        Epochs settled by this process that closed while it ran or were still open when it began.
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class Keeper:
         self._resumed = False
         self._outage = ""
         self._nothing_at = ""
+        self.attempted = 0
 
     @property
     def state(self) -> State:
@@ -189,11 +195,11 @@ class Keeper:
         self._deeds.chain_time = seen.head.timestamp
         self._resume(seen)
         self._deeds.collect()
-        self.monitor.saw(self.state, seen, self._config)
         action = step(self.state, seen, self._config)
         if not isinstance(action, actions.Wait):
             self._journal.decided(action, seen, self._config)
         self._deeds.do(action, seen)
+        self.monitor.saw(self.state, seen, self._config)
         work = self.state.work
         if self.parts.proofs.running and (work is None or work.stage is not Stage.PROVING):
             self._log.info("proof_dropped", epoch=work.epoch if work else None)
@@ -229,6 +235,7 @@ class Keeper:
 
     def _settled(self, fact: facts.Settled, work: Work | None) -> None:
         self._outage = ""
+        self.attempted += fact.reason != facts.Miss.NOT_RUNNING
         self.monitor.settled(fact, work)
         if self._on_settled is not None:
             self._on_settled(fact, work)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -10,7 +12,7 @@ from pathlib import Path
 
 from vaultkit.book import AddressBook, VaultBook
 from vaultkit.chain.rpc import HttpRpc
-from vaultkit.errors import WrongChain
+from vaultkit.errors import SettingsError, WrongChain
 from vaultkit.keeper.assemble import Outputs, assemble, binding_of, config_of, emulated, vault_of
 from vaultkit.keeper.config import KeeperConfig, VaultTable
 from vaultkit.keeper.facts import Settled
@@ -90,6 +92,45 @@ def book_of(table: VaultTable, chain_id: int) -> AddressBook:
     return book
 
 
+def books_of(config: KeeperConfig) -> list[AddressBook]:
+    """Return the address books of all vaults.
+
+    Raises
+    ------
+    WrongChain
+        As `book_of`.
+    SettingsError
+        When one vault stands twice.
+    """
+    books = [book_of(table, config.chain.chain_id) for table in config.vault]
+    (vault, count), *_ = Counter(vault_of(book).vault.lower() for book in books).most_common(1)
+    if count > 1:
+        raise SettingsError("a vault is to be kept twice", got=vault, next_step="Leave one of its [[vault]] tables out")
+    return books
+
+
+def make_folder(config: KeeperConfig) -> Path:
+    """Return `folder_of`, which exists and can be written to.
+
+    Raises
+    ------
+    SettingsError
+        When it cannot.
+    """
+    folder = folder_of(config)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise SettingsError(
+            "the folder for journals and logs cannot be written to",
+            got=error.strerror,
+            where=folder.name,
+            next_step="Set folder in the [operation] table",
+        ) from error
+
+
 @contextmanager
 def open_process(
     config: KeeperConfig,
@@ -112,13 +153,18 @@ def open_process(
         Called with each settled epoch.
     journal
         The journal's file, where there is one vault and it is not the default one.
+
+    Raises
+    ------
+    SettingsError
+        When something configured cannot be used; what is not there or not what was pinned is named by its own error.
     """
     for secret in config.secrets():
         redactor.add(secret)
-    folder = folder_of(config)
-    folder.mkdir(parents=True, exist_ok=True)
+    if journal is not None and len(config.vault) > 1:
+        raise SettingsError("one journal cannot be named for several vaults", got=len(config.vault), where=journal.name)
+    folder, books = make_folder(config), books_of(config)
     with ExitStack() as stack:
-        books = [book_of(table, config.chain.chain_id) for table in config.vault]
         lasting = Lasting()
         dissent = partial(lasting.tell, "endpoints_differ")
         rpc = Remembering(endpoints_of(config, dissent), config.chain.poll_seconds / 2)
