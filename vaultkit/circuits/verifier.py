@@ -80,7 +80,7 @@ def compile_verifier(source: str, *, cache: Path | None = None) -> VerifierCode:
     if kept is not None and kept.is_file():
         return VerifierCode(**json.loads(kept.read_text()))
     name = f"contracts/Verifier_{digest[:12]}.sol"
-    code = _compiled(_standard_json(name, source), name)
+    code = _compiled(standard_json(name, source), name)
     if code.size > MAX_VERIFIER_BYTES:
         raise CircuitError(
             "a verifier is too long to be deployed",
@@ -137,7 +137,8 @@ def _receipt(chain: Devnet, transaction_hash: str) -> dict[str, Any]:
     return receipt
 
 
-def _standard_json(name: str, source: str) -> str:
+def standard_json(name: str, source: str) -> str:
+    """Return the compiler's input for one source, with the settings of ``contracts/ape-config.yaml``."""
     settings = {
         "optimizer": {"enabled": True, "runs": _OPTIMIZER_RUNS},
         "evmVersion": _EVM_VERSION,
