@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from vaultkit.models.price import one_thread
+from vaultkit.models.net import one_thread
 
 _ROWS: Final = 1_024
 """Rows that are used at most, evenly spaced."""

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from vaultkit.errors import DataError
 from vaultkit.models.credit.binary import two_classes
-from vaultkit.models.price import one_thread
+from vaultkit.models.net import one_thread
 
 Floats = npt.NDArray[np.float64]
 
