@@ -198,6 +198,7 @@ def test_the_last_swap_of_a_block_counts_and_negative_means_are_floored() -> Non
         frame([(100, 1), (99, 2)]),
         frame([(100, 1)], tick=[None]),
         frame([(100, 1)], timestamp=[None]),
+        frame([(100, 1), (101, 2)], address=[bytes(20), bytes(19) + b"\x01"]),
     ],
 )
 def test_rows_that_make_no_series_are_refused(bad: pl.DataFrame) -> None:

@@ -34,7 +34,8 @@ def features(store: Path, block: int, pool: PoolBook) -> list[object]:
     series = moment.ticks()
     windows = series.windows(spec, [series.end_time, series.end_time - 60])
     swaps = moment.scan("uniswap_v3_swaps").select(pl.col("amount0_float").abs().sum(), pl.len()).collect().rows()
-    return [windows.tolist(), swaps, moment.scan("blocks").collect().height, series.end_time]
+    bars = moment.bars(120, volatility_bars=4).rows()
+    return [windows.tolist(), swaps, bars, moment.scan("blocks").collect().height, series.end_time]
 
 
 def test_no_feature_of_a_block_changes_when_later_blocks_change(

@@ -63,9 +63,13 @@ class TickSeries:
         Raises
         ------
         DataError
-            When there is no row, a row lacks a value, or rows are out of order.
+            When there is no row, a row lacks a value, rows are out of order or of several pools.
         """
         needed = ["timestamp", "tick", "liquidity", "amount0_float", "amount1_float"]
+        if "address" in frame.lazy().collect_schema():
+            pools = frame.lazy().select(pl.col("address").n_unique()).collect().item()
+            if pools > 1:
+                raise DataError("swaps of several pools make no series", got=f"{pools} pools", next_step="Filter one")
         rows = frame.lazy().select(needed).collect()
         if rows.height == 0:
             raise DataError("there is no swap to make a series of", next_step="Index a range that has some")

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from vaultkit.coprocessor.bars import TickSeries
+from vaultkit.coprocessor.research import research_bars
 from vaultkit.coprocessor.store import scan
 from vaultkit.manifest import Anchor
 
@@ -37,6 +38,12 @@ class Moment:
     def ticks(self) -> TickSeries:
         """Return the pool's ticks up to the block, known until its timestamp and not after."""
         return TickSeries.from_swaps(self.scan("uniswap_v3_swaps"), end_time=self.timestamp)
+
+    def bars(self, bar_seconds: int, *, volatility_bars: int = 24) -> pl.DataFrame:
+        """Return research bars up to the block, as `vaultkit.coprocessor.research.research_bars` does."""
+        swaps = self.scan("uniswap_v3_swaps").collect()
+        series = TickSeries.from_swaps(swaps, end_time=self.timestamp)
+        return research_bars(swaps, series, bar_seconds, volatility_bars=volatility_bars)
 
 
 def as_of(store: Path, block: int, *, anchor: Anchor = "single") -> Moment:
