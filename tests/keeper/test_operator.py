@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
+import sqlite3
 import threading
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from vaultkit.errors import ProverFailed, SettingsError
 from vaultkit.keeper.config import AccountTable, ChainTable, KeeperConfig, OperationTable, PrivateTable, VaultTable
 from vaultkit.keeper.doctor import examine
 from vaultkit.keeper.fleet import Fleet
-from vaultkit.keeper.process import books_of, make_folder
+from vaultkit.keeper.journal import Journal
+from vaultkit.keeper.process import books_of, journal_name, make_folder
 from vaultkit.protocols import Proof, ProofJob
 
 
@@ -102,3 +104,13 @@ def test_options_beside_a_file_and_a_passphrase_without_a_terminal_are_refused(
     monkeypatch.setattr("sys.stdin", io.StringIO())
     with pytest.raises(SettingsError, match="no terminal to ask"):
         ask_passphrase(None)
+
+
+def test_a_doctor_names_a_journal_that_the_keeper_would_refuse(bench: KeeperBench, tmp_path: Path) -> None:
+    config = config_of(bench, tmp_path, operation=OperationTable(folder=tmp_path))
+    path = tmp_path / journal_name(bench.book, bench.binding.anchor)
+    Journal(path, bench.binding).close()
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE binding SET value = '2' WHERE name = 'format'")
+    found = {name: (ok, said) for name, ok, said in examine(config, lambda: bench.signer.address)}
+    assert not found["journal 1"][0] and "another format: got 2" in found["journal 1"][1]

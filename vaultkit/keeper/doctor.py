@@ -12,7 +12,7 @@ from vaultkit.chain.rpc import HttpRpc, chain_id, quantity
 from vaultkit.errors import ArtefactMismatch, PortBusy, RpcRefused, SettingsError, VaultkitError, WrongChain
 from vaultkit.keeper.assemble import binding_of, check_pins, vault_of
 from vaultkit.keeper.config import KeeperConfig, VaultTable
-from vaultkit.keeper.journal import read_journal
+from vaultkit.keeper.journal import read_journal, require_binding
 from vaultkit.keeper.lock import KeeperLock
 from vaultkit.keeper.monitor import TRADE_GAS
 from vaultkit.keeper.process import book_of, books_of, endpoints_of, folder_of, journal_name, make_folder
@@ -167,4 +167,6 @@ def _journal(table: VaultTable, config: KeeperConfig) -> str:
     with KeeperLock(path.with_name(f"{binding.vault.lower()[:10]}.lock")):
         if not path.exists():
             return f"{path.name} will be made"
-        return f"{path.name}, {len(read_journal(path)[1])} rows"
+        held, entries = read_journal(path)
+        require_binding(held, binding, path)
+        return f"{path.name}, {len(entries)} rows"

@@ -155,15 +155,7 @@ class Journal:
             self._db.executemany("INSERT INTO binding VALUES (?, ?)", list(binding.rows().items()))
             held = binding.rows()
         self._db.execute("COMMIT")
-        for name, expected in binding.rows().items():
-            if held.get(name) != expected:
-                raise JournalError(
-                    f"the journal belongs to another {name}",
-                    got=held.get(name),
-                    expected=expected,
-                    where=self.path.name,
-                    next_step="Give another file with --journal",
-                )
+        require_binding(held, binding, self.path)
 
     def write(self, fact: Fact, chain_time: int) -> State:
         """Store a fact durably and return the state after it.
@@ -226,6 +218,25 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def require_binding(held: dict[str, str], binding: Binding, path: Path) -> None:
+    """Compare what a journal speaks of with what it must speak of.
+
+    Raises
+    ------
+    JournalError
+        When they differ; the field is named.
+    """
+    for name, expected in binding.rows().items():
+        if held.get(name) != expected:
+            raise JournalError(
+                f"the journal belongs to another {name}",
+                got=held.get(name),
+                expected=expected,
+                where=path.name,
+                next_step="Give another file with --journal",
+            )
 
 
 def read_journal(path: Path) -> tuple[dict[str, str], list[Entry]]:
