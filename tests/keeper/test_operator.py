@@ -89,7 +89,7 @@ def test_a_doctor_names_a_dead_relay_an_open_passphrase_a_taken_port_and_a_broke
             operation=OperationTable(folder=tmp_path / "keeper", port=taken.getsockname()[1]),
         )
         found = {name: (ok, said) for name, ok, said in examine(config, lambda: bench.signer.address)}
-    bad = {"private endpoint 1", "passphrase file", "port", "store 1", "artefact 1"}
+    bad = {"private endpoint 1", "passphrase file", "port", "store 1", "artefact 1", "window 1"}
     assert {name for name, (ok, _) in found.items() if not ok} == bad
     assert "chmod 600 pass" in found["passphrase file"][1]
     assert not list((tmp_path / "keeper").glob("*.sqlite"))

@@ -43,6 +43,13 @@ def window_of(book: AddressBook, manifest: ArtefactManifest) -> WindowSpec:
     return WindowSpec(pool=book.pool.pool, sign=book.pool.sign, **manifest.window.model_dump())
 
 
+def reader_of(rpc: Rpc, book: AddressBook, manifest: ArtefactManifest) -> WindowReader:
+    """Return what reads an artefact's window from the book's pool and input source."""
+    pool = Contract(rpc, book.pool.pool, load_abi("UniswapV3Pool"))
+    source = Contract(rpc, vault_of(book).source, load_abi("TickWindow"))
+    return WindowReader(rpc, pool, source, window_of(book, manifest))
+
+
 def check_pins(rpc: Rpc, book: AddressBook, manifest: ArtefactManifest) -> None:
     """Compare an artefact with what the registry pinned when the model was proposed.
 
@@ -163,13 +170,10 @@ def assemble(
     require_safe_srs(manifest.srs, book.chain_id)
     check_pins(rpc, book, manifest)
     vault = vault_of(book)
-    pool = Contract(rpc, book.pool.pool, load_abi("UniswapV3Pool"))
-    source = Contract(rpc, vault.source, load_abi("TickWindow"))
     contract = Contract(rpc, vault.vault, load_abi("InferenceVault"))
-    spec = window_of(book, manifest)
-    window: Window = WindowReader(rpc, pool, source, spec)
+    window: Window = reader_of(rpc, book, manifest)
     if store is not None:
-        window = StoredWindow(window, rpc, book.pool, store, spec)
+        window = StoredWindow(window, rpc, book.pool, store, window_of(book, manifest))
     submitter = Submitter(rpc, contract, signer, book.chain_id, relays, risk_is_ether=book.pool.risk_is_ether)
     return Parts(
         observer=Observer(rpc, book.chain_id, vault, submitter),

@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from vaultkit.book import AddressBook
 from vaultkit.chain.rpc import HttpRpc, chain_id, quantity
 from vaultkit.errors import ArtefactMismatch, PortBusy, RpcRefused, SettingsError, VaultkitError, WrongChain
-from vaultkit.keeper.assemble import binding_of, check_pins, vault_of
+from vaultkit.keeper.actions import Head
+from vaultkit.keeper.assemble import binding_of, check_pins, emulated, reader_of, vault_of
 from vaultkit.keeper.config import KeeperConfig, VaultTable
 from vaultkit.keeper.journal import read_journal, require_binding
 from vaultkit.keeper.lock import KeeperLock
@@ -19,6 +21,7 @@ from vaultkit.keeper.process import book_of, books_of, endpoints_of, folder_of, 
 from vaultkit.keeper.provers import described
 from vaultkit.keeper.quorum import require_chain
 from vaultkit.manifest import ArtefactManifest
+from vaultkit.window import latest_closed_epoch
 
 FREE_BYTES = 200 * 2**20
 """Space below which the journal's disk counts as full."""
@@ -50,6 +53,7 @@ def examine(config: KeeperConfig, address: Callable[[], str]) -> Iterator[tuple[
     for number, table in enumerate(config.vault, 1):
         yield _checked(f"vault {number}", lambda table=table: _vault(table, config))  # type: ignore[misc]
         yield _checked(f"artefact {number}", lambda table=table: _artefact(table, config))  # type: ignore[misc]
+        yield _checked(f"window {number}", lambda table=table: _window(table, config))  # type: ignore[misc]
         if table.store is not None:
             yield _checked(f"store {number}", lambda table=table: _store(table))  # type: ignore[misc]
         yield _checked(f"journal {number}", lambda table=table: _journal(table, config))  # type: ignore[misc]
@@ -150,7 +154,7 @@ def _artefact(table: VaultTable, config: KeeperConfig) -> str:
     from vaultkit.circuits.srs import find_srs, require_safe_srs
 
     book = book_of(table, config.chain.chain_id)
-    folder = table.artefact or Path(vault_of(book).artefact)
+    folder = _artefact_of(table, book)
     manifest = ArtefactManifest.load(folder)
     require_safe_srs(manifest.srs, book.chain_id)
     find_srs(folder, manifest.srs)
@@ -158,6 +162,23 @@ def _artefact(table: VaultTable, config: KeeperConfig) -> str:
     if not manifest.commitments:
         raise ArtefactMismatch("the artefact commits to no weights", where=folder.name)
     return f"{folder.name} is what the registry pinned"
+
+
+def _window(table: VaultTable, config: KeeperConfig) -> str:
+    """Read the last closed epoch's window one block behind the head, where a node that mines is surely done."""
+    rpc, book = endpoints_of(config), book_of(table, config.chain.chain_id)
+    manifest = ArtefactManifest.load(_artefact_of(table, book))
+    newest = rpc.call("eth_getBlockByNumber", ["latest", False])
+    block = rpc.call("eth_getBlockByNumber", [hex(quantity(newest["number"], rpc) - 1), False])
+    head = Head(quantity(block["number"], rpc), str(block["hash"]), quantity(block["timestamp"], rpc), 0)
+    epoch = latest_closed_epoch(head.timestamp, manifest.period_seconds)
+    reading = reader_of(rpc, book, manifest).read(epoch * manifest.period_seconds, head)
+    (output,) = emulated(_artefact_of(table, book), manifest)(reading.inputs)
+    return f"epoch {epoch} gives {output / 2**manifest.output_scale:.4f}"
+
+
+def _artefact_of(table: VaultTable, book: AddressBook) -> Path:
+    return table.artefact or Path(vault_of(book).artefact)
 
 
 def _journal(table: VaultTable, config: KeeperConfig) -> str:
