@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: faults soak fuzz fuzz-long mutation
+.PHONY: faults soak fuzz fuzz-long mutation sandwich
 .PHONY: demo test test-slow check bench notebooks setup clean
 
 setup: $(VENV)/.ready contracts/node_modules/.ready
@@ -40,10 +40,13 @@ soak: setup
 	$(BIN)/python -m tests.keeper.soak
 
 fuzz: setup
-	$(BIN)/python -m tests.contracts.forge fuzz
+	$(BIN)/python -m tests.contracts.campaign fuzz
 
 fuzz-long: setup
-	$(BIN)/python -m tests.contracts.forge long
+	$(BIN)/python -m tests.contracts.campaign long
+
+sandwich: setup
+	$(BIN)/python -m tests.contracts.sandwich
 
 mutation: setup
 	$(BIN)/python -m tests.contracts.mutation

@@ -29,6 +29,7 @@ interface Vm {
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function addr(uint256 key) external pure returns (address);
     function toString(uint256 value) external pure returns (string memory);
+    function toString(int256 value) external pure returns (string memory);
     function toString(bytes32 value) external pure returns (string memory);
     function replace(string calldata input, string calldata from, string calldata to)
         external

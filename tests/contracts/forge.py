@@ -1,4 +1,4 @@
-"""Runs the forge tests of ``contracts/fuzz``: ``python -m tests.contracts.forge quick|fuzz|long``.
+"""Runs the forge tests of ``contracts/fuzz``: ``python -m tests.contracts.forge`` quickly, `campaign` in earnest.
 
 They deploy the bytecode that `vaultkit.vault.compile` wrote, or another folder's, so a mutant or a deliberately broken
 contract meets exactly the tests that the real one passes.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,11 +25,9 @@ from vaultkit.settings import build_dir, contracts_dir
 from vaultkit.vault.compile import compile_contracts
 from vaultkit.window import encode_hints
 
-PROFILES: Final = {
-    "quick": {"FOUNDRY_FUZZ_RUNS": "64", "FOUNDRY_INVARIANT_RUNS": "8", "FOUNDRY_INVARIANT_DEPTH": "32"},
-    "fuzz": {"FOUNDRY_FUZZ_RUNS": "10000", "FOUNDRY_INVARIANT_RUNS": "1000", "FOUNDRY_INVARIANT_DEPTH": "64"},
-    "long": {"FOUNDRY_FUZZ_RUNS": "100000", "FOUNDRY_INVARIANT_RUNS": "10000", "FOUNDRY_INVARIANT_DEPTH": "100"},
-}
+QUICK: Final = {"FOUNDRY_FUZZ_RUNS": "64", "FOUNDRY_INVARIANT_RUNS": "8", "FOUNDRY_INVARIANT_DEPTH": "32"}
+SHARED: Final = ("interfaces", "libraries", "mocks", "fuzz")
+PACKAGES: Final = ("node_modules/@openzeppelin/contracts", "node_modules/@uniswap/v3-core/artifacts")
 
 
 def forge_binary() -> Path:
@@ -84,6 +83,27 @@ def forge(*words: str, home: Path, code: Path, **settings: str) -> subprocess.Co
     return subprocess.run(command, cwd=home / "contracts", env=environment, capture_output=True, text=True)
 
 
+def isolate(home: Path) -> Path:
+    """Copy sources, tests and what they need below ``home``, where a run does not see them change; return ``home``."""
+    here, there = contracts_dir(), home / "contracts"
+    shutil.rmtree(there, ignore_errors=True)
+    for name in (*SHARED, *PACKAGES):
+        shutil.copytree(here / name, there / name)
+    for file in (*here.glob("*.sol"), here / "foundry.toml"):
+        shutil.copyfile(file, there / file.name)
+    if not (home / "build" / "forge").exists():
+        shutil.copytree(build_dir() / "forge", home / "build" / "forge")  # what forge has compiled, too
+    shutil.copyfile(build_dir() / "forge" / "vectors.hex", home / "build" / "forge" / "vectors.hex")
+    # One that answers for its version without being loaded: forge asks at every start.
+    solc = here / "bin" / "solc"
+    version = subprocess.run([str(solc), "--version"], capture_output=True, text=True).stdout.rstrip()
+    (there / "bin").mkdir()
+    script = f'#!/bin/sh\n[ "$1" = --version ] && {{ echo "{version}"; exit; }}\nexec "{solc}" "$@"\n'
+    (there / "bin" / "solc").write_text(script)
+    (there / "bin" / "solc").chmod(0o755)
+    return home
+
+
 def results(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
     """Return why each test failed, empty where it passed, of a run with ``--json``."""
     found: dict[str, str] = {}
@@ -101,11 +121,11 @@ def prepare() -> None:
 
 
 def main() -> int:
-    """Run one profile and let forge speak."""
-    profile, *words = sys.argv[1:] or ["quick"]
+    """Run every test a few times and let forge speak; words are forge's own."""
     prepare()
-    environment = os.environ | PROFILES[profile] | {"VAULTKIT_CODE": str(build_dir() / "contracts")}
-    return subprocess.run([str(forge_binary()), "test", *words], cwd=contracts_dir(), env=environment).returncode
+    environment = os.environ | QUICK | {"VAULTKIT_CODE": str(build_dir() / "contracts")}
+    command = [str(forge_binary()), "test", *sys.argv[1:]]
+    return subprocess.run(command, cwd=contracts_dir(), env=environment).returncode
 
 
 if __name__ == "__main__":

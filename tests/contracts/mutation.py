@@ -1,4 +1,4 @@
-"""Mutation testing of the contracts: ``python -m tests.contracts.mutation [FILE ...]`` writes contracts/MUTATION.md.
+"""Mutation testing of the contracts: ``python -m tests.contracts.mutation [FILE ...]`` writes its table for all files.
 
 Each mutant of `mutants` is compiled without optimizer, which is quick, and met by the forge tests of its file; what
 survives them meets all tests and a short campaign. A run that is stopped goes on where it was: results are kept in
@@ -16,9 +16,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
-from tests.contracts.forge import forge, prepare, results
+from tests.contracts.forge import forge, isolate, prepare, results
 from tests.contracts.mutants import Mutant, Mutator
-from vaultkit.settings import build_dir, contracts_dir
+from vaultkit.settings import build_dir, contracts_dir, project_root
 
 VAULT: Final = "Rebalance|Exits|Safeguards|Fees|Callbacks|Router"
 TESTS: Final = {
@@ -43,8 +43,10 @@ DEPLOYED: Final = (
     "mocks/LibraryHarness.sol", "mocks/WindowHarness.sol", "mocks/ScriptedVerifier.sol", "mocks/FaultyVerifier.sol",
     "mocks/StandInPool.sol", "mocks/ReentrantGate.sol", "mocks/ScriptedPool.sol",
 )  # fmt: skip
-FIRST: Final = {"FOUNDRY_FUZZ_RUNS": "24"}
-SECOND: Final = {"FOUNDRY_FUZZ_RUNS": "128", "FOUNDRY_INVARIANT_RUNS": "24", "FOUNDRY_INVARIANT_DEPTH": "64"}
+FIRST: Final = {"FOUNDRY_FUZZ_RUNS": "24", "FOUNDRY_INVARIANT_SHRINK_RUN_LIMIT": "0"}
+SECOND: Final = FIRST | {
+    "FOUNDRY_FUZZ_RUNS": "128", "FOUNDRY_INVARIANT_RUNS": "24", "FOUNDRY_INVARIANT_DEPTH": "64"
+}  # fmt: skip
 NOTES: Final = Path(__file__).with_name("mutation_notes.json")
 """Why a survivor is left, by its change."""
 
@@ -53,29 +55,13 @@ class Bench:
     """A copy of sources and tests, where the sources differ from the real ones by one mutant."""
 
     def __init__(self, folder: Path) -> None:
-        self.home, self.sources, self.code = folder, folder / "sources", folder / "build" / "code"
-        for path in (self.sources, folder / "contracts"):
-            shutil.rmtree(path, ignore_errors=True)
-            path.mkdir(parents=True)
-            for name in ("interfaces", "libraries", "mocks"):
-                shutil.copytree(contracts_dir() / name, path / name)
-            for file in contracts_dir().glob("*.sol"):
-                shutil.copyfile(file, path / file.name)
+        self.home, self.sources, self.code = isolate(folder), folder / "sources", folder / "build" / "code"
+        shutil.rmtree(self.sources, ignore_errors=True)
+        shutil.copytree(
+            folder / "contracts", self.sources, ignore=shutil.ignore_patterns("node_modules", "bin", "fuzz")
+        )
         self.code.mkdir(parents=True, exist_ok=True)
-        # The tests are copied too, so that a run does not see them change.
-        here, there = contracts_dir(), folder / "contracts"
-        shutil.copyfile(here / "foundry.toml", there / "foundry.toml")
-        for name in ("fuzz", "node_modules/@openzeppelin/contracts", "node_modules/@uniswap/v3-core/artifacts"):
-            shutil.copytree(here / name, there / name)
-        (folder / "build" / "forge").mkdir(exist_ok=True)
-        shutil.copyfile(build_dir() / "forge" / "vectors.hex", folder / "build" / "forge" / "vectors.hex")
-        # One that answers for its version without being loaded: forge asks at every start.
-        solc = here / "bin" / "solc"
-        version = subprocess.run([str(solc), "--version"], capture_output=True, text=True).stdout.rstrip()
-        (there / "bin").mkdir()
-        script = f'#!/bin/sh\n[ "$1" = --version ] && {{ echo "{version}"; exit; }}\nexec "{solc}" "$@"\n'
-        (there / "bin" / "solc").write_text(script)
-        (there / "bin" / "solc").chmod(0o755)
+        solc = contracts_dir() / "bin" / "solc"
         words = [str(solc), "--standard-json", "--lines", "--base-path", str(self.sources)]
         self.solc = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.trees = self._compile(list(DEPLOYED), optimizer=False, trees=True)
@@ -231,7 +217,7 @@ def main() -> int:
     rows = run(sys.argv[1:] or list(TESTS))
     if not sys.argv[1:]:
         notes = json.loads(NOTES.read_text())
-        (contracts_dir() / "MUTATION.md").write_text(report(rows, notes))
+        (project_root() / "benchmarks" / "results" / "mutation.md").write_text(report(rows, notes))
     count = Counter(row["outcome"] for row in rows)
     print(dict(count))
     return 0 if 10 * count["killed"] >= 9 * (count["killed"] + count["survived"]) else 1
