@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.coprocessor.seeds import seeds
 from tests.fixtures.faulty_rpc import FaultyRpc, flip
 from vaultkit.book import PoolBook
 from vaultkit.chain.devnet import Devnet
@@ -106,7 +107,7 @@ class Recorded:
         return [self.answer for _ in calls]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(4))
 def test_what_one_endpoint_omits_or_forges_is_fetched_from_another(
     seed: int, tmp_path: Path, chain: Devnet, pool: PoolBook, proxy: FaultProxy, clean: Path
 ) -> None:
@@ -164,7 +165,7 @@ def test_unknown_blocks_are_never_recorded_as_empty(
     assert_same(tmp_path / "local", clean)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(4))
 def test_limits_timeouts_and_garbage_are_split_waited_for_and_passed(
     seed: int, tmp_path: Path, pool: PoolBook, proxy: FaultProxy, clean: Path
 ) -> None:
@@ -254,7 +255,7 @@ def test_a_recording_is_replayed_without_the_node(tmp_path: Path, chain: Devnet,
         ReplayRpc(tmp_path / "answers.json").call("eth_gasPrice")
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_heads_out_of_order_twice_or_dropped_leave_no_gap(
     seed: int, tmp_path: Path, chain: Devnet, pool: PoolBook, clean: Path
 ) -> None:
@@ -288,7 +289,7 @@ index_pool(HttpRpc(url), PoolBook.model_validate_json(pool), Path(store), last=i
 """
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_a_killed_indexer_resumes_without_gap_or_repeat(
     seed: int, tmp_path: Path, chain: Devnet, pool: PoolBook, clean: Path
 ) -> None:
