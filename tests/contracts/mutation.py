@@ -20,7 +20,7 @@ from tests.contracts.forge import forge, isolate, prepare, results
 from tests.contracts.mutants import Mutant, Mutator
 from vaultkit.settings import build_dir, contracts_dir, project_root
 
-VAULT: Final = "Rebalance|Exits|Safeguards|Fees|Callbacks|Router"
+VAULT: Final = "Rebalance|Exits|Pricing|Turnover|Safeguards|Fees|Callbacks|Router"
 TESTS: Final = {
     "InferenceVault.sol": VAULT,
     "VaultPricing.sol": VAULT,
