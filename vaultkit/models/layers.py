@@ -127,6 +127,21 @@ def _perceptron(estimator: Any) -> nn.Sequential:
     return nn.Sequential(*layers).eval()
 
 
+def tree_module(
+    trees: Sequence[Any], factor: float, first: float, *, inputs: int, input_scale: int = 7
+) -> TreeModule | nn.Sequential:
+    """Return a module of ``first`` and ``factor`` times every fitted `DecisionTreeRegressor`; a constant where none is.
+
+    Raises
+    ------
+    UnsupportedOperator
+        When the trees have too many leaves.
+    """
+    if not trees:
+        return nn.Sequential(_linear(np.zeros((1, inputs)), np.array([first]))).eval()
+    return _trees([tree.tree_ for tree in trees], [factor] * len(trees), first, input_scale)
+
+
 def _trees(trees: Sequence[Any], factors: Sequence[float], first: float, input_scale: int) -> TreeModule:
     leaves = [leaf for tree, factor in zip(trees, factors, strict=True) for leaf in _leaves(tree, factor, input_scale)]
     if len(leaves) > MAX_LEAVES:
