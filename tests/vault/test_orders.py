@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from tests.contracts.test_client import book_of, verb
@@ -108,7 +109,7 @@ def test_a_receiver_gets_what_arrives(vault: VaultSetup, orders: Orders):
     before = vault.asset.call("balanceOf", vault.actors.keeper)
     filled = fill(vault, orders, quote)
     assert vault.asset.call("balanceOf", vault.actors.keeper) - before == units(filled.arrives)["USDC"]
-    assert any(vault.actors.keeper in sentence for sentence in quote.sentences())
+    assert any(to_checksum_address(vault.actors.keeper) in sentence for sentence in quote.sentences())
 
 
 def test_withdraw_says_what_its_exactness_costs(orders: Orders):
@@ -127,6 +128,24 @@ def test_an_order_that_would_revert_is_refused_by_name_before_signing(vault: Vau
         orders.deposit(bob, 10**18)
     with pytest.raises(Reverted, match="ERC20InsufficientBalance"):
         orders.cash_out(bob, 10**17, slippage_bps=0)
+
+
+def test_a_mistyped_receiver_is_refused_and_so_is_one_of_the_vault_s_own_contracts(vault: VaultSetup, orders: Orders):
+    me, keeper = ALICES.address, to_checksum_address(vault.actors.keeper)
+    assert orders.redeem(me, 10**17, keeper.lower()).receiver == keeper
+    for receiver, said in (
+        ("keeper", "not an address"),
+        (keeper.swapcase().replace("X", "x"), "do not fit"),
+        ("0x" + 40 * "0", "zero address"),
+        (vault.vault.address, "own contracts"),
+        (vault.asset.address, "own contracts"),
+        (vault.pool.address.lower(), "own contracts"),
+    ):
+        for ask in (orders.deposit, orders.withdraw, orders.redeem, orders.redeem_in_kind):
+            with pytest.raises(DataError, match=said):
+                ask(me, 10**6, receiver)
+        with pytest.raises(DataError, match=said):
+            orders.cash_out(me, 10**6, slippage_bps=50, receiver=receiver)
 
 
 @pytest.mark.parametrize("name", ["deposit", "redeem", "withdraw", "redeem_in_kind"])

@@ -11,10 +11,10 @@ from eth_utils.crypto import keccak
 
 from tests.fixtures.vault import VaultSetup
 from vaultkit.book import AddressBook
-from vaultkit.errors import DeployFailed, RpcRefused
+from vaultkit.errors import DataError, DeployFailed, RpcRefused
 from vaultkit.manifest import ArtefactManifest
 from vaultkit.vault.preflight import check_cardinality, check_model, check_pool, check_token
-from vaultkit.vault.terms import VaultTerms
+from vaultkit.vault.terms import Fees, VaultTerms
 from vaultkit.vault.verification import recompiled, standard_input
 
 SOURCE = Path(__file__).parent / "sources" / "HostileToken.sol"
@@ -169,3 +169,17 @@ def test_a_wrong_input_scale_is_refused(circuit: Any):
     with pytest.raises(DeployFailed, match="input scale"):
         check_model(wrong, CODE)
     check_model(found.model_copy(update={"verifier_code_hash": f"0x{keccak(hexstr=CODE).hex()}"}), CODE)
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        VaultTerms(guardian="nobody"),
+        VaultTerms(owner="0x" + 40 * "0"),
+        VaultTerms(owner="0xF39Fd6e51aad88F6F4ce6aB8827279cffFb92266"),
+        VaultTerms(fees=Fees(performance_pips=1, performance_recipient="0x12")),
+    ],
+)
+def test_a_mistyped_account_among_the_terms_is_refused(terms: VaultTerms):
+    with pytest.raises(DataError, match="address"):
+        terms.check(period_seconds=14_400, fee_pips=500)

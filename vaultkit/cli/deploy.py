@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vaultkit.cli.endpoint import RpcOption
-from vaultkit.cli.output import JsonFlag, emit, emit_rows, stderr, stdout
+from vaultkit.cli.output import JsonFlag, emit, stderr, stdout
 from vaultkit.cli.redteam import BlockSecondsOption, StepOption
 from vaultkit.cli.train import StoreOption
 from vaultkit.cli.wallet import BookOption, KeystoreOption, PassphraseOption
@@ -78,6 +78,7 @@ def deploy(
     tokens that take a fee or rebase, too few observations, constructors that revert.
     """
     from vaultkit.book import AddressBook
+    from vaultkit.chain.address import parse_address
     from vaultkit.settings import build_dir
     from vaultkit.trade import Policy
     from vaultkit.units import to_units
@@ -89,6 +90,10 @@ def deploy(
     def money(text: str) -> int:
         return to_units(text, addresses.pool.asset_decimals)
 
+    def account_of(text: str | None, option: str) -> str | None:
+        return None if text is None else parse_address(text, where=option)
+
+    paid_to = account_of(performance_to, "--performance-to")
     terms = VaultTerms(
         policy=Policy(
             min_weight_wad=to_units(min_weight, 18),
@@ -107,16 +112,26 @@ def deploy(
         name=name,
         symbol=symbol,
         safeguards=Safeguards(outage_epochs, to_units(turnover, 18), to_units(drawdown, 18)),
-        fees=Fees(money(reward), to_units(reward_year, 6), to_units(performance, 6), performance_to or ZERO_ADDRESS),
-        guardian=guardian or ZERO_ADDRESS,
-        owner=owner,
+        fees=Fees(money(reward), to_units(reward_year, 6), to_units(performance, 6), paid_to or ZERO_ADDRESS),
+        guardian=account_of(guardian, "--guardian") or ZERO_ADDRESS,
+        owner=account_of(owner, "--owner"),
         timelock_seconds=timelock,
     )
     guard = None
     if min_manipulation_cost is not None:
         guard = _attacked(money(min_manipulation_cost), step, attack_block_seconds, store)
     if dry:
-        _dry(rpc, addresses, artefact, terms, deployer, account, guard, verification, as_json=as_json)
+        _dry(
+            rpc,
+            addresses,
+            artefact,
+            terms,
+            account_of(deployer, "--deployer"),
+            account,
+            guard,
+            verification,
+            as_json=as_json,
+        )
         return
     _deploy(rpc, addresses, place, artefact, terms, keystore, passphrase_file, account, guard, verification, as_json)
 
@@ -259,11 +274,10 @@ def _plain(value: Any) -> Any:
 
 
 def _print(described: dict[str, Any]) -> None:
-    rows = [
-        (one["contract"], one["address"], one["is"], f"{one['creation_bytes']:,} bytes")
-        for one in described["contracts"]
-    ]
-    title = f"{described['deployer']} deploys from nonce {described['first_nonce']}"
-    emit_rows(("contract", "address", "is", "creation code"), rows, as_json=False, title=title)
+    stdout.print(f"{described['deployer']} deploys from nonce {described['first_nonce']}:", highlight=False)
+    for one in described["contracts"]:
+        line = f"  {one['contract']:<22} {one['address']}  {one['is']} ({one['creation_bytes']:,} bytes with arguments)"
+        stdout.print(line, highlight=False, soft_wrap=True)
+    stdout.print("Then:", highlight=False)
     for number, call in enumerate(described["then"], 1):
-        stdout.print(f"{number}. {call}", highlight=False, soft_wrap=True)
+        stdout.print(f"  {number}. {call}", highlight=False, soft_wrap=True)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from eth_utils.address import is_checksum_address
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from vaultkit.chain.address import fault_of_address
 from vaultkit.circuits.providers import ProverSettings
 from vaultkit.errors import SettingsError
 
@@ -19,12 +18,9 @@ Positive = Annotated[int, Field(gt=0)]
 
 
 def _an_address(value: str) -> str:
-    if not re.fullmatch("0x[0-9a-fA-F]{40}", value):
-        raise ValueError("not an address: 0x and forty hexadecimal digits")
-    if value[2:] not in (value[2:].lower(), value[2:].upper()) and not is_checksum_address(value):
-        raise ValueError("the address is mistyped: its upper and lower case do not fit")
-    if not int(value, 16):
-        raise ValueError("the zero address is nobody's")
+    fault = fault_of_address(value)
+    if fault is not None:
+        raise ValueError(fault)
     return value
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from vaultkit.chain.abi import Contract, load_abi
 from vaultkit.chain.account import Signer, send
+from vaultkit.chain.address import parse_address
 from vaultkit.chain.rpc import quantity
 from vaultkit.errors import DataError, Reverted, SettingsError
 from vaultkit.units import PIPS, mul_div
@@ -67,7 +68,7 @@ class Orders:
         if int(asset.call("allowance", account, vault.address)) < assets:
             allow = asset.encode("approve", vault.address, assets)
             calls.append(Call(asset.address, allow, asset.abi, f"allow the vault {self.asset(assets)}"))
-        calls.append(self._call("deposit", assets, receiver or account))
+        calls.append(self._call("deposit", assets, self._to(account, receiver)))
         pool, state = self._client.book.pool, self._client.status()
         idle, held = state.idle, state.total_assets - state.idle
         shares = int(vault.call("previewDeposit", assets))
@@ -83,7 +84,7 @@ class Orders:
         least = (self.asset(int(self._client.vault.call("previewRedeem", shares))),)
         words = f"less than the vault's floor reverts; the floor is {least[0]} now. It follows the pool's price, so if "
         words += "that falls before the block, the floor falls too. --router sets a floor of your own."
-        calls = [self._call("redeem", shares, receiver or account, account)]
+        calls = [self._call("redeem", shares, self._to(account, receiver), account)]
         return self._quote("Redeem for the asset", account, receiver, calls, least, words)
 
     def withdraw(self, account: str, assets: int, receiver: str | None = None) -> Quote:
@@ -97,7 +98,7 @@ class Orders:
             f"{self.asset(fair)} at the mean price, and what their sale brings above {self.asset(assets)} stays in "
         )
         words += "the vault; redeem pays it to you. If the pool falls before the block, more shares leave."
-        calls = [self._call("withdraw", assets, receiver or account, account)]
+        calls = [self._call("withdraw", assets, self._to(account, receiver), account)]
         return self._quote("Withdraw", account, receiver, calls, (self.asset(assets),), words)
 
     def redeem_in_kind(self, account: str, shares: int, receiver: str | None = None) -> Quote:
@@ -105,7 +106,7 @@ class Orders:
         _positive("a redemption", shares)
         words = "nothing is sold and no price is asked, so only a trade of the vault before the block changes the mix. "
         words += "A token that refuses its transfer is kept for you until somebody calls claim."
-        calls = [self._call("redeemInKind", shares, receiver or account, account)]
+        calls = [self._call("redeemInKind", shares, self._to(account, receiver), account)]
         return self._quote("Redeem in kind", account, receiver, calls, None, words)
 
     def cash_out(
@@ -140,7 +141,7 @@ class Orders:
         router = Contract(self._rpc, place, load_abi("ExitRouter"))
         head = self._rpc.call("eth_getBlockByNumber", ["latest", False])
         deadline = quantity(head["timestamp"], self._rpc) + deadline_seconds
-        to = receiver or account
+        to = self._to(account, receiver)
 
         def cash(floor: int, permit: tuple[int, bytes, bytes] = _NO_PERMIT) -> Call:
             fields = (client.vault.address, client.addresses.venue, shares, floor, to, deadline, permit)
@@ -182,7 +183,7 @@ class Orders:
             When no token that is owed can be paid yet; one that can be is not held by the other.
         """
         vault, pool = self._client.vault, self._client.book.pool
-        to = receiver or account
+        to = self._to(account, receiver)
         owed = {token: int(vault.call("owed", token, to)) for token in (pool.asset, pool.risk)}
         calls = {token: self._call("claim", token, to) for token, amount in owed.items() if amount}
         if not calls:
@@ -225,6 +226,26 @@ class Orders:
         names = tuple(str(receipt["transactionHash"]) for receipt in receipts)
         return Filled(leaves, arrives, names, sum(int(receipt["gasUsed"], 16) for receipt in receipts))
 
+    def _to(self, account: str, receiver: str | None) -> str:
+        """Return who gets what arrives; nobody has the keys of the vault's own contracts."""
+        if receiver is None:
+            return account
+        to, pool = parse_address(receiver, where="receiver"), self._client.book.pool
+        places = {
+            **self._client.addresses.model_dump(),
+            "asset": pool.asset,
+            "risk token": pool.risk,
+            "pool": pool.pool,
+        }
+        for name, place in places.items():
+            if isinstance(place, str) and place.lower() == to.lower():
+                raise DataError(
+                    "a receiver is one of the vault's own contracts, from which nothing comes back",
+                    got=f"the {name.replace('_', ' ')} {to}",
+                    where="receiver",
+                )
+        return to
+
     def _call(self, name: str, *args: Any) -> Call:
         vault = self._client.vault
         return Call(vault.address, vault.encode(name, *args), vault.abi, f"call {name} of the vault")
@@ -248,7 +269,7 @@ class Orders:
     ) -> Quote:
         head = self._rpc.call("eth_getBlockByNumber", ["latest", False])
         found = simulate(self._rpc, account, calls)
-        to = receiver or account
+        to = self._to(account, receiver)
         leaves, arrives = self._sides(found.logs, account, to)
         number, price = (quantity(head[name], self._rpc) for name in ("number", "baseFeePerGas"))
         return Quote(

@@ -8,6 +8,7 @@ from typing import Any, Final
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
+from vaultkit.chain.address import parse_address
 from vaultkit.errors import SettingsError
 from vaultkit.trade import Policy
 from vaultkit.units import PIPS, WAD
@@ -129,40 +130,62 @@ class VaultTerms:
 
         Raises
         ------
+        DataError
+            When an account is mistyped.
         SettingsError
             Naming the first term that cannot be used.
         """
         policy, guards, fees = self.policy, self.safeguards, self.fees
-        rules = {
-            "max_age_seconds": 0 < self.max_age_seconds <= period_seconds,
-            "twap_seconds": 0 < self.twap_seconds < 2**32,
-            "block_seconds": self.block_seconds > 0,
-            "delay_seconds": 0 <= self.delay_seconds <= 90 * 86_400,
-            "deposit_cap": 0 < self.deposit_cap <= UNLIMITED,
-            "min_weight_wad": 0 <= policy.min_weight_wad <= policy.max_weight_wad,
-            "max_weight_wad": policy.max_weight_wad <= WAD,
-            "deadband_wad": 0 <= policy.deadband_wad <= WAD,
-            "max_step_wad": 0 < policy.max_step_wad <= WAD,
-            "max_notional": 0 < policy.max_notional <= UNLIMITED,
-            "slippage_pips": 0 <= policy.slippage_pips <= PIPS // 10 and policy.slippage_pips + fee_pips < PIPS,
-            "deviation_pips": 0 <= policy.deviation_pips <= PIPS,
-            "outage_epochs": 0 <= guards.outage_epochs < 2**64,
-            "turnover_wad": 0 < guards.turnover_wad <= 1_000 * WAD,
-            "drawdown_wad": 0 <= guards.drawdown_wad < WAD,
-            "reward_per_epoch": fees.reward_per_epoch >= 0
-            and (fees.reward_per_epoch == 0) == (fees.reward_year_pips == 0),
-            "reward_year_pips": 0 <= fees.reward_year_pips <= MAX_REWARD_YEAR_PIPS,
-            "performance_pips": 0 <= fees.performance_pips <= MAX_PERFORMANCE_PIPS,
-            "performance_recipient": not fees.performance_pips or int(fees.performance_recipient, 16) != 0,
-            "owner": self.owner is None or int(self.owner, 16) != 0,
-            "timelock_seconds": self.timelock_seconds is None
-            or (self.owner is not None and 0 < self.timelock_seconds <= 90 * 86_400),
+        addresses = {"guardian": self.guardian, "performance_recipient": fees.performance_recipient}
+        for name, address in {**addresses, "owner": self.owner}.items():
+            if address not in (None, ZERO_ADDRESS) or (name == "owner" and address is not None):
+                parse_address(str(address), where=name)
+        year = "reward_per_epoch and reward_year_pips both positive, or both 0"
+        rules: dict[str, tuple[bool, str]] = {
+            "max_age_seconds": (0 < self.max_age_seconds <= period_seconds, f"1 to {period_seconds}, the period"),
+            "twap_seconds": (0 < self.twap_seconds < 2**32, "1 to 2**32 - 1"),
+            "block_seconds": (self.block_seconds > 0, "positive"),
+            "delay_seconds": (0 <= self.delay_seconds <= 90 * 86_400, "at most 90 days"),
+            "deposit_cap": (0 < self.deposit_cap <= UNLIMITED, "positive"),
+            "min_weight_wad": (0 <= policy.min_weight_wad <= policy.max_weight_wad, "0 to the largest weight"),
+            "max_weight_wad": (policy.max_weight_wad <= WAD, "at most one, 10**18"),
+            "deadband_wad": (0 <= policy.deadband_wad <= WAD, "0 to one, 10**18"),
+            "max_step_wad": (0 < policy.max_step_wad <= WAD, "above 0, at most one, 10**18"),
+            "max_notional": (0 < policy.max_notional <= UNLIMITED, "positive"),
+            "slippage_pips": (
+                0 <= policy.slippage_pips <= PIPS // 10 and policy.slippage_pips + fee_pips < PIPS,
+                "0 to 100000, a tenth",
+            ),
+            "deviation_pips": (0 <= policy.deviation_pips <= PIPS, "0 to 1000000"),
+            "outage_epochs": (0 <= guards.outage_epochs < 2**64, "0 for never, or a number of epochs"),
+            "turnover_wad": (0 < guards.turnover_wad <= 1_000 * WAD, "above 0, at most 1000 times 10**18"),
+            "drawdown_wad": (0 <= guards.drawdown_wad < WAD, "0 for never, below one, 10**18"),
+            "reward_per_epoch": (
+                fees.reward_per_epoch >= 0 and (fees.reward_per_epoch == 0) == (fees.reward_year_pips == 0),
+                year,
+            ),
+            "reward_year_pips": (
+                0 <= fees.reward_year_pips <= MAX_REWARD_YEAR_PIPS,
+                f"0 to {MAX_REWARD_YEAR_PIPS} millionths",
+            ),
+            "performance_pips": (
+                0 <= fees.performance_pips <= MAX_PERFORMANCE_PIPS,
+                f"0 to {MAX_PERFORMANCE_PIPS} millionths",
+            ),
+            "performance_recipient": (
+                not fees.performance_pips or int(fees.performance_recipient, 16) != 0,
+                "an account for the share of gains",
+            ),
+            "timelock_seconds": (
+                self.timelock_seconds is None or (self.owner is not None and 0 < self.timelock_seconds <= 90 * 86_400),
+                "1 second to 90 days, and an owner who runs the timelock",
+            ),
         }
-        for name, holds in rules.items():
+        for name, (holds, expected) in rules.items():
             if not holds:
                 parts = (self, policy, guards, fees)
                 value = next(getattr(part, name) for part in parts if hasattr(part, name))
-                raise SettingsError("a term of the vault cannot be used", got=value, where=name)
+                raise SettingsError("a term of the vault cannot be used", got=value, expected=expected, where=name)
 
 
 @dataclass(frozen=True, slots=True)
