@@ -1,7 +1,7 @@
 """Contract interfaces: where their ABIs come from, and a light caller with decoded reverts.
 
-ABIs are read from ``build/contracts`` (the project's own, written when they are compiled) and from Uniswap's npm
-packages (the real counterparties).
+ABIs are read from ``build/contracts`` (the project's own, written when they are compiled) and from the npm packages of
+Uniswap and Aave (the real counterparties).
 """
 
 from __future__ import annotations
@@ -34,6 +34,23 @@ Abi = Sequence[Mapping[str, Any]]
 Block = int | str
 
 _UNISWAP: Final = "node_modules/@uniswap"
+_AAVE: Final = "node_modules/@aave/core-v3/artifacts/contracts"
+_AAVE_FILES: Final = {
+    name: f"{_AAVE}/{folder}/{name}.sol/{name}.json"
+    for folder, names in {
+        "protocol/configuration": ("PoolAddressesProvider", "ACLManager"),
+        "protocol/pool": ("Pool", "PoolConfigurator", "DefaultReserveInterestRateStrategy"),
+        "protocol/tokenization": ("AToken", "StableDebtToken", "VariableDebtToken"),
+        "protocol/libraries/logic": (
+            "BorrowLogic", "BridgeLogic", "ConfiguratorLogic", "EModeLogic", "FlashLoanLogic", "LiquidationLogic",
+            "PoolLogic", "SupplyLogic",
+        ),
+        "misc": ("AaveOracle", "AaveProtocolDataProvider"),
+        "mocks/oracle": ("PriceOracle",),
+        "mocks/tokens": ("MintableERC20",),
+    }.items()
+    for name in names
+}  # fmt: skip
 _NPM: Final[dict[str, str]] = {
     "WETH9": f"{_UNISWAP}/v2-periphery/build/WETH9.json",
     "UniswapV3Factory": f"{_UNISWAP}/v3-core/artifacts/contracts/UniswapV3Factory.sol/UniswapV3Factory.json",
@@ -45,6 +62,7 @@ _NPM: Final[dict[str, str]] = {
     ),
     "ERC20": f"{_UNISWAP}/v2-core/build/IERC20.json",
     "TimelockController": "node_modules/@openzeppelin/contracts/build/contracts/TimelockController.json",
+    **_AAVE_FILES,
 }
 _STANDARD_ERRORS: Final[Abi] = (
     {"type": "error", "name": "Error", "inputs": [{"name": "message", "type": "string"}]},
@@ -74,7 +92,7 @@ class Event:
 
 
 def load_code(name: str, folder: Path | None = None) -> ContractCode:
-    """Return ABI and creation code of a contract by name; the project's own win over Uniswap's.
+    """Return ABI and creation code of a contract by name; the project's own win over npm's.
 
     Parameters
     ----------

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vaultkit.book import AddressBook
 from vaultkit.chain.abi import load_code
+from vaultkit.chain.built_folder import built_aside
 from vaultkit.chain.devnet import Devnet, anvil_path
 from vaultkit.chain.market import Habits, Market
 from vaultkit.chain.prices import FilePrices, PriceSource, SimulatedPrices
@@ -221,29 +220,9 @@ def build_market(
             where=folder.name,
             next_step="Stop it first, or give another folder",
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(folder)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.{os.getpid()}.", dir=folder.parent))
-    try:
+    with built_aside(folder) as partial:
         cache = _build(partial, settings, key, progress)
-        if folder.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
-            os.replace(folder, old / folder.name)
-            os.replace(partial, folder)
-            shutil.rmtree(old)
-        else:
-            os.replace(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return cache, True
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Delete what builders left who were killed before they could: their process id stands in the name."""
-    for partial in folder.parent.glob(f".{folder.name}.*"):
-        owner = partial.name.removeprefix(f".{folder.name}.").split(".")[0]
-        if owner.isdigit() and not Path("/proc", owner).exists():
-            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _build(

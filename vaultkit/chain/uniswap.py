@@ -7,7 +7,7 @@ Deploys WETH9, a stable token of 6 decimals, factory, `SwapRouter`, `QuoterV2` a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -108,10 +108,7 @@ def deploy_uniswap(
         return transact_unlocked(devnet, sender, to, data, value, mine=devnet.mine)
 
     def create(name: str, *args: Any, sender: str = owner) -> str:
-        code = load_code(name)
-        inputs: Any = next((item["inputs"] for item in code.abi if item["type"] == "constructor"), [])
-        data = code.bytecode + encode([item["type"] for item in inputs], args).hex()
-        return to_checksum_address(transact(None, data, sender)["contractAddress"])
+        return create_unlocked(devnet, sender, name, *args, mine=devnet.mine)
 
     rpc.call("anvil_setBalance", [owner, hex(10**7 * WETH_UNIT)])
     weth = create("WETH9")
@@ -191,6 +188,39 @@ def transact_unlocked(
         reason = decode_revert(answer.get("output") or "0x") if isinstance(answer, dict) else None
         raise DeployFailed("a step of the local deployment failed", got=reason, where=f"{data[:10]} to {to}")
     return dict(receipt)
+
+
+def create_unlocked(
+    devnet: Devnet,
+    sender: str,
+    name: str,
+    *args: Any,
+    mine: Callable[[], None],
+    libraries: Mapping[str, str] | None = None,
+) -> str:
+    """Deploy a contract that `load_code` finds from an unlocked account and return its address.
+
+    Parameters
+    ----------
+    args
+        Of the constructor.
+    libraries
+        Addresses of the libraries that it is linked with, by their full name ``file:name``.
+
+    Raises
+    ------
+    DeployFailed
+        When the transaction reverts, or a library is missing.
+    """
+    code = load_code(name)
+    bytecode = code.bytecode
+    for library, address in (libraries or {}).items():
+        bytecode = bytecode.replace(f"__${keccak(library.encode()).hex()[:34]}$__", address[2:].lower())
+    if "__$" in bytecode:
+        raise DeployFailed("a contract is not linked with all of its libraries", where=name)
+    inputs: Any = next((item["inputs"] for item in code.abi if item["type"] == "constructor"), [])
+    data = bytecode + encode([item["type"] for item in inputs], args).hex()
+    return to_checksum_address(transact_unlocked(devnet, sender, None, data, mine=mine)["contractAddress"])
 
 
 def _deployer(accounts: list[str], weth: str, risk_is_token0: bool) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from vaultkit.coprocessor.tables import (
+    aave_oracle_prices,
     aave_v2_events,
     aave_v3_events,
     compound_v2_events,
@@ -32,6 +33,7 @@ EVENT_TABLES: Final[dict[str, EventTable]] = {
         uniswap_v3_liquidity,
         aave_v3_events,
         aave_v2_events,
+        aave_oracle_prices,
         compound_v2_events,
         erc4626_events,
         erc20_transfers,
