@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: faults soak fuzz fuzz-long mutation sandwich
-.PHONY: demo test test-slow check bench notebooks setup clean
+.PHONY: demo test test-slow check bench notebooks docs lab setup clean
 
 setup: $(VENV)/.ready contracts/node_modules/.ready
 
@@ -56,6 +56,14 @@ bench: setup
 
 notebooks: setup
 	$(BIN)/pytest tests/notebooks
+
+# Pages with every warning an error, into $(DOCS).
+DOCS ?= build/docs
+docs: setup
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs $(DOCS)
+
+lab: setup
+	$(BIN)/jupyter lab --notebook-dir=notebooks
 
 clean:
 	rm -rf build contracts/.build
