@@ -17,6 +17,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from vaultkit.display import card, html_table
 from vaultkit.errors import DataError
 from vaultkit.strategy.samples import Integers, Ticks
 from vaultkit.trade import Policy
@@ -102,6 +103,21 @@ class Redteam:
         costs = self.costs(goal, way)
         index = int(share * (len(self.epochs) - 1))
         return costs[index] if index < len(costs) else None
+
+    def _repr_html_(self) -> str:
+        def cell(goal: Goal, share: float, way: str | None) -> str:
+            cost = self.quantile(goal, share, way)
+            return "none found" if cost is None else f"{cost:,}"
+
+        rows = [
+            (goal, way or "any", f"{len(self.costs(goal, way))} of {len(self.epochs)}")
+            + tuple(cell(goal, share, way) for share in (0.0, 0.05, 0.5))
+            for goal in GOALS
+            for way in (None, *self.ways)
+        ]
+        head = ("goal", "way", "epochs reached", "cheapest", "5 % quantile", "median")
+        values = {"epochs attacked": len(self.epochs), "step": f"{self.step_wad / WAD:.0%} of the vault"}
+        return card("Cost of moving the decision, in the asset's smallest units", values, below=html_table(head, rows))
 
 
 def redteam(

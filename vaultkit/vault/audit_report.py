@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vaultkit.display import card, html_table
 from vaultkit.errors import AuditFailed
 from vaultkit.trade import Policy
+from vaultkit.units import WAD
 from vaultkit.vault.terms import Fees, Safeguards
 
 
@@ -114,6 +116,24 @@ class AuditReport:
             return f"All of {count} were the model's, rebuilt from {self.headers} verified headers{missed}."
         bad = ", ".join(str(epoch.epoch) for epoch in self.epochs if not epoch.passed)
         return f"Of {count}, not shown to be the model's: {bad}{missed}."
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                one.epoch,
+                f"{one.weight_before_wad / WAD:.2%} → {one.weight_target_wad / WAD:.2%}",
+                one.reason,
+                "" if one.price_against_twap is None else f"{one.price_against_twap * 1e4:+.1f} bp",
+                f"{sum(check.passed for check in one.checks)} of {len(one.checks)} checks",
+                "✓" if one.passed else "✗ " + ", ".join(check.name for check in one.checks if not check.passed),
+            )
+            for one in self.epochs
+        ]
+        head = ("epoch", "weight", "outcome", "price against mean", "passed", "")
+        values = {"blocks": f"{self.first_block:,} to {self.last_block:,}", "verdict": self.verdict}
+        if self.missed:
+            values["missed epochs"] = ", ".join(map(str, self.missed))
+        return card(f"Audit of {self.vault}", values, below=html_table(head, rows) if rows else "")
 
     def require_passed(self) -> None:
         """Raise where an epoch failed, or where nothing was accepted although epochs closed.
