@@ -91,12 +91,13 @@ class Circuit:
             f"Circuit of {held.strategy}",
             {
                 "size": f"{held.rows:,} rows at 2^{held.logrows}",
-                "proof": f"{held.proof_seconds:.2f} s here, {held.verify_gas or 0:,} gas to verify",
+                "proof": f"{held.proof_seconds:.2f} s here"
+                + (f", {held.verify_gas:,} gas to verify" if held.verify_gas else ""),
                 "proving key": f"{held.pk_bytes / 1e6:.1f} MB",
                 "verifier": f"{held.verifier_bytes:,} bytes of {24_576:,} allowed",
                 "decisions changed by quantization": f"{faith.disagreement:.2%} of {faith.rows:,}",
                 "money changed by quantization": f"{faith.pnl_difference:+.4%} of the vault",
-                "weights": f"committed to in {len(held.commitments)} points; one verifier for every retrain",
+                "weights": f"committed to in {64 * len(held.commitments)} bytes; one verifier for every retrain",
                 "reference string": held.srs.kind,
             },
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,7 @@ from vaultkit.chain.rpc import quantity
 from vaultkit.coprocessor.bars import TickSeries
 from vaultkit.coprocessor.index import index_pool
 from vaultkit.coprocessor.store import scan
-from vaultkit.errors import VerificationError
+from vaultkit.errors import RpcUnavailable, VerificationError
 from vaultkit.lab.folders import Folders
 from vaultkit.lab.processes import Verb
 from vaultkit.lab.stages import Stage
@@ -29,6 +30,7 @@ from vaultkit.window import WindowSpec
 GRID_SECONDS: Final = 60
 WINDOW_SECONDS: Final = 900
 _GRID_A_CALL: Final = 240
+_BLOCK_SECONDS: Final = 60.0
 
 Figures = dict[str, float | int | str]
 
@@ -89,8 +91,7 @@ def check_bars(rpc: Rpc, series: TickSeries, spec: WindowSpec, book: AddressBook
     VerificationError
         When one of them differs by a single unit.
     """
-    # The market mines meanwhile, and anvil may answer for its newest block with the state of the one it is mining.
-    settled = quantity(rpc.call("eth_blockNumber"), rpc) - 1
+    settled = _settled_block(rpc, series.end_time)
     oldest = _oldest_observation(rpc, book, settled)
     last = min(series.end_time, block_timestamp(rpc, settled)) // WINDOW_SECONDS * WINDOW_SECONDS
     times = tuple(range(last, oldest, -GRID_SECONDS))
@@ -99,10 +100,10 @@ def check_bars(rpc: Rpc, series: TickSeries, spec: WindowSpec, book: AddressBook
         part = times[start : start + _GRID_A_CALL]
         theirs |= dict(zip(part, read_cumulatives(rpc, book.pool.pool, part, settled), strict=True))
         stage.share(len(theirs), len(times))
-    for time, ours in zip(times, series.cumulatives(times).tolist(), strict=True):
-        if ours != theirs[time]:
+    for moment, ours in zip(times, series.cumulatives(times).tolist(), strict=True):
+        if ours != theirs[moment]:
             raise VerificationError(
-                "a bar differs from the pool's oracle", got=ours, expected=theirs[time], where=f"time {time}"
+                "a bar differs from the pool's oracle", got=ours, expected=theirs[moment], where=f"time {moment}"
             )
     ends = [end for end in times if end % WINDOW_SECONDS == 0 and end - spec.lookback_seconds >= times[-1]]
     for end, window in zip(ends, series.windows(spec, ends).tolist(), strict=True):
@@ -113,6 +114,20 @@ def check_bars(rpc: Rpc, series: TickSeries, spec: WindowSpec, book: AddressBook
             )
     stage.outcome = f"{len(times):,} grid points and {len(ends)} windows equal, bit for bit"
     return {"grid_points_equal_to_observe": len(times), "windows_equal_to_observe": len(ends)}
+
+
+def _settled_block(rpc: Rpc, since: int) -> int:
+    """Return the newest block but one, once that is not older than chain time ``since``.
+
+    anvil may answer for its newest block with the state of the one it is mining, and has none before the history's end.
+    """
+    deadline = time.monotonic() + _BLOCK_SECONDS
+    while time.monotonic() < deadline:
+        block = quantity(rpc.call("eth_blockNumber"), rpc) - 1
+        if block_timestamp(rpc, block) >= since:
+            return block
+        time.sleep(0.05)
+    raise RpcUnavailable("the chain makes no blocks", expected=f"one in {_BLOCK_SECONDS:g} s", where=rpc.label)
 
 
 def _oldest_observation(rpc: Rpc, book: AddressBook, block: int) -> int:

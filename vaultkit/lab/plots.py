@@ -36,6 +36,7 @@ def dress(axes: Axes, title: str, unit: str, below: str | None = None) -> None:
         axes.set_xlabel(below, color=INK)
     if below is not None and "time" in below:
         axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(axes.xaxis.get_major_locator()))
+    axes.set_axisbelow(True)
     axes.grid(axis="y", color="#e4e7eb", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(colors=INK, labelsize=9)

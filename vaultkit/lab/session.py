@@ -14,8 +14,9 @@ from vaultkit.lab.circuit import Circuit
 from vaultkit.lab.folders import Folders
 from vaultkit.lab.history import History
 from vaultkit.lab.learning import check_bars, index_history, prepare_market, start_market
+from vaultkit.lab.processes import Verb
 from vaultkit.lab.stages import shown
-from vaultkit.lab.trading import deploy, keep
+from vaultkit.lab.trading import deploy, journal_of, keep, start_keeper
 from vaultkit.lab.vault import Vault
 from vaultkit.manifest import DatasetManifest
 from vaultkit.settings import build_dir
@@ -71,6 +72,7 @@ class Lab:
             self.url = start_market(speed, self.folders, self._stack)
             self.rpc = connect(self.url, self.cache.book.chain_id)
         self.speed = speed
+        self.journal: Path | None = None
         self._history: History | None = None
 
     def index(self) -> History:
@@ -139,8 +141,14 @@ class Lab:
         The keeper is a process of its own with its own encrypted key; interrupting the cell ends it.
         """
         vault.client.book.save(self.folders.book)
-        with shown(f"A keeper keeps {epochs} epochs") as stage:
+        with shown(f"A keeper keeps {epochs} epoch{'s' if epochs > 1 else ''}") as stage:
             return keep(self.rpc, self.url, epochs, self.folders, stage)
+
+    def start_keeper(self, vault: Vault) -> Verb:
+        """Start a keeper that keeps on; it ends with the session. One that was killed goes on from its `journal`."""
+        vault.client.book.save(self.folders.book)
+        self.journal = self.journal or journal_of(self.rpc, self.folders)
+        return self._stack.enter_context(start_keeper(self.url, self.folders, self.journal))
 
     @property
     def now(self) -> int:

@@ -73,23 +73,36 @@ def deposit(client: VaultClient, amount: int, stage: Stage) -> int:
     return quantity(client.rpc.call("eth_blockNumber"), client.rpc)
 
 
-def keep(rpc: Rpc, rpc_url: str, epochs: int, folders: Folders, stage: Stage) -> dict[int, dict[str, Any]]:
-    """Run the keeper until it has had its epochs accepted; return what it printed for each, by epoch."""
+def journal_of(rpc: Rpc, folders: Folders) -> Path:
+    """Return a new journal of a keeper that begins now, for a rebuilt chain repeats its addresses."""
+    head = rpc.call("eth_getBlockByNumber", ["latest", False])["hash"]
+    return folders.run / f"journal-{head[2:10]}.sqlite"
+
+
+def start_keeper(rpc_url: str, folders: Folders, journal: Path, *, epochs: int | None = None) -> Verb:
+    """Return a keeper of the session's book, a process of its own that runs inside its ``with`` block.
+
+    Its key is made where there is none, encrypted, with a passphrase that only this account can read.
+    """
     passphrase, keystore = folders.run / "passphrase", folders.run / "keeper.json"
     if not keystore.is_file() or not passphrase.is_file():
         keystore.unlink(missing_ok=True)
         passphrase.touch(mode=0o600)
         passphrase.write_text(secrets.token_urlsafe(24))
         create_keystore(keystore, passphrase.read_text())
-    keeper = Signer.from_keystore(keystore, passphrase.read_text())
-    fund_locally(rpc_url, keeper.address)
+    fund_locally(rpc_url, Signer.from_keystore(keystore, passphrase.read_text()).address)
     words = ["keeper", "run", "--rpc", rpc_url, "--keystore", str(keystore), "--passphrase-file", str(passphrase)]
-    head = rpc.call("eth_getBlockByNumber", ["latest", False])["hash"]
-    journal = folders.run / f"journal-{head[2:10]}.sqlite"  # of this run: a rebuilt chain repeats its addresses
-    words += ["--book", str(folders.book), "--epochs", str(epochs), "--journal", str(journal)]
+    words += ["--book", str(folders.book), "--journal", str(journal)]
+    if epochs is not None:
+        words += ["--epochs", str(epochs)]
+    return Verb(words, folders.run / "keeper.log")
+
+
+def keep(rpc: Rpc, rpc_url: str, epochs: int, folders: Folders, stage: Stage) -> dict[int, dict[str, Any]]:
+    """Run a keeper until it has had its epochs accepted; return what it printed for each, by epoch."""
     kept: dict[int, dict[str, Any]] = {}
     stage.say("waiting for the first epoch to close")
-    with Verb(words, folders.run / "keeper.log") as process:
+    with start_keeper(rpc_url, folders, journal_of(rpc, folders), epochs=epochs) as process:
         for row in process.lines():
             if row.get("event") == "epoch":
                 kept[int(row["epoch"])] = row
@@ -98,8 +111,7 @@ def keep(rpc: Rpc, rpc_url: str, epochs: int, folders: Folders, stage: Stage) ->
     accepted = [row for row in kept.values() if row["accepted"]]
     proofs = [float(row["proof_seconds"]) for row in accepted if "proof_seconds" in row]
     stage.outcome = (
-        f"{len(accepted)} epochs accepted, {len(kept) - len(accepted)} missed, "
-        f"proofs {min(proofs):.2f} to {max(proofs):.2f} s"
+        f"{len(accepted)} accepted, {len(kept) - len(accepted)} missed, proofs {min(proofs):.2f} to {max(proofs):.2f} s"
     )
     return kept
 

@@ -18,8 +18,9 @@ from vaultkit.lab.trading import DEPOSITOR, deposit
 from vaultkit.units import WAD, from_units
 from vaultkit.vault.audit import AuditReport, audit
 from vaultkit.vault.client import VaultClient
-from vaultkit.vault.orders import Filled, Orders, Quote
+from vaultkit.vault.orders import Orders
 from vaultkit.vault.overview import Overview, read_overview
+from vaultkit.vault.quote import Filled, Quote
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

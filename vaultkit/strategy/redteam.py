@@ -110,8 +110,12 @@ class Redteam:
             return "none found" if cost is None else f"{cost:,}"
 
         rows = [
-            (goal, way or "any", f"{len(self.costs(goal, way))} of {len(self.epochs)}")
-            + tuple(cell(goal, share, way) for share in (0.0, 0.05, 0.5))
+            (
+                goal,
+                way or "any",
+                f"{len(self.costs(goal, way))} of {len(self.epochs)}",
+                *(cell(goal, share, way) for share in (0.0, 0.05, 0.5)),
+            )
             for goal in GOALS
             for way in (None, *self.ways)
         ]
