@@ -102,6 +102,8 @@ class Devnet:
 
     hardfork
         Rules of the blocks it makes.
+    accounts
+        Number of unlocked accounts, each funded at genesis and with a key of its own.
 
     Raises
     ------
@@ -122,6 +124,7 @@ class Devnet:
         states: int | None = 1_000,
         hardfork: str = HARDFORK,
         chain_id: int = DEFAULT_CHAIN_ID,
+        accounts: int = 10,
     ) -> None:
         self._binary = anvil_path()
         if port is not None:
@@ -131,7 +134,7 @@ class Devnet:
         self.chain_id = chain_id
         self._load_state, self._dump_state = load_state, dump_state
         arguments = ["--host", LOOPBACK, "--chain-id", str(chain_id), "--hardfork", hardfork]
-        arguments += ["--quiet", "--order", "fees"]
+        arguments += ["--quiet", "--order", "fees", "--accounts", str(accounts)]
         arguments += [] if automine else ["--no-mining"]
         arguments += ["--timestamp", str(timestamp)] if timestamp is not None and load_state is None else []
         arguments += ["--load-state", str(load_state)] if load_state is not None else []

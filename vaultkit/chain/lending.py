@@ -15,13 +15,13 @@ from vaultkit.chain.aave import PRICE_UNIT, RESERVES, VARIABLE_RATE, AaveDeploym
 from vaultkit.chain.abi import Contract, load_abi
 from vaultkit.chain.borrowers import WBTC, WETH, Action, Borrower
 from vaultkit.chain.devnet import Devnet
-from vaultkit.chain.hashing import keccak
 from vaultkit.chain.prices import SimulatedPrices
 from vaultkit.errors import DeployFailed
 
 STEP_SECONDS: Final = 21_600
-OPERATOR, BANK, LIQUIDATOR = 0, 1, 2
-"""Indices of the unlocked accounts: owner and price feed, lender of last resort, liquidator."""
+OPERATOR, BANK, LIQUIDATOR, FIRST_BORROWER = 0, 1, 2, 10
+"""Indices of the unlocked accounts: owner and price feed, lender of last resort, liquidator, and the borrowers from
+the tenth on. Everybody signs with a key: calls of impersonated accounts do not hash to their names."""
 
 _BANK_USD: Final = (8e6, 8e6, 16e6, 16e6)
 _ALL: Final = 2**256 - 1
@@ -76,7 +76,7 @@ class LendingMarket:
     Parameters
     ----------
     devnet
-        Chain with automine off.
+        Chain with automine off, and an unlocked account for everybody.
     aave
         What `vaultkit.chain.aave.deploy_aave` made on it.
     borrowers
@@ -95,7 +95,10 @@ class LendingMarket:
         self._feed = Contract(devnet.rpc, aave.feed, load_abi("PriceOracle"))
         self._token = Contract(devnet.rpc, aave.tokens[0], load_abi("MintableERC20"))
         self._unlocked = devnet.accounts()
-        self._by_address = {account_of(b.number, prices.seed): b for b in self.borrowers}
+        accounts = self._unlocked[FIRST_BORROWER:]
+        if len(accounts) < len(self.borrowers):
+            raise DeployFailed("a chain has too few accounts", got=len(accounts), expected=len(self.borrowers))
+        self._by_address = {accounts[b.number]: b for b in self.borrowers}
         self._nonces: dict[str, int] = {}
         self._queue: list[tuple[str, list[Any]]] = []
         self._posted = [terms.price_usd for terms in RESERVES]
@@ -107,15 +110,15 @@ class LendingMarket:
         """What was done so far."""
         return Tally(self._accepted, self._refused, self._liquidations)
 
-    def account(self, borrower: Borrower) -> str:
-        """Address of a borrower."""
-        return account_of(borrower.number, self.prices.seed)
+    @property
+    def people(self) -> Mapping[str, Borrower]:
+        """The borrowers by address."""
+        return self._by_address
 
     def prepare(self) -> None:
         """Give everybody tokens and allowances, and the pool what it lends; once."""
         rpc = self.devnet.rpc
         rpc.call("evm_setBlockGasLimit", [_BLOCK_GAS])
-        rpc.call("anvil_autoImpersonateAccount", [True])
         bank, liquidator = self._unlocked[BANK], self._unlocked[LIQUIDATOR]
         for account in (bank, liquidator, *self._by_address):
             rpc.call("anvil_setBalance", [account, _ETHER])
@@ -274,11 +277,6 @@ class LendingMarket:
         borrower.book(Action("repay", debt, args["debtToCover"] / 10 ** RESERVES[debt].decimals))
         taken = args["liquidatedCollateralAmount"] / 10 ** RESERVES[collateral].decimals
         borrower.book(Action("withdraw", collateral, taken))
-
-
-def account_of(number: int, seed: int) -> str:
-    """Return the address of a simulated borrower; nobody knows its key."""
-    return "0x" + keccak(f"vaultkit borrower {seed} {number}".encode())[12:].hex()
 
 
 def _units(asset: int, amount: float) -> int:

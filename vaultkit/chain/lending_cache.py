@@ -20,7 +20,7 @@ from vaultkit.chain.abi import Contract, load_abi, load_code
 from vaultkit.chain.borrowers import DAY, HABITS, population
 from vaultkit.chain.built_folder import built_aside
 from vaultkit.chain.devnet import Devnet, anvil_path
-from vaultkit.chain.lending import OPERATOR, STEP_SECONDS, LendingMarket, LendingPrices, Tally, account_of
+from vaultkit.chain.lending import FIRST_BORROWER, OPERATOR, STEP_SECONDS, LendingMarket, LendingPrices, Tally
 from vaultkit.chain.market_cache import HISTORY_HARDFORK
 from vaultkit.errors import CacheError
 from vaultkit.manifest_file import Manifest, check_digest, check_files, read_folder, sha256_of
@@ -143,7 +143,12 @@ def _build(
     prices = LendingPrices(settings.seed)
     people = population(settings.borrowers, settings.seed, total)
     with Devnet(
-        automine=False, timestamp=GENESIS, dump_state=folder / _STATE, states=16, hardfork=HISTORY_HARDFORK
+        automine=False,
+        timestamp=GENESIS,
+        dump_state=folder / _STATE,
+        states=16,
+        hardfork=HISTORY_HARDFORK,
+        accounts=FIRST_BORROWER + settings.borrowers,
     ) as devnet:
         owner = devnet.accounts()[OPERATOR]
         devnet.rpc.call("anvil_setBalance", [owner, hex(10**26)])
@@ -163,7 +168,7 @@ def _build(
         block_hash=head["hash"],
         timestamp=int(head["timestamp"], 16),
         tally=tally,
-        habits={account_of(person.number, settings.seed): person.habit.name for person in people},
+        habits={address.lower(): person.habit.name for address, person in market.people.items()},
         files={_STATE: sha256_of(folder / _STATE)},
     )
     manifest.save(folder)
@@ -182,7 +187,8 @@ def open_lending(folder: Path, *, port: int | None = None) -> Iterator[tuple[Dev
         When ``port`` was given and is taken.
     """
     manifest = LendingManifest.load(folder)
-    with Devnet(port=port, automine=False, load_state=folder / _STATE) as devnet:
+    accounts = FIRST_BORROWER + manifest.settings.borrowers
+    with Devnet(port=port, automine=False, load_state=folder / _STATE, accounts=accounts) as devnet:
         head = devnet.rpc.call("eth_getBlockByNumber", ["latest", False])
         if head["hash"] != manifest.block_hash:
             raise CacheError(

@@ -142,3 +142,14 @@ def require_known(flows: pl.DataFrame) -> None:
             got=", ".join(f"0x{asset.hex()}" for asset in strangers.sort().head(3)),
             next_step="Give every reserve of the pool",
         )
+
+
+def oracle_prices(updates: pl.LazyFrame, base_decimals: int = 8) -> pl.LazyFrame:
+    """Return prices for `vaultkit.models.credit.features.credit_features` out of the table ``aave_oracle_prices``.
+
+    Parameters
+    ----------
+    base_decimals
+        Of the oracle's base currency; Aave's dollar has 8.
+    """
+    return updates.select("block_number", "timestamp", "asset", price_usd=pl.col("price_float") / 10.0**base_decimals)
