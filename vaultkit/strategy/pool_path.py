@@ -37,6 +37,11 @@ class Positions:
         self.changes = changes
         self._map, self._done = TickMap(spacing), 0
 
+    @property
+    def spacing(self) -> int:
+        """The pool's tick spacing."""
+        return self._map.spacing
+
     def after(self, version: int) -> TickMap:
         """Return the ticks after ``version`` changes; good until the next call, cheapest in increasing order."""
         while self._done < version:
