@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 
 from tests.fixtures.circuit import made_pool, made_swaps
+from vaultkit import Bars, Strategy
 from vaultkit.chain.abi import Contract, load_abi
 from vaultkit.coprocessor.index import Index
-from vaultkit.errors import DataError
+from vaultkit.errors import DataError, StrategyError
+from vaultkit.models import LinearPrice
 from vaultkit.strategy.costs import Costs
 from vaultkit.strategy.lp import Position, Range, liquidity_backtest
 from vaultkit.strategy.pool_path import PoolPath
+from vaultkit.strategy.research import Study, fit_strategy
+from vaultkit.strategy.tearsheet import Tearsheet
 from vaultkit.units import Q96
 
 PERIOD = 14_400
@@ -132,3 +136,35 @@ def test_one_range_an_epoch_is_required(market):
     path, ends = market
     with pytest.raises(DataError, match="one range an epoch"):
         liquidity_backtest(path, made_pool(), ends, [Range(0.0, 0.1)], Costs())
+
+
+def ranged(given):
+    class Ranged(Strategy):
+        pair = "WETH/USDC"
+        window = Bars("uniswap-v3", pair, fee_bps=5).every("5m").returns(16)
+        period = "4h"
+        model = LinearPrice()
+
+        def target_weight(self, log_return):
+            return 0.5 + 20 * log_return
+
+        def liquidity_range(self, log_return):
+            return given(log_return)
+
+    return Ranged()
+
+
+def test_a_strategy_s_range_is_simulated_beside_its_weight():
+    study = Study(every_seconds=1_800, folds=2, controls=1)
+    research = fit_strategy(ranged(lambda r: (r, 0.1)), made_swaps(0, days=6), made_pool(), study, refit=False).research
+    figures = research.evidence.figures()
+    assert figures["lp_fees"] > 0 and figures["lp_moves"] >= 1
+    assert len(research.evidence.liquidity.values) == len(research.strategy.values)
+    assert "liquidity range" in Tearsheet("ranged", research.evidence).html()
+
+
+@pytest.mark.parametrize("given", [lambda r: 0.1, lambda r: (r, 0.0), lambda r: (r / 0, 0.1), lambda r: (r, "wide")])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_range_that_is_none_is_refused(given):
+    with pytest.raises(StrategyError, match="liquidity_range gives"):
+        ranged(given).ranges([0.0, 0.01])

@@ -33,6 +33,9 @@ class Strategy:
         The share of the vault in the risk token, as a torch expression of the model's prediction. It is proven: no
         Python branch on ``log_return`` is possible. The vault clamps it to its policy.
 
+    It may also give ``liquidity_range(self, log_return)``, a pair of centre and width as log-returns from the price
+    now: the research side then simulates a Uniswap V3 position beside the weight. No vault holds one yet.
+
     Raises
     ------
     StrategyError
@@ -57,6 +60,35 @@ class Strategy:
     def target_weight(self, log_return: Any) -> Any:
         """Return the share of the vault held in the risk token, for a predicted log-return."""
         raise NotImplementedError
+
+    def liquidity_range(self, log_return: Any) -> tuple[Any, Any] | None:
+        """Return centre and width of a liquidity range as log-returns, or None where the strategy gives none."""
+        return None
+
+    def ranges(self, log_returns: npt.ArrayLike) -> list[tuple[float, float]] | None:
+        """Return `liquidity_range` of many predictions, or None where the strategy gives none.
+
+        Raises
+        ------
+        StrategyError
+            When it is no pair of a finite centre and a positive width.
+        """
+        predictions = np.asarray(log_returns, dtype=np.float64)  # (rows,)
+        given = self.liquidity_range(predictions)
+        if given is None:
+            return None
+        try:
+            centre, width = (np.broadcast_to(np.asarray(part, dtype=np.float64), predictions.shape) for part in given)
+        except (TypeError, ValueError) as error:
+            raise StrategyError(
+                "liquidity_range gives no pair of numbers", got=repr(given)[:80], where=type(self).__name__
+            ) from error
+        if not (np.isfinite(centre).all() and np.isfinite(width).all() and (width > 0).all()):
+            raise StrategyError(
+                "liquidity_range gives a range that is none", expected="a finite centre and a positive width",
+                where=type(self).__name__,
+            )  # fmt: skip
+        return list(zip(centre.tolist(), width.tolist(), strict=True))
 
     @classmethod
     def name(cls) -> str:

@@ -10,6 +10,7 @@ from vaultkit.book import PoolBook
 from vaultkit.strategy.backtest import Backtest, backtest
 from vaultkit.strategy.baselines import NAMES, baseline_weights
 from vaultkit.strategy.costs import Costs
+from vaultkit.strategy.lp import LiquidityBacktest, Range, liquidity_backtest
 from vaultkit.strategy.performance import CostSplit, Interval, Performance, capacity_curve, cost_split, intervals
 from vaultkit.strategy.performance import performance as measured
 from vaultkit.strategy.pool_path import PoolPath
@@ -30,12 +31,15 @@ class Decisions:
         When, and on which inputs.  # (epochs,), (epochs, count)
     weights, floating
         Raw target weights of the circuit and of the float model, 18 decimals.  # (epochs,)
+    ranges
+        Liquidity ranges, where the strategy gives any.  # (epochs,)
     """
 
     epoch_ends: Sequence[int]
     windows: Integers
     weights: Sequence[int]
     floating: Sequence[int]
+    ranges: Sequence[Range] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class Evidence:
         Size, return after gas and refused share of larger and smaller vaults.
     depth
         ``"ticks"`` where fills know the initialized ticks, ``"range"`` where only the liquidity in range.
+    liquidity
+        What the strategy's liquidity ranges would have done, where it gives any.
     """
 
     real: Backtest
@@ -62,6 +68,7 @@ class Evidence:
     baselines: Mapping[str, Backtest]
     capacity: Sequence[tuple[int, float, float]]
     depth: str
+    liquidity: LiquidityBacktest | None = None
 
     @property
     def performance(self) -> Performance:
@@ -95,7 +102,7 @@ class Evidence:
         found |= {f"{name}_baseline_return": round(other.total_return, 6) for name, other in self.baselines.items()}
         found |= {f"epochs_{reason.lower()}": count for reason, count in sorted(self.real.reasons.items())}
         found["depth"] = self.depth
-        return found
+        return found | (self.liquidity.figures() if self.liquidity else {})
 
 
 def gather(
@@ -120,4 +127,7 @@ def gather(
     }
     sizes = [max(1, costs.start_assets * tenth // 10) for tenth in _SIZES]
     curve = capacity_curve(lambda at: replay(decisions.weights, at), costs, sizes)
-    return Evidence(real, instant, replay(decisions.floating), others, curve, path.depth)
+    liquidity = None
+    if decisions.ranges is not None:
+        liquidity = liquidity_backtest(path, pool, decisions.epoch_ends, decisions.ranges, costs)
+    return Evidence(real, instant, replay(decisions.floating), others, curve, path.depth, liquidity)

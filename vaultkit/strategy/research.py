@@ -21,6 +21,7 @@ from vaultkit.strategy.base import Strategy
 from vaultkit.strategy.costs import Costs
 from vaultkit.strategy.decide import Quantized, float_weights, quantize, to_wad
 from vaultkit.strategy.evidence import Decisions, Evidence, gather
+from vaultkit.strategy.lp import Range
 from vaultkit.strategy.pool_path import PoolPath
 from vaultkit.strategy.samples import Floats, Integers, Samples, Ticks, decision_times, make_samples
 from vaultkit.strategy.walk import random_walk
@@ -327,7 +328,7 @@ def _decisions(
     ends: list[int] = []
     weights: list[int] = []
     floating: list[int] = []
-    inputs = []
+    inputs, ranges = [], []
     settings = None
     for model, first, last in models:
         own = epoch_ends_between(first, last, strategy.period_seconds())
@@ -337,6 +338,7 @@ def _decisions(
         real = to_wad(float_weights(strategy, model, windows, spec.input_scale))
         ends, floating = ends + own, floating + real
         inputs.append(windows)
+        ranges.append(strategy.ranges(model.predict(windows / float(1 << spec.input_scale))))
         if not hasattr(model, "module_"):
             weights += real
             continue
@@ -346,4 +348,5 @@ def _decisions(
         weights += circuit.weights_wad(windows)
     if not ends:
         raise DataError("no epoch ends within the tested history", next_step="Index more blocks")
-    return Decisions(ends, np.concatenate(inputs), weights, floating)
+    given = [Range(*pair) for part in ranges if part is not None for pair in part]
+    return Decisions(ends, np.concatenate(inputs), weights, floating, given or None)

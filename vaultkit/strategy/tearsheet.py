@@ -87,7 +87,7 @@ class Tearsheet:
 <h2>Epochs by outcome</h2>{table(("outcome", "epochs"), outcomes)}
 <h2>Capacity</h2>{table(("size", "after gas", "refused"), capacity)}</section></div>
 <h2>Beside the baselines</h2>{comparison(runs)}
-<p class="lead">{_NOTE}</p></div>"""
+{_liquidity(evidence)}<p class="lead">{_NOTE}</p></div>"""
 
     def page(self) -> str:
         """Return a whole document."""
@@ -104,6 +104,19 @@ class Tearsheet:
     def _repr_html_(self) -> str:
         """Show it in a notebook."""
         return self.html()
+
+
+def _liquidity(evidence: Evidence) -> str:
+    """Return a table of the liquidity ranges, where there are any."""
+    if evidence.liquidity is None:
+        return ""
+    figures = evidence.liquidity.figures()
+    counted = ("lp_moves",)
+    rows = [
+        (name.removeprefix("lp_").replace("_", " "), f"{value:,}" if name in counted else f"{value:.2%}")
+        for name, value in figures.items()
+    ]
+    return f"<h2>Its liquidity range, simulated beside the weight</h2>{table(('figure', 'value'), rows)}\n"
 
 
 def document(title: str, body: str) -> str:
