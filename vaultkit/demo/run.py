@@ -47,7 +47,7 @@ def run_demo(settings: DemoSettings, folders: Folders, console: Console) -> Demo
             history = index_history(rpc, cache, folders, stage)
         with stages.stage("Bars against pool.observe") as stage:
             spec = strategy.window.spec(cache.book.pool.pool, 1 if cache.book.pool.risk_is_token0 else -1)
-            history |= check_bars(rpc, TickSeries.from_store(folders.store), spec, cache.book, stage)
+            history |= check_bars(rpc, TickSeries.from_store(folders.store), spec, cache, stage)
         with stages.stage(f"Train {strategy.name()}, purged walk forward") as stage:
             fitted, research = train(strategy, cache, folders, stage)
         with stages.stage("Quantize, compile, prove once") as stage:

@@ -83,7 +83,7 @@ def index_history(rpc: Rpc, cache: MarketCache, folders: Folders, stage: Stage) 
     }
 
 
-def check_bars(rpc: Rpc, series: TickSeries, spec: WindowSpec, book: AddressBook, stage: Stage) -> Figures:
+def check_bars(rpc: Rpc, series: TickSeries, spec: WindowSpec, cache: MarketCache, stage: Stage) -> Figures:
     """Compare cumulatives and windows with the pool's own oracle over all that it still remembers.
 
     Raises
@@ -91,7 +91,7 @@ def check_bars(rpc: Rpc, series: TickSeries, spec: WindowSpec, book: AddressBook
     VerificationError
         When one of them differs by a single unit.
     """
-    settled = _settled_block(rpc, series.end_time)
+    settled, book = _settled_block(rpc, cache.block_number), cache.book
     oldest = _oldest_observation(rpc, book, settled)
     last = min(series.end_time, block_timestamp(rpc, settled)) // WINDOW_SECONDS * WINDOW_SECONDS
     times = tuple(range(last, oldest, -GRID_SECONDS))
@@ -116,15 +116,15 @@ def check_bars(rpc: Rpc, series: TickSeries, spec: WindowSpec, book: AddressBook
     return {"grid_points_equal_to_observe": len(times), "windows_equal_to_observe": len(ends)}
 
 
-def _settled_block(rpc: Rpc, since: int) -> int:
-    """Return the newest block but one, once that is not older than chain time ``since``.
+def _settled_block(rpc: Rpc, loaded: int) -> int:
+    """Return the newest block but one, once that is the one the chain was loaded with or a later one.
 
-    anvil may answer for its newest block with the state of the one it is mining, and has none before the history's end.
+    anvil may answer for its newest block with the state of the one it is mining, and holds no state before its loading.
     """
     deadline = time.monotonic() + _BLOCK_SECONDS
     while time.monotonic() < deadline:
         block = quantity(rpc.call("eth_blockNumber"), rpc) - 1
-        if block_timestamp(rpc, block) >= since:
+        if block >= loaded:
             return block
         time.sleep(0.05)
     raise RpcUnavailable("the chain makes no blocks", expected=f"one in {_BLOCK_SECONDS:g} s", where=rpc.label)

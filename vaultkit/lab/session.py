@@ -41,7 +41,7 @@ class Lab:
     speed
         Chain seconds in one second of the host's: at 960 an epoch of four hours takes 15 s.
     folder
-        Where everything is built; ``build/lab`` where left out.
+        Where everything is built, one folder a market in it; ``build/lab`` where left out.
 
     Notes
     -----
@@ -63,9 +63,10 @@ class Lab:
         speed: float = 960.0,
         folder: Path | None = None,
     ) -> None:
-        base = folder or build_dir() / "lab"
-        self.folders = Folders(base, base / "data" / "local")
         settings = MarketSettings.checked(days=days, seed=seed, prices=prices)
+        path = f"-{prices.stem}" if prices is not None else ""
+        base = (folder or build_dir() / "lab") / f"{days:g}-days-seed-{seed}{path}"
+        self.folders = Folders(base, base / "data" / "local")
         self._stack = ExitStack()
         with shown("Local market on real Uniswap V3") as stage:
             self.cache: MarketCache = prepare_market(settings, self.folders, stage)
@@ -89,7 +90,7 @@ class Lab:
         history = History(self.folders.store, pool, DatasetManifest.load(self.folders.store))
         with shown("Bars against pool.observe") as stage:
             spec = load_strategy("momentum").window.spec(pool.pool, pool.sign)
-            history.checked.update(check_bars(self.rpc, history.ticks, spec, self.cache.book, stage))
+            history.checked.update(check_bars(self.rpc, history.ticks, spec, self.cache, stage))
         self._history = history
         return history
 
