@@ -122,12 +122,19 @@ def test_withdraw_says_what_its_exactness_costs(orders: Orders):
 
 def test_an_order_that_would_revert_is_refused_by_name_before_signing(vault: VaultSetup, orders: Orders):
     bob = Signer.devnet(BOB).address
-    with pytest.raises(Reverted, match="ERC4626ExceededMaxRedeem"):
+    with pytest.raises(
+        Reverted, match=r"ERC4626ExceededMaxRedeem.*0.000000000001 iVAULT, where the account has 0 iVAULT"
+    ):
         orders.redeem(bob, 1)
-    with pytest.raises(Reverted, match="ERC20InsufficientBalance"):
+    with pytest.raises(Reverted, match=r"ERC20InsufficientBalance.* has 10,000,000 USDC of 1,000,000,000,000 USDC"):
         orders.deposit(bob, 10**18)
-    with pytest.raises(Reverted, match="ERC20InsufficientBalance"):
+    with pytest.raises(Reverted, match=r"ERC4626ExceededMaxWithdraw.*5 USDC, where at most 0 USDC can be"):
+        orders.withdraw(bob, 5 * DOLLAR)
+    with pytest.raises(Reverted, match=r"ERC20InsufficientBalance.* has 0 iVAULT of 100,000 iVAULT"):
         orders.cash_out(bob, 10**17, slippage_bps=0)
+    vault.transact(vault.actors.guardian, vault.vault, "stopTrading")
+    with pytest.raises(Reverted, match="takes no deposits now"):
+        orders.deposit(bob, 10**6)
 
 
 def test_a_mistyped_receiver_is_refused_and_so_is_one_of_the_vault_s_own_contracts(vault: VaultSetup, orders: Orders):
@@ -257,3 +264,8 @@ def test_nothing_is_sent_without_a_yes(vault: VaultSetup, words: list[str], caps
     vault.devnet.mine()
     assert int(vault.rpc.call("eth_blockNumber"), 16) == int(block, 16) + 1
     assert vault.vault.call("totalSupply") == 0
+    held = vault.asset.call("balanceOf", ALICES.address)
+    assert verb("deposit", "1000", "--mint", *words, "--json") == 2
+    assert "Give --yes" in capsys.readouterr().out
+    vault.devnet.mine()
+    assert vault.asset.call("balanceOf", ALICES.address) == held

@@ -32,7 +32,9 @@ def deploy(
     book: BookOption = None,
     keystore: KeystoreOption = None,
     passphrase_file: PassphraseOption = None,
-    account: Annotated[int, typer.Option(help="Published test account, on a local chain without a keystore.")] = 0,
+    account: Annotated[
+        int, typer.Option(min=0, help="Published test account, on a local chain without a keystore.")
+    ] = 0,
     dry: Annotated[bool, typer.Option("--dry", help="Write the plan, run every constructor, send nothing.")] = False,
     deployer: Annotated[str | None, typer.Option(help="With --dry: the account that would deploy.")] = None,
     verification: Annotated[

@@ -22,7 +22,7 @@ def deposit(
     amount: Annotated[str, typer.Argument(help="Assets to deposit, like 250000 or 0.5.")],
     receiver: ReceiverOption = None,
     mint: Annotated[
-        bool, typer.Option("--mint", help="Mint the local chain's stable token to the depositor first.")
+        bool, typer.Option("--mint", help="With --yes: mint the local chain's stable token to the depositor first.")
     ] = False,
 ) -> Quote:
     """Deposit assets for shares, simulated and explained before it is signed."""
@@ -34,6 +34,8 @@ def deposit(
     if mint:
         if not wallet.local:
             raise SettingsError("minting is for local chains only", next_step="Leave out --mint")
+        if not wallet.yes:
+            raise SettingsError("minting sends a transaction before the deposit is explained", next_step="Give --yes")
         token = Contract(wallet.client.rpc, wallet.book.pool.asset, load_abi("StableToken"))
         send(wallet.client.rpc, signer, token.address, token.encode("mint", signer.address, assets), abi=token.abi)
     return wallet.orders.deposit(signer.address, assets, receiver)

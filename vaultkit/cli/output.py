@@ -23,7 +23,7 @@ def emit(result: Mapping[str, Any], *, as_json: bool, title: str | None = None) 
         return
     table = Table(title=title, show_header=False)
     table.add_column(style="bold")
-    table.add_column()
+    table.add_column(overflow="fold")
     for name, value in result.items():
         table.add_row(name, str(value))
     stdout.print(table)

@@ -24,7 +24,7 @@ BookOption = Annotated[Path | None, typer.Option("--book", help="Address book; b
 KeystoreOption = Annotated[Path | None, typer.Option("--keystore", help="Encrypted key file of the account.")]
 PassphraseOption = Annotated[Path | None, typer.Option("--passphrase-file", help="File that holds its passphrase.")]
 AccountOption = Annotated[
-    int, typer.Option("--account", help="Published test account, on a local chain without a keystore.")
+    int, typer.Option("--account", min=0, help="Published test account, on a local chain without a keystore.")
 ]
 ReceiverOption = Annotated[
     str | None, typer.Option("--receiver", help="Account that gets what arrives; the signer where left out.")
@@ -42,7 +42,14 @@ class Wallet:
     """
 
     def __init__(
-        self, rpc: str | None, book: Path | None, keystore: Path | None, passphrase_file: Path | None, account: int
+        self,
+        rpc: str | None,
+        book: Path | None,
+        keystore: Path | None,
+        passphrase_file: Path | None,
+        account: int,
+        *,
+        yes: bool,
     ) -> None:
         from vaultkit.book import AddressBook
         from vaultkit.chain.account import Signer
@@ -53,6 +60,7 @@ class Wallet:
         from vaultkit.vault.orders import Orders
 
         self.book = AddressBook.load(book or build_dir() / "devnet" / "book.json")
+        self.yes = yes
         self.local = self.book.chain_id in LOCAL_CHAIN_IDS
         if keystore is None and not self.local:
             raise SettingsError("test accounts are for local chains only", next_step="Give --keystore FILE")
@@ -78,7 +86,7 @@ class Wallet:
             return self.client.shares_of(self.signer.address)
         return to_units(text, self.orders.share_decimals)
 
-    def settle(self, quote: Quote, *, yes: bool, as_json: bool) -> None:
+    def settle(self, quote: Quote, *, as_json: bool) -> None:
         """Explain an order, ask, sign and send it, and print what it did.
 
         With ``--json`` nobody is asked: without ``--yes`` the quote is printed and nothing is sent.
@@ -101,13 +109,13 @@ class Wallet:
             "worst_case": quote.worst_case,
             "gas_estimate": quote.gas_used,
         }
-        if as_json and not yes:
+        if as_json and not self.yes:
             print(json.dumps({**explained, "sent": False}))
             return
         if not as_json:
             for sentence in quote.sentences():
                 stdout.print(sentence, highlight=False, soft_wrap=True)
-        if not yes:
+        if not self.yes:
             if not sys.stdin.isatty():
                 raise SettingsError(
                     "nothing was sent, since nobody can be asked", next_step="Give --yes once you agree with the above"
@@ -146,8 +154,8 @@ def order(app: typer.Typer, name: str, quote: Callable[..., Quote]) -> None:
         as_json: JsonFlag = False,
         **own: Any,
     ) -> None:
-        wallet = Wallet(rpc, book, keystore, passphrase_file, account)
-        wallet.settle(quote(wallet, **own), yes=yes, as_json=as_json)
+        wallet = Wallet(rpc, book, keystore, passphrase_file, account, yes=yes)
+        wallet.settle(quote(wallet, **own), as_json=as_json)
 
     _, *asked = _typed(quote)
     shared = [one for one in _typed(verb) if one.name != "own"]

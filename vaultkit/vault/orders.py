@@ -13,8 +13,8 @@ from vaultkit.chain.rpc import quantity
 from vaultkit.errors import DataError, Reverted, SettingsError
 from vaultkit.units import PIPS, mul_div
 from vaultkit.vault.client import VaultClient
-from vaultkit.vault.quote import Amount, Filled, Quote
-from vaultkit.vault.simulate import Call, moved_by, simulate
+from vaultkit.vault.quote import Amount, Filled, Quote, refusal_in_words
+from vaultkit.vault.simulate import Call, Simulation, moved_by, simulate
 
 STRESS_PIPS: Final = 10_000
 """Move of the pool's price against the holder for which a worst case without a floor is told: 1 %."""
@@ -76,7 +76,7 @@ class Orders:
         words = "the vault sets no floor on entries, which are priced at the higher of the pool's spot and mean price. "
         words += f"Were {pool.risk_symbol} bought up by 1 % first, about {self.shares(stressed)} would arrive. "
         words += "Afterwards the shares rise and fall with what the vault holds."
-        return self._quote("Deposit", account, receiver, calls, None, words)
+        return self._quote("Deposit", account, receiver, calls, None, words, asset.address)
 
     def redeem(self, account: str, shares: int, receiver: str | None = None) -> Quote:
         """Quote leaving for the asset: the slice of the risk token is sold in the vault's pool at the leaver's cost."""
@@ -162,7 +162,7 @@ class Orders:
 
         # The simulation allows the router by a transaction, since nothing is signed before it is explained.
         allow = Call(client.vault.address, client.vault.encode("approve", place, shares), client.vault.abi, "allow")
-        found = simulate(self._rpc, account, [allow, cash(0)])
+        found = self._simulate(account, [allow, cash(0)])
         paid = moved_by(found.logs, to).get(client.book.pool.asset.lower(), 0)
         floor = mul_div(paid, 10_000 - slippage_bps, 10_000)
         words = f"the router reverts below {self.asset(floor)}, whatever the pool's price is then, and after "
@@ -226,6 +226,17 @@ class Orders:
         names = tuple(str(receipt["transactionHash"]) for receipt in receipts)
         return Filled(leaves, arrives, names, sum(int(receipt["gasUsed"], 16) for receipt in receipts))
 
+    def _simulate(self, account: str, calls: Sequence[Call], spent: str | None = None) -> Simulation:
+        """Run calls that spend shares, or the token ``spent``, and say in human units what a refusal is about."""
+        try:
+            return simulate(self._rpc, account, calls)
+        except Reverted as error:
+            token = spent or self._client.vault.address
+            plain = refusal_in_words(error, lambda units: self._amount(token, units), self.asset, self.shares)
+            if plain is None:
+                raise
+            raise Reverted(error.name, error.args_, got=plain) from error
+
     def _to(self, account: str, receiver: str | None) -> str:
         """Return who gets what arrives; nobody has the keys of the vault's own contracts."""
         if receiver is None:
@@ -266,9 +277,10 @@ class Orders:
         calls: Sequence[Call],
         least: tuple[Amount, ...] | None,
         worst_case: str,
+        spent: str | None = None,
     ) -> Quote:
         head = self._rpc.call("eth_getBlockByNumber", ["latest", False])
-        found = simulate(self._rpc, account, calls)
+        found = self._simulate(account, calls, spent)
         to = self._to(account, receiver)
         leaves, arrives = self._sides(found.logs, account, to)
         number, price = (quantity(head[name], self._rpc) for name in ("number", "baseFeePerGas"))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from vaultkit.chain.account import Signer
+from vaultkit.errors import Reverted
 from vaultkit.units import from_units
 from vaultkit.vault.simulate import Call
 
@@ -59,14 +61,15 @@ class Quote:
     def sentences(self) -> tuple[str, ...]:
         """Return the order in plain words, one thought each."""
         to = "" if self.receiver == self.account else f" to {self.receiver}"
-        ether = f"{from_units(self.gas_used * self.gas_price_wei, 18):.6f}"
+        ether = from_units(self.gas_used * self.gas_price_wei, 18)
+        cost = f"{ether:.6f} ETH" if ether >= Decimal("0.000001") else "less than 0.000001 ETH"
         return (
             f"{self.action}, simulated at block {self.block_number}.",
             f"Leaves {self.account}: {_list(self.leaves)}.",
             f"Arrives{to}: {_list(self.arrives)}.",
             f"Worst case: {self.worst_case}",
             f"{len(self.calls)} transaction{'s' if len(self.calls) > 1 else ''}: "
-            f"{', then '.join(call.says for call in self.calls)}; about {self.gas_used:,} gas, {ether} ETH now.",
+            f"{', then '.join(call.says for call in self.calls)}; about {self.gas_used:,} gas, {cost} now.",
         )
 
 
@@ -78,6 +81,23 @@ class Filled:
     arrives: tuple[Amount, ...]
     transactions: tuple[str, ...]
     gas_used: int
+
+
+def refusal_in_words(
+    error: Reverted, spent: Callable[[int], Amount], asset: Callable[[int], Amount], shares: Callable[[int], Amount]
+) -> str | None:
+    """Return what a refused order lacks, in human units, or None where the error's own arguments say it."""
+    given = error.args_
+    match error.name:
+        case "ERC20InsufficientBalance":
+            return f"{given['sender']} has {spent(given['balance'])} of {spent(given['needed'])}"
+        case "ERC4626ExceededMaxDeposit" if given["max"] == 0:
+            return "the vault takes no deposits now: see `vaultkit status` for its state and cap"
+        case "ERC4626ExceededMaxDeposit" | "ERC4626ExceededMaxWithdraw":
+            return f"{asset(given['assets'])}, where at most {asset(given['max'])} can be"
+        case "ERC4626ExceededMaxRedeem":
+            return f"{shares(given['shares'])}, where the account has {shares(given['max'])}"
+    return None
 
 
 def _list(amounts: Sequence[Amount]) -> str:
