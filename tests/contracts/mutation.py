@@ -152,47 +152,70 @@ def recorded(path: Path) -> dict[str, dict[str, Any]]:
     return {row["key"]: row for row in map(json.loads, path.read_text().splitlines())}
 
 
+def listed(bench: Bench, files: list[str]) -> list[tuple[str, Mutant]]:
+    """Return every mutant of ``files`` under a key that says of which source it is."""
+    found = []
+    for file in files:
+        source = (bench.sources / file).read_bytes()
+        version = hashlib.sha256(source).hexdigest()[:16]
+        for mutant in Mutator(file, source, bench.trees[file]).mutants():
+            found.append((f"{file}:{version}:{mutant.start}:{mutant.length}:{mutant.text}", mutant))
+    return found
+
+
+def try_one(bench: Bench, key: str, mutant: Mutant, tests: str) -> dict[str, Any]:
+    source = (bench.sources / mutant.file).read_bytes()
+    outcome, killer = bench.try_mutant(mutant, source)
+    row = {
+        "key": key, "tests": tests, "file": mutant.file, "line": source[: mutant.start].count(b"\n") + 1,
+        "kind": mutant.kind, "outcome": outcome, "killer": killer, "change": mutant.describe(source),
+    }  # fmt: skip
+    if outcome == "survived":
+        print(f"  survived {mutant.file}:{row['line']}  {row['change']}", flush=True)
+    return row
+
+
 def run(files: list[str]) -> list[dict[str, Any]]:
-    """Try every mutant of ``files`` that has no result yet, and survivors of other tests again."""
+    """Try every mutant of ``files`` that has no result yet, and then survivors of other tests again."""
     prepare()
     folder = build_dir() / "mutation"
     bench, tests = Bench(folder), tests_digest()
     honest = bench.killer(("--no-match-contract", "Invariants"), FIRST)
     if honest:
         raise SystemExit(f"the unchanged contracts fail {honest}")
-    path = folder / "results.jsonl"
-    known, rows = recorded(path), []
-    for file in files:
-        source = (bench.sources / file).read_bytes()
-        mutants = Mutator(file, source, bench.trees[file]).mutants()
-        print(f"{file}: {len(mutants)} mutants", flush=True)
-        for mutant in mutants:
-            version = hashlib.sha256(source).hexdigest()[:16]
-            key = f"{file}:{version}:{mutant.start}:{mutant.length}:{mutant.text}"
-            row = known.get(key)
-            if row is None or (row["outcome"] == "survived" and row["tests"] != tests):
-                outcome, killer = bench.try_mutant(mutant, source)
-                row = {
-                    "key": key, "tests": tests, "file": file, "line": source[: mutant.start].count(b"\n") + 1,
-                    "kind": mutant.kind, "outcome": outcome, "killer": killer, "change": mutant.describe(source),
-                }  # fmt: skip
-                with path.open("a") as out:
-                    out.write(json.dumps(row) + "\n")
-                if outcome == "survived":
-                    print(f"  survived {file}:{row['line']}  {row['change']}", flush=True)
-            rows.append(row)
+    path, mutants = folder / "results.jsonl", listed(bench, files)
+    known = recorded(path)
+    open_ = [one for one in mutants if one[0] not in known]
+    open_ += [one for one in mutants if (row := known.get(one[0])) and _again(row, tests)]
+    try:
+        for number, (key, mutant) in enumerate(open_, start=1):
+            known[key] = row = try_one(bench, key, mutant, tests)
+            with path.open("a") as out:
+                out.write(json.dumps(row) + "\n")
+            if number % 20 == 0:
+                print(f"{number}/{len(open_)}", flush=True)
+    finally:
+        bench.solc.kill()
+        rows = [known.get(key) or {"file": mutant.file, "outcome": "not tried"} for key, mutant in mutants]
+        if files == list(TESTS):
+            place = project_root() / "benchmarks" / "results" / "mutation.md"
+            place.write_text(report(rows, json.loads(NOTES.read_text())))
     return rows
 
 
+def _again(row: dict[str, Any], tests: str) -> bool:
+    return bool(row["outcome"] == "survived" and row["tests"] != tests)
+
+
 def report(rows: list[dict[str, Any]], notes: dict[str, str]) -> str:
-    """Return the table of scores, and each survivor with why it is left."""
-    tried = [row for row in rows if row["outcome"] in ("killed", "survived")]
+    """Return the table of scores, each survivor with why it is left, and what notices the absence of each check."""
     lines = [
         "# Mutation testing of the contracts", "",
         "`make mutation` changes one operator, literal, statement, condition or modifier at a time and runs the forge",
-        "tests of `fuzz/` against the bytecode. Mutants with the original's bytecode, or that solc refuses, do not",
-        "count.", "",
-        "| source | mutants | killed | survived | score | same bytecode | refused |", "|---|---|---|---|---|---|---|",
+        "tests of `contracts/fuzz` against the bytecode. Mutants with the original's bytecode, or that solc refuses,",
+        "do not count.", "",
+        "| source | mutants | killed | survived | score | same bytecode | refused | not tried |",
+        "|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for name, part in [*((file, [r for r in rows if r["file"] == file]) for file in TESTS), ("all", rows)]:
         count = Counter(row["outcome"] for row in part)
@@ -200,25 +223,29 @@ def report(rows: list[dict[str, Any]], notes: dict[str, str]) -> str:
         score = f"{100 * killed / (killed + survived):.1f} %" if killed + survived else ""
         lines.append(
             f"| {name} | {killed + survived} | {killed} | {survived} | {score} | {count['same bytecode']} "
-            f"| {count['refused by solc']} |"
+            f"| {count['refused by solc']} | {count['not tried']} |"
         )
     lines += ["", "## Survivors", "", "| where | change | why it is left |", "|---|---|---|"]
-    for row in tried:
+    for row in rows:
         if row["outcome"] == "survived":
-            change = row["change"].replace("|", "\\|")
-            lines.append(
-                f"| {row['file']}:{row['line']} | `{change}` | {notes.get(row['change'], 'not yet explained')} |"
-            )
+            note = notes.get(row["change"], "not yet explained")
+            lines.append(f"| {row['file']}:{row['line']} | `{_cell(row['change'])}` | {note} |")
+    lines += ["", "## Checks", "", "The test that fails first when a `require` is left out.", ""]
+    lines += ["| where | check | test |", "|---|---|---|"]
+    for row in rows:
+        if row.get("kind") == "statement" and row["change"].startswith("require("):
+            check = _cell(row["change"].split("  =>  ")[0])
+            lines.append(f"| {row['file']}:{row['line']} | `{check}` | {row['killer'] or row['outcome']} |")
     return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def main() -> int:
     """Try the mutants of the files named, or of all; the report is written for all."""
-    rows = run(sys.argv[1:] or list(TESTS))
-    if not sys.argv[1:]:
-        notes = json.loads(NOTES.read_text())
-        (project_root() / "benchmarks" / "results" / "mutation.md").write_text(report(rows, notes))
-    count = Counter(row["outcome"] for row in rows)
+    count = Counter(row["outcome"] for row in run(sys.argv[1:] or list(TESTS)))
     print(dict(count))
     return 0 if 10 * count["killed"] >= 9 * (count["killed"] + count["survived"]) else 1
 
