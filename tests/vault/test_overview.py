@@ -14,7 +14,7 @@ from tests.fixtures.vault import DELAY, PERIOD, VaultSetup
 from vaultkit.units import Q128, WAD
 from vaultkit.vault.break_even import ASSUMED_GAS, break_even
 from vaultkit.vault.client import VaultClient
-from vaultkit.vault.overview import Overview, read_overview
+from vaultkit.vault.overview import Overview, in_words, read_overview
 from vaultkit.vault.terms import Fees, Safeguards
 
 DOLLAR = 10**6
@@ -101,9 +101,17 @@ def test_the_drawdown_s_distance_is_where_the_contract_stops(vault: VaultSetup):
         snapshot = vault.devnet.snapshot()
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0, "0 seconds"), (90, "90 seconds"), (3_600, "1 hour"), (172_800, "2 days")]
+)
+def test_times_are_told_in_whole_units(seconds: int, said: str):
+    assert in_words(seconds) == said
+
+
 def test_a_vault_without_a_drawdown_stop_says_nothing_of_it(vault: VaultSetup):
-    vault.redeploy(safeguards=Safeguards(drawdown_wad=0))
-    assert overview(vault).guarded.drawdown is None
+    vault.redeploy(safeguards=Safeguards(drawdown_wad=0), deposit_cap=7 * DOLLAR)
+    found = overview(vault)
+    assert found.guarded.drawdown is None and found.deposit_cap == 7 * DOLLAR
 
 
 def test_the_next_reward_is_what_the_next_epoch_pays(vault: VaultSetup):
@@ -190,6 +198,7 @@ def test_status_prints_plain_decimals_and_every_part(
     text = capsys.readouterr().out
     found = json.loads(text)
     assert "0E" not in text and found["risk_weight"] == "0.000000000000000000"
+    assert found["limits"]["deposit_cap"] is None
     assert found["missed_epochs"] == vault.vault.call("missedEpochs") and found["last_epoch"] is None
     vault.deposit(vault.actors.alice, 1_000_000 * DOLLAR)
     vault.keep(60)

@@ -13,7 +13,7 @@ from tests.fixtures.vault import VaultSetup
 from vaultkit.book import AddressBook
 from vaultkit.errors import DataError, DeployFailed, RpcRefused
 from vaultkit.manifest import ArtefactManifest
-from vaultkit.vault.preflight import check_cardinality, check_model, check_pool, check_token
+from vaultkit.vault.preflight import BASE_FIELD, check_cardinality, check_model, check_pool, check_token
 from vaultkit.vault.terms import Fees, VaultTerms
 from vaultkit.vault.verification import recompiled, standard_input
 
@@ -153,6 +153,8 @@ def test_what_is_refused_for_too_few_observations_is_what_the_contract_refuses(v
         ({"verifier_code_hash": "0x" + "ab" * 32}, CODE, "compiles to other code"),
         ({"commitments": ("0x" + "11" * 63,)}, CODE, "commitment is malformed"),
         ({"commitments": ("0x" + "00" * 64,)}, CODE, "point at infinity"),
+        ({"commitments": (f"0x{1:064x}{3:064x}",)}, CODE, "not on the curve"),
+        ({"commitments": (f"0x{1 + BASE_FIELD:064x}{2:064x}",)}, CODE, "not on the curve"),
         ({"output_scale": 65}, CODE, "output scale cannot be used"),
         ({"output_bound": 0}, CODE, "output bound cannot be used"),
         ({"output_bound": 2**128}, CODE, "output bound cannot be used"),
@@ -161,6 +163,15 @@ def test_what_is_refused_for_too_few_observations_is_what_the_contract_refuses(v
 def test_a_model_that_cannot_be_pinned_is_refused(circuit: Any, changes: dict[str, Any], code: str, said: str):
     with pytest.raises(DeployFailed, match=said):
         check_model(manifest(circuit, **changes), code)
+
+
+def test_the_curve_s_generator_and_the_artefact_s_own_commitments_are_points(circuit: Any):
+    check_model(manifest(circuit), CODE)
+    check_model(manifest(circuit, commitments=(f"0x{1:064x}{2:064x}",)), CODE)
+    (own,) = manifest(circuit).commitments
+    turned = f"{own[:-1]}{(int(own[-1], 16) + 1) % 16:x}"
+    with pytest.raises(DeployFailed, match="not on the curve"):
+        check_model(manifest(circuit, commitments=(turned,)), CODE)
 
 
 def test_a_wrong_input_scale_is_refused(circuit: Any):

@@ -110,6 +110,7 @@ def describe(overview: Overview, pool: PoolBook) -> dict[str, Any]:
             "weight": [wad(policy.min_weight_wad), wad(policy.max_weight_wad)],
             "deadband": wad(policy.deadband_wad),
             "max_step": wad(policy.max_step_wad),
+            "deposit_cap": None if overview.deposit_cap is None else amount(overview.deposit_cap, pool.asset_decimals),
             "max_notional": amount(policy.max_notional, pool.asset_decimals),
             "slippage_bps": policy.slippage_pips / 100,
             "deviation_bps": policy.deviation_pips / 100,
@@ -150,7 +151,7 @@ def _print(found: dict[str, Any]) -> None:
     head = {name: value for name, value in found.items() if not isinstance(value, list | dict)}
     head["model_id"] = head["model_id"] or "none is active"
     head["last_epoch"] = head["last_epoch"] or "none accepted yet"
-    emit(head, as_json=False, title="Vault")
+    emit({name: _short(value) for name, value in head.items()}, as_json=False, title="Vault")
     columns = ("epoch", "ended", "outcome", "weight", "gas")
     rows = [
         (
@@ -175,9 +176,10 @@ def _print(found: dict[str, Any]) -> None:
     )
     if guard["resumable_at"]:
         state += f", resumable from {_date(guard['resumable_at'])}"
-    emit({"state": state, **{k: v for k, v in guard.items() if k not in ("stopped", "withdraw_only", "resumable_at")},
-          **found["limits"], **found["fees"]}, as_json=False, title="Limits and fees")  # fmt: skip
-    emit(roles, as_json=False, title="Roles")
+    shown = {k: v for k, v in guard.items() if k not in ("stopped", "withdraw_only", "resumable_at")}
+    bounds = {"state": state, **shown, **found["limits"], **found["fees"]}
+    emit({k: _short(v) for k, v in bounds.items()}, as_json=False, title="Limits and fees")
+    emit({k: _short(v) for k, v in roles.items()}, as_json=False, title="Roles")
     table = found["break_even"]
     kind = "measured" if table["measured"] else "assumed"
     emit_rows(
@@ -192,6 +194,17 @@ def _print(found: dict[str, Any]) -> None:
     )
     for sentence in found["trusted"]:
         stdout.print(f"• {sentence}", highlight=False, soft_wrap=True)
+
+
+def _short(value: Any) -> str:
+    """Return a value for people: without the zeros that end it, a range with a word, nothing as "none"."""
+    if value is None:
+        return "none"
+    if isinstance(value, list):
+        return " to ".join(map(_short, value))
+    if isinstance(value, str) and "." in value and value.replace(".", "", 1).isdigit():
+        return value.rstrip("0").rstrip(".")
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)
 
 
 def _date(timestamp: int) -> str:

@@ -17,7 +17,7 @@ from vaultkit.units import PIPS, Q128, mul_div
 from vaultkit.vault.break_even import YEAR_SECONDS, BreakEven, break_even
 from vaultkit.vault.client import VaultClient, VaultStatus
 from vaultkit.vault.guarded import Guarded, read_guarded
-from vaultkit.vault.terms import ZERO_ADDRESS, Fees
+from vaultkit.vault.terms import UNLIMITED, ZERO_ADDRESS, Fees
 
 LOG_SPAN: Final = 10_000
 """Blocks asked for at once."""
@@ -73,6 +73,7 @@ class Overview:
     policy: Policy
     fees: Fees
     next_reward: int
+    deposit_cap: int | None
     guarded: Guarded
     roles: Roles
     pending: tuple[PendingModel, ...]
@@ -119,6 +120,7 @@ def read_overview(client: VaultClient, *, epochs: int = 6, edge_a_year: float = 
         fees=fees,
         next_reward=_next_reward(fees, state, max(1, guarded.missed_epochs)),
         guarded=guarded,
+        deposit_cap=cap if (cap := int(vault.call("depositCap", block=block))) < UNLIMITED else None,
         roles=roles,
         pending=_pending(client, block),
         epochs=lines,
@@ -231,10 +233,13 @@ def _epochs(client: VaultClient, state: VaultStatus, count: int) -> tuple[EpochL
 
 def _trusted(client: VaultClient, state: VaultStatus, roles: Roles) -> tuple[str, ...]:
     """Return, in words, who and what a holder trusts; what only delays or stops is named apart from what can take."""
-    days = roles.model_delay_seconds / 86_400
+    try:
+        held = ArtefactManifest.load(Path(client.addresses.artefact))
+    except VaultkitError:
+        held = None
     said = [
         f"The owner {roles.owner} ({'a contract' if roles.owner_is_contract else 'one key'}) can install another model "
-        f"after {days:.3g} days; until then you can leave under the present one.",
+        f"after {in_words(roles.model_delay_seconds)}; until then you can leave under the present one.",
         f"The guardian {roles.guardian} can stop trading and cancel models, and take nothing."
         if roles.guardian
         else "There is no guardian: only the owner can stop trading.",
@@ -243,21 +248,36 @@ def _trusted(client: VaultClient, state: VaultStatus, roles: Roles) -> tuple[str
         "Somebody who proves and submits within the epoch's age; without that the vault holds what it has, and you can "
         "leave in kind without anybody's help.",
         "No proof says that the model is good or that the pool is deep.",
+        "The model's weights are not at hand here: only who has them can make proofs and keep the vault."
+        if held is None
+        else f"The model's weights are at hand here ({held.strategy}), so you can prove and keep the vault yourself.",
     ]
-    said.append(_weights(client))
+    if held is not None and held.srs.kind == "unsafe-local":
+        said[2] = (
+            "The proof system: the reference string of the artefact at hand was made on one machine, whose owner could "
+            "forge proofs. It is for local chains only. The verifier must be sound."
+        )
     if roles.pending_owner is not None:
         said.insert(1, f"{roles.pending_owner} was offered ownership and has not accepted yet.")
+    if roles.owner_delay_seconds is not None:
+        said.insert(
+            1, f"The owner is a timelock: what it does is announced {in_words(roles.owner_delay_seconds)} before."
+        )
     if state.model_id is None:
         said.append("No model is active, so nothing can trade.")
     return tuple(said)
 
 
-def _weights(client: VaultClient) -> str:
-    """Return who can keep the vault: whoever has the model's weights."""
-    try:
-        held = ArtefactManifest.load(Path(client.addresses.artefact))
-    except VaultkitError:
-        return "The model's weights are not at hand here: only who has them can make proofs and keep the vault."
-    return (
-        f"The model's weights are at hand here ({held.strategy}), so you can make proofs and keep the vault yourself."
-    )
+def in_words(seconds: int) -> str:
+    """Return a time in its largest whole unit.
+
+    Examples
+    --------
+    >>> in_words(3_600), in_words(172_800), in_words(90)
+    ('1 hour', '2 days', '90 seconds')
+    """
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds and not seconds % length:
+            count = seconds // length
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return f"{seconds} seconds"

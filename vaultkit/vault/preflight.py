@@ -28,6 +28,9 @@ MAX_SCALE: Final = 64
 MAX_INPUT_SCALE: Final = 20
 MAX_BOUND: Final = 2**127
 
+BASE_FIELD: Final = 21888242871839275222246405745257275088696311157297823662689037894645226208583
+"""Modulus of the coordinates of BN254's first group (EIP-196)."""
+
 
 def check_deployment(rpc: Rpc, book: AddressBook, manifest: ArtefactManifest, terms: VaultTerms, code: str) -> None:
     """Refuse what a vault must not be made of.
@@ -69,12 +72,14 @@ def check_model(manifest: ArtefactManifest, code: str) -> None:
         )
     for number, commitment in enumerate(manifest.commitments):
         raw = bytes.fromhex(commitment.removeprefix("0x"))
-        if len(raw) != COMMITMENT_BYTES or not any(raw):
+        fault = _fault_of_point(raw)
+        if fault is not None:
             raise DeployFailed(
                 "a weight commitment is malformed",
-                got=f"{len(raw)} bytes" if any(raw) else "the point at infinity",
+                got=fault,
                 expected=f"{COMMITMENT_BYTES} bytes of a curve point",
                 where=f"commitment {number}",
+                next_step="Restore the artefact's manifest, or compile the strategy again",
             )
     scales = {
         "output scale": (manifest.output_scale, 0, MAX_SCALE),
@@ -84,6 +89,18 @@ def check_model(manifest: ArtefactManifest, code: str) -> None:
     for name, (value, least, most) in scales.items():
         if not least <= value <= most:
             raise DeployFailed(f"the model's {name} cannot be used", got=value, expected=f"{least} to {most}")
+
+
+def _fault_of_point(raw: bytes) -> str | None:
+    """Return why 64 bytes are no point of BN254's first group, ``y**2 == x**3 + 3``, or None."""
+    if len(raw) != COMMITMENT_BYTES:
+        return f"{len(raw)} bytes"
+    if not any(raw):
+        return "the point at infinity"
+    x, y = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big")
+    if max(x, y) >= BASE_FIELD or (y * y - x**3 - 3) % BASE_FIELD:
+        return "a point that is not on the curve"
+    return None
 
 
 def check_pool(rpc: Rpc, book: AddressBook) -> None:
