@@ -28,14 +28,15 @@ def new_axes(width: float = 8.0, height: float = 3.0) -> Axes:
 
 def dress(axes: Axes, title: str, unit: str, below: str | None = None) -> None:
     """Give axes a title, units, and a quiet look; dates where times were plotted."""
-    import matplotlib.dates as mdates
+    from matplotlib.dates import ConciseDateFormatter
 
     axes.set_title(title, loc="left", fontsize=11, color=INK, fontweight="bold")
     axes.set_ylabel(unit, color=INK)
     if below is not None:
         axes.set_xlabel(below, color=INK)
     if below is not None and "time" in below:
-        axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(axes.xaxis.get_major_locator()))
+        ticks = ConciseDateFormatter(axes.xaxis.get_major_locator())
+        axes.xaxis.set_major_formatter(ticks)
     axes.set_axisbelow(True)
     axes.grid(axis="y", color="#e4e7eb", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)

@@ -13,7 +13,9 @@ from vaultkit.chain.rpc import connect, quantity
 from vaultkit.lab.circuit import Circuit
 from vaultkit.lab.folders import Folders
 from vaultkit.lab.history import History
+from vaultkit.lab.keeper_card import keeper_card
 from vaultkit.lab.learning import check_bars, index_history, prepare_market, start_market
+from vaultkit.lab.live import LiveCard
 from vaultkit.lab.processes import Verb
 from vaultkit.lab.stages import shown
 from vaultkit.lab.trading import deploy, journal_of, keep, start_keeper
@@ -150,6 +152,11 @@ class Lab:
         vault.client.book.save(self.folders.book)
         self.journal = self.journal or journal_of(self.rpc, self.folders)
         return self._stack.enter_context(start_keeper(self.url, self.folders, self.journal))
+
+    def watch(self, vault: Vault, *, every_seconds: float = 1.0) -> LiveCard:
+        """Return the vault and its keeper as a widget that keeps itself up to date."""
+        own = Vault(VaultClient(connect(self.url, self.cache.book.chain_id), vault.client.book), vault.circuit)
+        return LiveCard(lambda: own._repr_html_() + keeper_card(self.journal), every_seconds=every_seconds)
 
     @property
     def now(self) -> int:
