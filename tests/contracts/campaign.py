@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -153,7 +152,6 @@ def main() -> int:
     profile = sys.argv[1]
     prepare()
     isolate(home())
-    shutil.copytree(build_dir() / "contracts", home() / "build" / "contracts", dirs_exist_ok=True)
     path = build_dir() / "fuzz" / f"{profile}.jsonl"
     known, wanted, failed = recorded(path), parts(profile), False
     for number, part in enumerate(wanted, start=1):

@@ -84,7 +84,7 @@ def forge(*words: str, home: Path, code: Path, **settings: str) -> subprocess.Co
 
 
 def isolate(home: Path) -> Path:
-    """Copy sources, tests and what they need below ``home``, where a run does not see them change; return ``home``."""
+    """Copy sources, bytecode and tests below ``home``, where a run does not see them change; return ``home``."""
     here, there = contracts_dir(), home / "contracts"
     shutil.rmtree(there, ignore_errors=True)
     for name in (*SHARED, *PACKAGES):
@@ -94,6 +94,7 @@ def isolate(home: Path) -> Path:
     if not (home / "build" / "forge").exists():
         shutil.copytree(build_dir() / "forge", home / "build" / "forge")  # what forge has compiled, too
     shutil.copyfile(build_dir() / "forge" / "vectors.hex", home / "build" / "forge" / "vectors.hex")
+    shutil.copytree(build_dir() / "contracts", home / "build" / "contracts", dirs_exist_ok=True)
     # One that answers for its version without being loaded: forge asks at every start.
     solc = here / "bin" / "solc"
     version = subprocess.run([str(solc), "--version"], capture_output=True, text=True).stdout.rstrip()

@@ -19,7 +19,7 @@ SIZES: Final = ((1_000, 20_001), (20_001, 200_001), (200_001, 2_000_001), (2_000
 HEAD: Final = """# Sandwiches
 
 {count:,} attacks on the real Uniswap V3 pool (`contracts/fuzz/Sandwich.t.sol`): an attacker who knows the trade pushes
-the pool with up to 20 million dollars (four scales, equally often), lets the vault trade, and pulls back. About 1.5
+the pool with up to 20 million dollars (sizes of four scales), lets the vault trade, and pulls back. About 1.5
 million dollars move this pool by one per cent. The vault's deviation limit is off here, since it alone would stop most
 of these. Loss is of the traded notional at the mean price, in millionths, the pool's fee of 500 included; the limit
 is fee and slippage, {limit:,}. Gains are the attacker's, in dollars. Written by `make sandwich`.
@@ -37,7 +37,7 @@ def outcomes() -> np.ndarray:
     place = home / "build" / "attacks.csv"
     place.unlink(missing_ok=True)
     done = forge(
-        "--json", "--match-contract", "SandwichTest", home=home, code=build_dir() / "contracts",
+        "--json", "--match-contract", "SandwichTest", home=home, code=home / "build" / "contracts",
         FOUNDRY_FUZZ_RUNS=str(ATTACKS), VAULTKIT_ATTACKS=str(place),
     )  # fmt: skip
     if not done.stdout:
