@@ -12,7 +12,7 @@ from tests.fixtures.circuit import Circuit
 from tests.fixtures.keeper import KeeperBench
 from tests.fixtures.vault import PERIOD, VaultSetup
 from vaultkit.chain.abi import Contract
-from vaultkit.keeper.assemble import emulated
+from vaultkit.keeper.inference import emulated
 from vaultkit.keeper.keeper import Keeper
 from vaultkit.keeper.provers import verified
 from vaultkit.manifest import ArtefactManifest

@@ -36,7 +36,7 @@ def test_the_template_is_valid_and_its_comments_are_the_defaults(tmp_path: Path)
     lines = [line.partition("#")[2].partition("#")[0] for line in TEMPLATE.splitlines() if line.startswith("# ")]
     for line in lines:
         name, _, value = line.strip().partition(" = ")
-        for table in (config.chain, config.limits, config.private, config.prover, config.economics):
+        for table in (config.chain, config.limits, config.private, config.prover, config.inference, config.economics):
             if name in type(table).model_fields and name not in ("quorum", "backend", "address"):
                 told = tomllib.loads(f"x = {value}")["x"]
                 found = getattr(table, name)

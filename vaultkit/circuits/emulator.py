@@ -30,10 +30,11 @@ Integers = npt.NDArray[np.int64]
 class Fixed:
     """Integers at a scale, with the bounds that interval arithmetic gives each of them.
 
-    ``real`` holds the numbers that a constant was quantized from.
+    ``values`` are a numpy array, or a torch tensor of int64 on any device. ``real`` holds the numbers that a constant
+    was quantized from.
     """
 
-    values: Integers
+    values: Any
     low: Integers
     high: Integers
     scale: int
@@ -71,7 +72,7 @@ class Emulator:
         self._range = int(arguments["decomp_base"]) ** int(arguments["decomp_legs"])
         self._constants = {t.name: self._constant(numpy_helper.to_array(t)) for t in model.graph.initializer}
         self.count = model.graph.input[0].type.tensor_type.shape.dim[1].dim_value
-        result = self._run(np.zeros((1, self.count), dtype=np.int64))
+        result = self.run(np.zeros((1, self.count), dtype=np.int64))
         self.output_scale = result.scale
         self.output_bound = int(max(abs(result.low).max(), abs(result.high).max()))
         expected = settings["model_output_scales"][0]
@@ -103,6 +104,12 @@ class Emulator:
         EnvelopeExceeded
             When an input exceeds the clip bound.
         """
+        X = self.checked(inputs)
+        outputs: Integers = self.run(X).values.reshape(len(X), -1)
+        return outputs
+
+    def checked(self, inputs: npt.ArrayLike) -> Integers:
+        """Return windows as int64 after checking type, shape and bound; see `outputs`."""
         X = np.asarray(inputs)
         if X.dtype.kind not in "iu":
             raise DataError("circuit inputs are not integers", got=X.dtype)
@@ -112,7 +119,7 @@ class Emulator:
             raise EnvelopeExceeded(
                 "an input is outside the clip bound", got=int(np.abs(X).max()), expected=f"<= {self.clip}"
             )
-        return self._run(X.astype(np.int64)).values.reshape(len(X), -1)
+        return X.astype(np.int64)
 
     def specification(self) -> dict[str, Any]:
         """Return the rules and the envelope of every value, enough to write this emulation anew."""
@@ -133,10 +140,11 @@ class Emulator:
             "envelope": nodes,
         }
 
-    def _run(self, X: Integers) -> Fixed:
+    def run(self, X: Any) -> Fixed:
+        """Return the graph's result for checked windows: an array, or a tensor on the device that is to compute."""
         return self._tensors(X)[self._model.graph.output[0].name]
 
-    def _tensors(self, X: Integers) -> dict[str, Fixed]:
+    def _tensors(self, X: Any) -> dict[str, Fixed]:
         bound = np.full((1, self.count), self.clip, dtype=np.int64)
         limbs = np.zeros((1, LIMB_COUNT), dtype=np.int64)
         tensors: dict[str, Fixed] = dict(self._constants)
@@ -174,7 +182,7 @@ class Emulator:
         if operator == "Mul":
             return self._multiply(a, _required(operands, 1))
         if operator == "Relu":
-            return self._rebase(_map(a, lambda v: np.maximum(v, 0)))
+            return self._rebase(_map(a, lambda v: v.clip(min=0)))
         if operator == "Clip":
             return self._rebase(_clip(a, operands))
         if operator == "ReduceSum":
@@ -203,7 +211,8 @@ class Emulator:
             if mantissa == 0.5 and float(b.real.reshape(-1)[0]) > 0:
                 return Fixed(a.values, a.low, a.high, a.scale - (exponent - 1))
         corners = (a.low * b.values, a.high * b.values)
-        scaled = Fixed(a.values * b.values, np.minimum(*corners), np.maximum(*corners), a.scale + b.scale)
+        values = a.values * _like(a.values, b.values)
+        scaled = Fixed(values, np.minimum(*corners), np.maximum(*corners), a.scale + b.scale)
         return self._rebase(scaled)
 
     def _rebase(self, a: Fixed) -> Fixed:
@@ -233,10 +242,9 @@ def round_half_away(values: npt.NDArray[np.float64]) -> Integers:
     return nearest
 
 
-def divide_half_away(values: Integers, divisor: int) -> Integers:
-    """Return ``values / divisor`` rounded half away from zero, in integers."""
-    quotient: Integers = np.sign(values) * ((np.abs(values) + divisor // 2) // divisor)
-    return quotient
+def divide_half_away(values: Any, divisor: int) -> Any:
+    """Return ``values / divisor`` rounded half away from zero, in integers; of arrays and tensors alike."""
+    return ((values > 0) * 1 - (values < 0) * 1) * ((abs(values) + divisor // 2) // divisor)
 
 
 def _required(operands: list[Fixed | None], index: int) -> Fixed:
@@ -246,7 +254,23 @@ def _required(operands: list[Fixed | None], index: int) -> Fixed:
     return operand
 
 
-def _map(a: Fixed, function: Callable[[Integers], Integers]) -> Fixed:
+def _like(values: Any, constant: Integers) -> Any:
+    """Return a constant where ``values`` are: as it is beside an array, on the same device beside a tensor."""
+    if isinstance(values, np.ndarray):
+        return constant
+    import torch
+
+    return torch.as_tensor(constant, device=values.device)
+
+
+def _product(values: Any, weights: Integers) -> Any:
+    """Return ``values @ weights``; of tensors term by term, since no GPU multiplies matrices of 64-bit integers."""
+    if isinstance(values, np.ndarray):
+        return values @ weights
+    return (values[:, :, None] * _like(values, weights)).sum(dim=1)
+
+
+def _map(a: Fixed, function: Callable[[Any], Any]) -> Fixed:
     return Fixed(function(a.values), function(a.low), function(a.high), a.scale, a.real)
 
 
@@ -258,7 +282,7 @@ def _linear(a: Fixed, weights: Fixed) -> Fixed:
     positive, negative = np.maximum(w, 0), np.minimum(w, 0)
     low = a.low @ positive + a.high @ negative
     high = a.high @ positive + a.low @ negative
-    return Fixed(a.values @ w, low, high, a.scale + weights.scale)
+    return Fixed(_product(a.values, w), low, high, a.scale + weights.scale)
 
 
 def _add(a: Fixed, b: Fixed, *, negate: bool = False) -> Fixed:
@@ -266,7 +290,9 @@ def _add(a: Fixed, b: Fixed, *, negate: bool = False) -> Fixed:
     a, b = _lift(a, scale), _lift(b, scale)
     if negate:
         b = Fixed(-b.values, -b.high, -b.low, b.scale, b.real)
-    return Fixed(a.values + b.values, a.low + b.low, a.high + b.high, scale)
+    if isinstance(a.values, np.ndarray):  # a tensor, where there is one, decides where the sum is
+        a, b = b, a
+    return Fixed(a.values + _like(a.values, b.values), a.low + b.low, a.high + b.high, scale)
 
 
 def _lift(a: Fixed, scale: int) -> Fixed:
@@ -278,6 +304,6 @@ def _lift(a: Fixed, scale: int) -> Fixed:
 
 
 def _clip(a: Fixed, operands: list[Fixed | None]) -> Fixed:
-    bounds = [_lift(b, a.scale).values if b is not None else None for b in operands[1:]]
+    bounds = [int(_lift(b, a.scale).values.reshape(-1)[0]) if b is not None else None for b in operands[1:]]
     low, high = [*bounds, None, None][:2]
-    return _map(a, lambda v: np.clip(v, low, high) if low is not None or high is not None else v)
+    return _map(a, lambda v: v.clip(low, high) if low is not None or high is not None else v)

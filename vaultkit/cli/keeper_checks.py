@@ -72,7 +72,7 @@ def replay(
 ) -> None:
     """Make every journalled decision again, offline, and end with an error if one comes out differently."""
     from vaultkit.errors import AuditFailed
-    from vaultkit.keeper.assemble import emulated
+    from vaultkit.keeper.inference import emulated
     from vaultkit.keeper.replay import replay as decisions
     from vaultkit.manifest import ArtefactManifest
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from vaultkit.book import AddressBook, VaultBook
 from vaultkit.chain.abi import Contract, load_abi
 from vaultkit.errors import ArtefactMismatch, SettingsError
 from vaultkit.keeper.actions import Config
+from vaultkit.keeper.inference import Outputs, emulated
 from vaultkit.keeper.inputs import WindowReader
 from vaultkit.keeper.journal import Binding
 from vaultkit.keeper.observe import Observer, model_pins
@@ -21,8 +22,6 @@ from vaultkit.keeper.submit import Submitter
 from vaultkit.manifest import ArtefactManifest
 from vaultkit.protocols import Rpc
 from vaultkit.window import WindowSpec
-
-Outputs = Callable[[tuple[int, ...]], tuple[int, ...]]
 
 
 def vault_of(book: AddressBook) -> VaultBook:
@@ -109,21 +108,6 @@ def config_of(rpc: Rpc, book: AddressBook, **limits: Any) -> Config:
     vault = vault_of(book)
     contract = Contract(rpc, vault.vault, load_abi("InferenceVault"))
     return Config(vault.model_id.lower(), int(contract.call("period")), int(contract.call("maxAge")), **limits)
-
-
-def emulated(artefact: Path, manifest: ArtefactManifest) -> Outputs:
-    """Return the circuit's emulator as a function of one window."""
-    import numpy as np
-
-    from vaultkit.circuits.emulator import Emulator
-
-    emulator = Emulator.load(artefact, manifest.window.clip)
-
-    def outputs(inputs: tuple[int, ...]) -> tuple[int, ...]:
-        row = emulator.outputs(np.array([inputs], dtype=np.int64))[0]
-        return tuple(int(value) for value in row)
-
-    return outputs
 
 
 def assemble(

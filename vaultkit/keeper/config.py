@@ -113,6 +113,12 @@ class PrivateTable(_Table):
     patience_blocks: Positive = 6
 
 
+class InferenceTable(_Table):
+    """Where the model is computed beside the emulator, whose answer is what is proven."""
+
+    device: Annotated[str, Field(pattern=r"^(none|auto|cpu|cuda(:[0-9]+)?)$")] = "auto"
+
+
 class OperationTable(_Table):
     """Files, ports and alarms of the process."""
 
@@ -137,6 +143,7 @@ class KeeperConfig(_Table):
     limits: LimitsTable = LimitsTable()
     private: PrivateTable = PrivateTable()
     prover: ProverSettings = ProverSettings()
+    inference: InferenceTable = InferenceTable()
     operation: OperationTable = OperationTable()
     economics: EconomicsTable = EconomicsTable()
 

@@ -12,8 +12,9 @@ from vaultkit.book import AddressBook
 from vaultkit.chain.rpc import HttpRpc, chain_id, quantity
 from vaultkit.errors import ArtefactMismatch, PortBusy, RpcRefused, SettingsError, VaultkitError, WrongChain
 from vaultkit.keeper.actions import Head
-from vaultkit.keeper.assemble import binding_of, check_pins, emulated, reader_of, vault_of
+from vaultkit.keeper.assemble import binding_of, check_pins, reader_of, vault_of
 from vaultkit.keeper.config import KeeperConfig, VaultTable
+from vaultkit.keeper.inference import emulated
 from vaultkit.keeper.journal import read_journal, require_binding
 from vaultkit.keeper.lock import KeeperLock
 from vaultkit.keeper.monitor import TRADE_GAS
@@ -46,6 +47,7 @@ def examine(config: KeeperConfig, address: Callable[[], str]) -> Iterator[tuple[
     if config.account.passphrase_file is not None:
         yield _checked("passphrase file", lambda: _closed(config.account.passphrase_file))
     yield _checked("prover", lambda: described(config.prover))
+    yield _checked("inference", lambda: _device(config.inference.device))
     yield _checked("disk", lambda: _disk(make_folder(config)))
     if config.operation.port:
         yield _checked("port", lambda: _port(config.operation.port))
@@ -133,6 +135,13 @@ def _balance(config: KeeperConfig, address: str) -> str:
             "the balance is low", got=f"{left} transactions", expected=config.limits.low_balance_transactions
         )
     return f"{address}, pays for about {left} transactions"
+
+
+def _device(name: str) -> str:
+    from vaultkit.circuits.device import chosen_device
+
+    found = chosen_device(name)
+    return "by the emulator alone" if found is None else f"on {found} too"
 
 
 def _disk(folder: Path) -> str:

@@ -13,10 +13,11 @@ from pathlib import Path
 from vaultkit.book import AddressBook, VaultBook
 from vaultkit.chain.rpc import HttpRpc
 from vaultkit.errors import SettingsError, WrongChain
-from vaultkit.keeper.assemble import Outputs, assemble, binding_of, config_of, emulated, vault_of
+from vaultkit.keeper.assemble import assemble, binding_of, config_of, vault_of
 from vaultkit.keeper.config import KeeperConfig, VaultTable
 from vaultkit.keeper.facts import Settled
 from vaultkit.keeper.fleet import Fleet, Nonces
+from vaultkit.keeper.inference import Outputs, inferred
 from vaultkit.keeper.journal import Journal
 from vaultkit.keeper.keeper import Keeper
 from vaultkit.keeper.lasting import Lasting
@@ -185,7 +186,8 @@ def open_process(
         lasting.attach(alarm)
         pool = stack.enter_context(open_pool(config.prover, config.chain.chain_id, partial(lasting.tell, "prover")))
         relays = [HttpRpc(url, config.chain.timeout_seconds) for url in config.private.endpoints]
-        outputs = cache(_outputs)
+        told = partial(lasting.tell, "inference")
+        outputs = cache(lambda folder: _outputs(folder, config.inference.device, told))
         nonces = Nonces()
         keepers: list[Keeper] = []
         monitors: list[Monitor] = []
@@ -229,8 +231,8 @@ def open_process(
         yield Process(Fleet(keepers), tuple(keepers), tuple(monitors), tuple(paths), pool, port)
 
 
-def _outputs(artefact: Path) -> Outputs:
-    return emulated(artefact, ArtefactManifest.load(artefact))
+def _outputs(artefact: Path, device: str, report: Callable[[str], None]) -> Outputs:
+    return inferred(artefact, ArtefactManifest.load(artefact), device, report)
 
 
 def _told(on_settled: OnSettled, vault: VaultBook) -> Callable[[Settled, Work | None], None]:

@@ -55,6 +55,9 @@ book = "book.json"                 # written by `vaultkit deploy`
 # address = "auto"                 # of the Ray cluster; one on this machine alone where left out
 # cpus = 1.0                       # processors that a proof on the cluster asks for
 
+[inference]
+# device = "auto"                  # "cpu", "cuda", "cuda:1", "none"; auto: a GPU where there is one
+
 [operation]
 # folder = "keeper"                # journals, logs and status.json
 # port = 9464                      # /health, /status and /metrics on loopback
