@@ -82,6 +82,9 @@ def test_the_verb_writes_page_and_json_of_one_report(
     told = json.loads(capsys.readouterr().out)
     assert told["verdict"] in Page((tmp_path / "audit.html").read_text()).text
     assert told["epochs"][0]["proof_found_in"] == "the transaction's own calldata" and told["missed"] == []
+    for place_of_page in (tmp_path, tmp_path / "absent" / "audit.html"):
+        assert verb("audit", *place[:4], "--html", str(place_of_page)) == 2
+        assert "cannot be written there" in capsys.readouterr().err
     first = int(vault.rpc.call("eth_blockNumber"), 16) + 1
     vault.close_epoch()
     vault.devnet.mine(vault.now() + vault.terms.max_age_seconds)

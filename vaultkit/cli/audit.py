@@ -43,10 +43,15 @@ def audit_command(
 
     from vaultkit.book import AddressBook
     from vaultkit.chain.rpc import connect
+    from vaultkit.errors import SettingsError
     from vaultkit.settings import build_dir
     from vaultkit.vault.audit import audit
     from vaultkit.vault.audit_html import render_audit
 
+    if html is not None and (html.is_dir() or not html.parent.is_dir()):
+        raise SettingsError(
+            "a report cannot be written there", got=str(html), expected="a file in a folder that exists", where="--html"
+        )
     addresses = AddressBook.load(book or build_dir() / "devnet" / "book.json")
     endpoint = connect(rpc or market_url(), addresses.chain_id)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())

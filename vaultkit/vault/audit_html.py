@@ -19,7 +19,7 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1.05rem; margin-top: 2rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 th { color: var(--pale); font-weight: 600; font-size: .85rem; }
 code { font-size: .82rem; overflow-wrap: anywhere; }
 .good { color: var(--good); } .bad { color: var(--bad); font-weight: 600; }
@@ -60,8 +60,8 @@ def render_audit(report: AuditReport, pool: PoolBook) -> str:
 <table>{"".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in facts.items())}</table>
 <h2>Epochs</h2>
 <div class="scroll"><table>
-<tr><th>Epoch</th><th>Block</th><th>Outcome</th><th>Weight</th><th>Sold</th><th>Bought</th><th>Price / mean</th>
-<th>Gas</th><th>Checks</th></tr>
+<tr>{_heads("Epoch", "Block")}<th>Outcome</th>{_heads("Weight", "Sold", "Bought", "Price / mean", "Gas")}
+<th>Checks</th></tr>
 {rows}</table></div>
 <h2>Every check</h2>
 {details or "<p>No epoch.</p>"}
@@ -70,6 +70,11 @@ vault's constants and the run of the pinned verifier. A passed audit does not sa
 pool is deep.</footer>
 </body></html>
 """
+
+
+def _heads(*names: str) -> str:
+    """Return heads of columns of numbers."""
+    return "".join(f'<th class="number">{name}</th>' for name in names)
 
 
 def _limits(report: AuditReport, pool: PoolBook) -> str:

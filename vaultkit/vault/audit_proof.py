@@ -60,7 +60,12 @@ class ProofAuditor:
         checks = [
             self._calldata(found, event),
             same("commitments", proof[: len(commitments)].hex(), commitments.hex()),
-            Check("commitment count", len(commitments) % COMMITMENT_BYTES == 0 and bool(proof)),
+            Check(
+                "commitment count",
+                len(commitments) % COMMITMENT_BYTES == 0 and len(proof) > len(commitments),
+                f"a proof of {len(proof)} bytes",
+                f"more than {len(commitments) // COMMITMENT_BYTES} commitments of {COMMITMENT_BYTES} bytes",
+            ),
             same("verifier code", code.hex(), model["verifierCodeHash"].hex()),
             Check("proof", accepted, "verified" if accepted else "refused by the verifier", "verified"),
         ]
