@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: faults soak fuzz fuzz-long mutation sandwich
+.PHONY: faults soak fuzz fuzz-long mutation sandwich forgeries
 .PHONY: demo test test-slow check bench notebooks docs lab setup clean
 
 setup: $(VENV)/.ready contracts/node_modules/.ready
@@ -47,6 +47,9 @@ fuzz-long: setup
 
 sandwich: setup
 	$(BIN)/python -m tests.contracts.sandwich
+
+forgeries: setup
+	VAULTKIT_WRITE_RESULTS=1 $(BIN)/pytest -q tests/contracts/test_forgeries.py -k ten_thousand
 
 mutation: setup
 	$(BIN)/python -m tests.contracts.mutation
