@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.utils.estimator_checks import check_estimator
 
 from vaultkit.errors import DataError
@@ -80,3 +81,19 @@ def test_nan_in_the_rows_is_refused(rows):
     X[3, 2] = np.nan
     with pytest.raises(ValueError, match="NaN"):
         PriceRegressor().fit(X, rows[1])
+
+
+def test_net_of_clamps_is_the_same_function_as_relu_units():
+    X = np.random.default_rng(0).normal(size=(400, 4))
+    net = PriceRegressor(6, activation="clamp", max_epochs=40).fit(X, np.tanh(X[:, 0]))
+    assert net.module_[0].out_features == 12
+    assert net.score(X, np.tanh(X[:, 0])) > 0.5
+    trained, probe = net._built(4), torch.randn(200, 4) * 3
+    torch.testing.assert_close(net._unrolled(trained, 4)(probe), trained(probe), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [{"activation": "tanh"}, {"hidden": 0}])
+def test_net_that_cannot_be_is_named(wrong):
+    X = np.random.default_rng(0).normal(size=(50, 4))
+    with pytest.raises(DataError, match="relu or clamp"):
+        PriceRegressor(**wrong).fit(X, X[:, 0])

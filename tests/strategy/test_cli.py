@@ -121,3 +121,23 @@ def test_limit_that_no_shape_keeps_is_named(project, trained, capsys):
     code, answer = call(project, capsys, *words)
     assert (code, answer["error"]) == (7, "FidelityTooLow")
     assert not (project / "artefacts" / "none").exists()
+
+
+@pytest.mark.slow
+def test_smaller_net_is_kept_by_the_next_compile(project, trained, capsys):
+    out = project / "artefacts" / "narrow"
+    loose = ("--max-disagreement", "1", "--max-pnl-difference", "1")
+    words = ("compile", "momentum", "--out", str(out), *loose)
+    code, figures = call(project, capsys, *words, "--tune", "--finalists", "1", "--width", "0", "--width", "4")
+    assert code == 0
+    first = ArtefactManifest.load(out)
+    assert first.tuning["chosen"]["net"]["width"] in (0, 4)
+    assert call(project, capsys, *words)[0] == 0
+    again = ArtefactManifest.load(out)
+    assert (again.tuning, again.files["vk.key"]) == (first.tuning, first.files["vk.key"])
+
+
+def test_width_without_a_search_is_refused(project, trained, capsys):
+    code, answer = call(project, capsys, "compile", "momentum", "--width", "4")
+    assert (code, answer["error"]) == (2, "SettingsError")
+    assert "--tune" in answer["message"]

@@ -6,8 +6,10 @@ import pytest
 
 from tests.fixtures.circuit import made_pool, made_swaps
 from vaultkit.circuits.settings import DEFAULT_SHAPE, CircuitShape
-from vaultkit.errors import FidelityTooLow
+from vaultkit.errors import FidelityTooLow, SettingsError
+from vaultkit.strategy.compile import compile_strategy
 from vaultkit.strategy.loader import load_strategy
+from vaultkit.strategy.narrow import Net, chosen_net, kept_tuning, nets, student_of
 from vaultkit.strategy.research import fit_strategy
 from vaultkit.strategy.tune import COLUMNS, Candidate, Limits, pareto, plot, tune_strategy
 
@@ -38,7 +40,7 @@ def test_beaten_and_equal_shapes_are_not_on_the_front():
 
 def test_cheapest_faithful_shape_is_chosen_and_measured(tuning):
     assert tuning.shape.num_inner_cols == 1
-    found = tuning.measured[tuning.shape]
+    found = tuning.measured[tuning.chosen]
     assert found.verify_gas <= 455_000
     assert found.verifier_bytes <= 11_000
     assert found.pk_bytes <= 20_000_000
@@ -56,3 +58,44 @@ def test_record_and_table_name_the_choice_and_no_time(tuning, tmp_path):
 def test_limits_that_no_shape_keeps_are_refused(fitted):
     with pytest.raises(FidelityTooLow, match="no shape"):
         tune_strategy(fitted, Limits(max_logrows=9), shapes=SHAPES[1:])
+
+
+def test_nets_are_every_width_with_every_activation_and_one_linear_model():
+    assert nets((8, 0), ("relu", "clamp")) == (Net(0), Net(8, "clamp"), Net(8, "relu"))
+    assert nets((4,), ()) == (Net(4),)
+    assert nets((), ("clamp",)) == ()
+    for width, activation in ((-1, "relu"), (8, "tanh")):
+        with pytest.raises(SettingsError, match="cannot be searched"):
+            Net(width, activation)
+
+
+def test_smaller_net_that_is_asked_for_is_chosen_recorded_and_judged_by_the_trained_one(fitted, tmp_path):
+    loose = Limits(finalists=1, max_disagreement=0.5, max_pnl_difference=1.0, widths=(0, 4))
+    found = tune_strategy(fitted, loose, shapes=(DEFAULT_SHAPE,))
+    assert {str(one.net) for one in found.candidates} == {"None", "linear", "4 relu"}
+    assert found.chosen.net == Net(0) == chosen_net(found.record()), "the fewest rows"
+    by_net = {one.net: one for one in found.candidates}
+    assert by_net[Net(0)].rows < by_net[Net(4)].rows < by_net[None].rows
+    assert by_net[Net(0)].mean_error > 100 * by_net[None].mean_error, "what the student lost is in its error"
+    assert by_net[Net(0)].flipped > by_net[None].flipped
+    out = tmp_path / "artefacts" / "linear"
+    manifest = compile_strategy(
+        fitted,
+        out,
+        srs_dir=tmp_path / "srs",
+        student=student_of(fitted, found.chosen.net),
+        tuning=found.record(),
+        max_disagreement=0.5,
+    )
+    assert (manifest.rows, manifest.fidelity.flipped) == (found.chosen.rows, found.chosen.flipped)
+    assert chosen_net(kept_tuning(out)) == Net(0)
+    assert "taught by the trained model" in (out / "MODEL_CARD.md").read_text()
+    (out / "MODEL_CARD.md").write_text("other")
+    assert kept_tuning(out) == {}
+
+
+@pytest.mark.slow
+def test_smaller_net_that_decides_otherwise_too_often_is_not_chosen(fitted):
+    found = tune_strategy(fitted, Limits(finalists=1, widths=(0,)), shapes=(DEFAULT_SHAPE,))
+    assert found.chosen.net is None
+    assert any(one.net == Net(0) and one.disagreement > 0.005 for one in found.candidates)

@@ -8,6 +8,7 @@ from vaultkit.manifest import ArtefactManifest
 def model_card(manifest: ArtefactManifest) -> str:
     """Return the card of an artefact as Markdown; every figure is the manifest's."""
     window, found, shape = manifest.window, manifest.fidelity, manifest.shape
+    net = manifest.tuning.get("chosen", {}).get("net")
     gas = f"{manifest.verify_gas:,}" if manifest.verify_gas is not None else "not measured"
     srs = f"ceremony, blake2b {(manifest.srs.ceremony or 'not recorded')[:16]}"
     lines = [
@@ -20,6 +21,7 @@ def model_card(manifest: ArtefactManifest) -> str:
         "## Circuit",
         "",
         f"- shape: {', '.join(f'{name} {value}' for name, value in shape.items())}",
+        *([f"- net: {net['width']} units, {net['activation']}, taught by the trained model"] if net else []),
         f"- rows: {manifest.rows:,} in 2^{manifest.logrows}; proving key {manifest.pk_bytes:,} bytes",
         f"- proof: {manifest.proof_seconds:.2f} s when it was built; verification {gas} gas",
         f"- verifier: {manifest.verifier_bytes:,} bytes, code hash {manifest.verifier_code_hash}",

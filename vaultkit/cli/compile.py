@@ -40,19 +40,29 @@ def compile_(
     max_verifier_bytes: Annotated[int | None, typer.Option(help="Longest verifier, for the search.")] = None,
     max_pk_bytes: Annotated[int | None, typer.Option(help="Largest proving key, for the search.")] = None,
     max_proof_seconds: Annotated[float | None, typer.Option(help="Longest proof here, for the search.")] = None,
+    width: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="Also try a net of this width, taught by the model, in its place; 0: linear; repeat for more."
+        ),
+    ] = None,
+    activation: Annotated[list[str] | None, typer.Option(help="Of those nets: relu or clamp; repeat for more.")] = None,
     aware: Annotated[bool, typer.Option("--aware", help="Fine-tune the net through its rounding as well.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Export, quantize and set up a trained strategy; prove it twice; write one artefact folder."""
     from vaultkit.circuits.settings import DEFAULT_SHAPE, CircuitShape, read_settings
     from vaultkit.circuits.srs import available_logrows
-    from vaultkit.errors import StrategyError
+    from vaultkit.errors import SettingsError, StrategyError
     from vaultkit.settings import build_dir
     from vaultkit.strategy.compile import compile_strategy
     from vaultkit.strategy.loader import load_strategy
+    from vaultkit.strategy.narrow import chosen_net, kept_tuning, student_of
     from vaultkit.strategy.research import read_fitted
     from vaultkit.strategy.tune import COLUMNS, Limits, plot, tune_strategy
 
+    if (width or activation) and not tune:
+        raise SettingsError("widths and activations are searched by --tune alone", next_step="Add --tune")
     loaded = load_strategy(strategy)
     weights = model or model_path(loaded.name())
     if not weights.is_file():
@@ -69,6 +79,7 @@ def compile_(
         pinned = earlier if earlier.is_file() and not (fresh or tune) else None
         # A retrain keeps the shape of the first build, tuned or not, and with it the verifier.
         shape = CircuitShape.of(read_settings(pinned)) if pinned else DEFAULT_SHAPE
+        record = kept_tuning(folder) if pinned else {}
         tuning = None
         if tune:
             limits = Limits(
@@ -81,9 +92,12 @@ def compile_(
                 max_pk_bytes=max_pk_bytes,
                 max_proof_seconds=max_proof_seconds,
                 aware=aware,
+                widths=tuple(width or ()),
+                activations=tuple(activation or ()),
             )
             tuning = tune_strategy(fitted, limits, progress=lambda stage: status.update(f"Tuning: {stage}"))
-            shape = tuning.shape
+            shape, record = tuning.shape, tuning.record()
+        net = chosen_net(record)
         manifest = compile_strategy(
             fitted,
             folder,
@@ -91,9 +105,10 @@ def compile_(
             ceremony=srs,
             pinned=pinned,
             shape=shape,
-            tuning=tuning.record() if tuning else None,
+            tuning=record,
             on_chain=True,
             aware=aware,
+            student=student_of(fitted, net) if net else None,
             max_disagreement=max_disagreement,
             progress=lambda stage: status.update(f"Compiling: {stage}"),
         )

@@ -23,7 +23,7 @@ class Distilled:
         Share of rows on which both predict the same direction.
     """
 
-    student: PriceRegressor
+    student: Any
     explained: float
     same_sign: float
     rows: int
@@ -33,7 +33,7 @@ def distil(
     teacher: Any,
     X: npt.ArrayLike,
     held_out: npt.ArrayLike,
-    student: PriceRegressor | None = None,
+    student: Any = None,
     *,
     copies: int = 4,
     noise: float = 0.25,
@@ -45,6 +45,8 @@ def distil(
     ----------
     teacher
         Fitted; only its ``predict`` is used, so more rows than the data has can be asked of it.
+    student
+        Not yet fitted; a net of 16 units where left out.
     X, held_out
         Inputs as the circuit sees them.  # (rows, count)
     copies, noise

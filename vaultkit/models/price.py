@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
+from vaultkit.errors import DataError
 from vaultkit.models.net import Floats, NetRegressor, checked_rows
+
+_ACTIVATIONS: Final = {"relu": nn.ReLU, "clamp": nn.Hardtanh}
 
 
 class PriceRegressor(NetRegressor):
@@ -22,6 +26,8 @@ class PriceRegressor(NetRegressor):
         Units of the one hidden layer; 16 fit one weight commitment.
     horizon
         What ``y`` is the log-return over; read by `vaultkit.strategy.fit`, which makes the labels.
+    activation
+        ``relu``, or ``clamp`` to between -1 and 1, which a circuit holds as two ReLU units each.
     max_epochs, patience
         Training stops when the last ``validation_fraction`` of the rows has not improved for ``patience`` epochs.
     validation_fraction
@@ -55,6 +61,7 @@ class PriceRegressor(NetRegressor):
         hidden: int = 16,
         horizon: str = "4h",
         *,
+        activation: str = "relu",
         max_epochs: int = 60,
         patience: int = 8,
         validation_fraction: float = 0.15,
@@ -67,6 +74,7 @@ class PriceRegressor(NetRegressor):
     ) -> None:
         self.hidden = hidden
         self.horizon = horizon
+        self.activation = activation
         self.max_epochs = max_epochs
         self.patience = patience
         self.validation_fraction = validation_fraction
@@ -78,11 +86,30 @@ class PriceRegressor(NetRegressor):
         self.device = device
 
     def _built(self, count: int) -> nn.Module:
-        return nn.Sequential(nn.Linear(count, self.hidden), nn.ReLU(), nn.Linear(self.hidden, 1))
+        if self.activation not in _ACTIVATIONS or self.hidden < 1:
+            raise DataError(
+                "a net cannot be so",
+                got=(self.hidden, self.activation),
+                expected=f"a positive width and {' or '.join(_ACTIVATIONS)}",
+            )
+        return nn.Sequential(nn.Linear(count, self.hidden), _ACTIVATIONS[self.activation](), nn.Linear(self.hidden, 1))
 
     def _unrolled(self, net: nn.Module, count: int) -> nn.Sequential:
         assert isinstance(net, nn.Sequential)
-        return net
+        return net if self.activation == "relu" else _with_relu(net)
+
+
+def _with_relu(net: nn.Sequential) -> nn.Sequential:
+    """Return a net with clamps as the same function of ReLU units: ``relu(x + 1) - relu(x - 1) - 1``."""
+    before, after = net[0], net[2]
+    assert isinstance(before, nn.Linear) and isinstance(after, nn.Linear)
+    first, last = nn.Linear(before.in_features, 2 * before.out_features), nn.Linear(2 * before.out_features, 1)
+    with torch.no_grad():
+        first.weight.copy_(before.weight.repeat(2, 1))
+        first.bias.copy_(torch.cat([before.bias + 1, before.bias - 1]))
+        last.weight.copy_(torch.cat([after.weight, -after.weight], dim=1))
+        last.bias.copy_(after.bias - after.weight.sum())
+    return nn.Sequential(first, nn.ReLU(), last)
 
 
 class FlatRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from vaultkit.circuits.artefact import Design, build_artefact
 from vaultkit.circuits.emulator import Emulator
@@ -17,7 +18,7 @@ from vaultkit.statement import weight_wad
 from vaultkit.strategy.backtest import Backtest, backtest
 from vaultkit.strategy.decide import float_weights, quantize, to_wad
 from vaultkit.strategy.research import Fitted, epoch_ends_between
-from vaultkit.strategy.samples import Integers
+from vaultkit.strategy.samples import Floats, Integers
 from vaultkit.units import WAD
 
 MAX_DISAGREEMENT: Final = 0.005
@@ -36,6 +37,7 @@ def compile_strategy(
     tuning: Mapping[str, Any] | None = None,
     on_chain: bool = False,
     aware: bool = False,
+    student: Any = None,
     max_disagreement: float = MAX_DISAGREEMENT,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> ArtefactManifest:
@@ -53,6 +55,8 @@ def compile_strategy(
         As `vaultkit.circuits.artefact.build_artefact` takes them.
     aware
         Whether to fine-tune the net through its rounding.
+    student
+        A smaller model that is proven in the place of the fitted one; it is judged by the fitted one's decisions.
     max_disagreement
         Largest share of validation windows on which circuit and float model may decide differently.
 
@@ -65,7 +69,8 @@ def compile_strategy(
     """
     strategy, window = fitted.strategy, fitted.strategy.window.shape()
     progress("choose scales")
-    chosen = quantize(strategy, fitted.model, earlier_windows(fitted), window, shape=shape, aware=aware)
+    proven = fitted.model if student is None else student
+    chosen = quantize(strategy, proven, earlier_windows(fitted), window, shape=shape, aware=aware)
 
     def faithful(emulator: Emulator) -> Fidelity:
         found = measure_fidelity(fitted, emulator, emulator.output_scale + chosen.gain_bits)
@@ -101,20 +106,29 @@ def earlier_windows(fitted: Fitted) -> Integers:
     return earlier if len(earlier) else fitted.valid
 
 
+def differing(got: Floats, expected: Floats, deadband: float) -> npt.NDArray[np.bool_]:
+    """Return which weights decide differently.  # (rows,).
+
+    They do where they lie on other sides of one half, or where one would trade a vault that stands at one half and the
+    other stays within its deadband.
+    """
+    sides = np.sign(got - _HALF) != np.sign(expected - _HALF)
+    trades = (np.abs(got - _HALF) >= deadband) != (np.abs(expected - _HALF) >= deadband)
+    either: npt.NDArray[np.bool_] = sides | trades
+    return either
+
+
 def measure_fidelity(fitted: Fitted, emulator: Emulator, output_scale: int) -> Fidelity:
     """Return how far the circuit's decisions are from the float model's, in decisions and in money.
 
-    Two weights decide differently where they lie on other sides of one half, or where one would trade a vault that
-    stands at one half and the other stays within its deadband. Money is the difference of two backtests over the
+    Money is the difference of two backtests over the
     validation epochs, as a share of the start.
     """
     windows = fitted.valid
     expected = float_weights(fitted.strategy, fitted.model, windows, fitted.samples.input_scale)
     got = emulator.outputs(windows)[:, 0] / 2.0**output_scale
     deadband = fitted.costs.terms.policy.deadband_wad / WAD
-    sides = np.sign(got - _HALF) != np.sign(expected - _HALF)
-    trades = (np.abs(got - _HALF) >= deadband) != (np.abs(expected - _HALF) >= deadband)
-    flipped = sides | trades
+    flipped = differing(got, expected, deadband)
     error = float(np.abs(got - expected).max())
     distance = np.abs(expected - _HALF)
     margin = np.minimum(distance, np.abs(distance - deadband))

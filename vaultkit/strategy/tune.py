@@ -7,6 +7,7 @@ up, proven and verified on a local chain.
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -14,11 +15,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from vaultkit.circuits.settings import CircuitShape
 from vaultkit.errors import CircuitError, EnvelopeExceeded, FidelityTooLow
 from vaultkit.manifest import ArtefactManifest
 from vaultkit.strategy.compile import compile_strategy, earlier_windows, measure_fidelity
-from vaultkit.strategy.decide import quantize
+from vaultkit.strategy.decide import Quantized, float_weights, quantize
+from vaultkit.strategy.narrow import Net, nets, student_of
 from vaultkit.strategy.research import Fitted
 
 SHAPES: Final = tuple(
@@ -38,8 +42,8 @@ With a rebase multiplier of two the first layer is not divided back: fewer rows,
 """
 
 COLUMNS: Final = (
-    "base", "legs", "columns", "bits", "rebase", "rows", "logrows", "flipped", "mean error", "front", "prove s", "gas",
-    "verifier", "pk MB", "chosen",
+    "net", "base", "legs", "columns", "bits", "rebase", "rows", "logrows", "flipped", "mean error", "front", "prove s",
+    "gas", "verifier", "pk MB", "chosen",
 )  # fmt: skip
 RULE: Final = "gas within 10,000 of the least; then logrows, rows, flipped windows, mean error, shape"
 _GAS_STEP: Final = 10_000
@@ -57,6 +61,8 @@ class Limits:
         Checked on the measured finalists; None does not limit. A verifier that no chain deploys is never chosen.
     aware
         Whether candidates are fine-tuned through their rounding.
+    widths, activations
+        Of smaller nets that are tried in the model's place; the model's own alone where empty.
     """
 
     max_disagreement: float = 0.005
@@ -68,11 +74,13 @@ class Limits:
     max_pk_bytes: int | None = None
     max_proof_seconds: float | None = None
     aware: bool = False
+    widths: tuple[int, ...] = ()
+    activations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A shape with what is known of it before any key is made."""
+    """A shape, and a smaller net where one is tried, with what is known of both before any key is made."""
 
     shape: CircuitShape
     rows: int
@@ -81,6 +89,7 @@ class Candidate:
     disagreement: float
     pnl_difference: float
     mean_error: float
+    net: Net | None = None
 
     @property
     def costs(self) -> tuple[float, ...]:
@@ -89,7 +98,11 @@ class Candidate:
 
     def order(self) -> tuple[Any, ...]:
         """Return what candidates are sorted by: no measured time is in it."""
-        return *self.costs, tuple(asdict(self.shape).values())
+        return *self.costs, tuple(asdict(self.shape).values()), str(self.net or "")
+
+    def record(self) -> dict[str, Any]:
+        """Return shape and net as the manifest keeps them."""
+        return {**asdict(self.shape), **({"net": asdict(self.net)} if self.net else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +111,28 @@ class Tuning:
 
     candidates: tuple[Candidate, ...]
     front: tuple[Candidate, ...]
-    measured: dict[CircuitShape, ArtefactManifest]
-    shape: CircuitShape
+    measured: dict[Candidate, ArtefactManifest]
+    chosen: Candidate
     refused: int
     seconds: float
+
+    @property
+    def shape(self) -> CircuitShape:
+        """What to compile with."""
+        return self.chosen.shape
 
     def rows(self) -> list[tuple[Any, ...]]:
         """Return the table whose columns are `COLUMNS`, cheapest first."""
         table = []
         for one in self.candidates:
-            shape, found = one.shape, self.measured.get(one.shape)
+            shape, found = one.shape, self.measured.get(one)
             measured: tuple[Any, ...] = ("", "", "", "")
             if found:
                 measured = found.proof_seconds, found.verify_gas, found.verifier_bytes, round(found.pk_bytes / 1e6, 1)
-            known: tuple[int, ...] = (shape.decomp_base, shape.decomp_legs, shape.num_inner_cols, shape.param_scale)
-            known += (shape.scale_rebase_multiplier, one.rows, one.logrows, one.flipped)
-            marks = "yes" if one in self.front else "", "yes" if shape == self.shape else ""
+            known: tuple[Any, ...] = (str(one.net or "as fitted"), shape.decomp_base, shape.decomp_legs)
+            known += (shape.num_inner_cols, shape.param_scale, shape.scale_rebase_multiplier)
+            known += (one.rows, one.logrows, one.flipped)
+            marks = "yes" if one in self.front else "", "yes" if one == self.chosen else ""
             table.append((*known, f"{one.mean_error:.1e}", marks[0], *measured, marks[1]))
         return table
 
@@ -126,9 +145,9 @@ class Tuning:
             "rule": RULE,
             "candidates": len(self.candidates),
             "out_of_range": self.refused,
-            "front": [asdict(one.shape) for one in self.front],
-            "measured": [{**asdict(shape), "pk_bytes": found.pk_bytes} for shape, found in self.measured.items()],
-            "chosen": asdict(self.shape),
+            "front": [one.record() for one in self.front],
+            "measured": [{**one.record(), "pk_bytes": found.pk_bytes} for one, found in self.measured.items()],
+            "chosen": self.chosen.record(),
         }
 
 
@@ -149,10 +168,14 @@ def tune_strategy(
     limits, begun = limits or Limits(), time.monotonic()
     candidates: list[Candidate] = []
     refused = 0
-    for i, shape in enumerate(shapes):
-        progress(f"shape {i + 1} of {len(shapes)}")
+    students: dict[Net | None, Any] = {None: None}
+    for net in nets(limits.widths, limits.activations):
+        progress(f"teach a net of {net}")
+        students[net] = student_of(fitted, net)
+    for (net, student), shape in itertools.product(students.items(), shapes):
+        progress(f"shape {len(candidates) + refused + 1} of {len(shapes) * len(students)}")
         try:
-            candidates.append(_candidate(fitted, shape, limits))
+            candidates.append(_candidate(fitted, shape, limits, net, student))
         except EnvelopeExceeded:
             refused += 1
     candidates.sort(key=Candidate.order)
@@ -164,12 +187,12 @@ def tune_strategy(
         and one.logrows <= limits.max_logrows
     ]
     front = pareto(allowed)
-    measured: dict[CircuitShape, ArtefactManifest] = {}
+    measured: dict[Candidate, ArtefactManifest] = {}
     for i, one in enumerate(front[: limits.finalists]):
         progress(f"prove and verify finalist {i + 1}")
-        found = _measure(fitted, one.shape, limits)
+        found = _measure(fitted, one, limits, students[one.net])
         if found is not None:
-            measured[one.shape] = found
+            measured[one] = found
     if not measured:
         raise FidelityTooLow(
             "no shape keeps to the limits",
@@ -177,10 +200,9 @@ def tune_strategy(
             where=fitted.strategy.name(),
             next_step="Allow more with the --max options, or train with a larger signal",
         )
-    by_shape = {one.shape: one for one in front}
     least = min(_gas(found) for found in measured.values())
-    cheap = [shape for shape, found in measured.items() if _gas(found) < least + _GAS_STEP]
-    chosen = min(cheap, key=lambda shape: _rest(by_shape[shape]))
+    cheap = [one for one, found in measured.items() if _gas(found) < least + _GAS_STEP]
+    chosen = min(cheap, key=lambda one: one.order()[1:])
     return Tuning(tuple(candidates), tuple(front), measured, chosen, refused, time.monotonic() - begun)
 
 
@@ -215,8 +237,7 @@ def plot(tuning: Tuning, path: Path) -> Path:
         axes.scatter([one.rows for one in part], [one.mean_error for one in part], marker=marker, label=label)
     front = sorted(tuning.front, key=lambda one: one.rows)
     axes.plot([one.rows for one in front], [one.mean_error for one in front], color="0.6", label="front", zorder=0)
-    chosen = next(one for one in tuning.candidates if one.shape == tuning.shape)
-    axes.scatter([chosen.rows], [chosen.mean_error], marker="*", s=220, label="chosen")
+    axes.scatter([tuning.chosen.rows], [tuning.chosen.mean_error], marker="*", s=220, label="chosen")
     axes.set(xscale="log", yscale="log", xlabel="rows of the circuit", ylabel="mean weight error of rounding")
     axes.legend()
     figure.savefig(path, dpi=120)
@@ -224,11 +245,11 @@ def plot(tuning: Tuning, path: Path) -> Path:
     return path
 
 
-def _candidate(fitted: Fitted, shape: CircuitShape, limits: Limits) -> Candidate:
+def _candidate(fitted: Fitted, shape: CircuitShape, limits: Limits, net: Net | None, student: Any) -> Candidate:
     strategy = fitted.strategy
     circuit = quantize(
         strategy,
-        fitted.model,
+        fitted.model if student is None else student,
         earlier_windows(fitted),
         strategy.window.shape(),
         shape=shape,
@@ -243,11 +264,20 @@ def _candidate(fitted: Fitted, shape: CircuitShape, limits: Limits) -> Candidate
         found.flipped,
         found.disagreement,
         found.pnl_difference,
-        circuit.mean_error,
+        circuit.mean_error if student is None else _error(fitted, circuit),
+        net,
     )
 
 
-def _measure(fitted: Fitted, shape: CircuitShape, limits: Limits) -> ArtefactManifest | None:
+def _error(fitted: Fitted, circuit: Quantized) -> float:
+    """Return the mean distance of a student's exact weights from the fitted model's, before the validation span."""
+    windows = earlier_windows(fitted)
+    scale = circuit.emulator.output_scale + circuit.gain_bits
+    expected = float_weights(fitted.strategy, fitted.model, windows, fitted.samples.input_scale)
+    return float(np.abs(circuit.emulator.outputs(windows)[:, 0] / 2.0**scale - expected).mean())
+
+
+def _measure(fitted: Fitted, one: Candidate, limits: Limits, student: Any) -> ArtefactManifest | None:
     """Build a finalist in a temporary folder; None where it cannot be deployed or exceeds a limit."""
     with tempfile.TemporaryDirectory(prefix="vaultkit-tune-") as name:
         folder = Path(name)
@@ -256,9 +286,10 @@ def _measure(fitted: Fitted, shape: CircuitShape, limits: Limits) -> ArtefactMan
                 fitted,
                 folder / "artefacts" / "finalist",
                 srs_dir=folder / "srs",
-                shape=shape,
+                shape=one.shape,
                 on_chain=True,
                 aware=limits.aware,
+                student=student,
                 max_disagreement=limits.max_disagreement,
             )
         except CircuitError as error:
@@ -276,7 +307,3 @@ def _measure(fitted: Fitted, shape: CircuitShape, limits: Limits) -> ArtefactMan
 
 def _gas(manifest: ArtefactManifest) -> int:
     return manifest.verify_gas or 0
-
-
-def _rest(candidate: Candidate) -> tuple[Any, ...]:
-    return *candidate.costs[1:], tuple(asdict(candidate.shape).values())
