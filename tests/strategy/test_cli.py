@@ -128,7 +128,7 @@ def test_smaller_net_is_kept_by_the_next_compile(project, trained, capsys):
     out = project / "artefacts" / "narrow"
     loose = ("--max-disagreement", "1", "--max-pnl-difference", "1")
     words = ("compile", "momentum", "--out", str(out), *loose)
-    code, figures = call(project, capsys, *words, "--tune", "--finalists", "1", "--width", "0", "--width", "4")
+    code, _ = call(project, capsys, *words, "--tune", "--finalists", "1", "--width", "0", "--width", "4")
     assert code == 0
     first = ArtefactManifest.load(out)
     assert first.tuning["chosen"]["net"]["width"] in (0, 4)
