@@ -32,6 +32,9 @@ from vaultkit.models.credit.positions import DAY, DUST_USD, observed, with_price
 NEAR: Final = 1 / 1.1
 """Utilization from which a wallet is near liquidation: a health factor of 1.1."""
 
+_SPOOL_BYTES: Final = 4 * 2**20
+"""What is buffered of one lot before it goes to disk."""
+
 LOTS: Final = 16
 """Lots of wallets, at most 256."""
 
@@ -84,7 +87,9 @@ def credit_features(
         spool = Path(name)
         byte = pl.col("wallet").bin.slice(19, 1).bin.reinterpret(dtype=pl.UInt8, endianness="big")
         flows_of(events, table, block).with_columns(lot=(byte % lots).fill_null(0)).sink_parquet(
-            pl.PartitionBy(spool, key="lot", include_key=False), compression="lz4", mkdir=True
+            pl.PartitionBy(spool, key="lot", include_key=False, approximate_bytes_per_file=_SPOOL_BYTES),
+            compression="lz4",
+            mkdir=True,
         )
         parts = []
         for lot in range(lots):
