@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from vaultkit.display import card
 from vaultkit.errors import ArtefactMismatch, ManifestMismatch, StoreError
 from vaultkit.manifest_file import MANIFEST_NAME as MANIFEST_NAME
 from vaultkit.manifest_file import Manifest, check_digest, check_files, read_folder
@@ -123,6 +124,18 @@ class Fidelity(BaseModel):
     return_float: float = 0.0
     return_circuit: float = 0.0
     margins: dict[str, float] = Field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        return card(
+            "Float model against circuit",
+            {
+                "decided differently": f"{self.flipped:,} of {self.rows:,} windows ({self.disagreement:.2%})",
+                "largest error of a weight": f"{self.max_weight_error:.2e}",
+                "money": f"{self.pnl_difference:+.4%} of the start over {self.epochs} epochs",
+                "return": f"{self.return_float:+.3%} float, {self.return_circuit:+.3%} circuit",
+                "turnover": f"{self.turnover_float:.2f} float, {self.turnover_circuit:.2f} circuit",
+            },
+        )
 
 
 class ArtefactManifest(Manifest):

@@ -22,6 +22,7 @@ from vaultkit.coprocessor.selection import Selection
 from vaultkit.coprocessor.store import load_manifest
 from vaultkit.coprocessor.tables import require_columns
 from vaultkit.coprocessor.writer import Progress, Writer
+from vaultkit.display import card
 from vaultkit.errors import UsageError
 from vaultkit.manifest import Anchor, DatasetManifest
 from vaultkit.protocols import Rpc
@@ -87,6 +88,10 @@ class Index:
             slots_every=slots_every,
         )
         self.reader = Reader(self.sources, self.selection, compare_logs)
+
+    def _repr_html_(self) -> str:
+        addresses = ", ".join(self.selection.addresses) or "any"
+        return card("Index", {"tables": ", ".join(self.selection.tables), "contracts": addresses})
 
     def plan(self, blocks: str | BlockRange) -> Plan:
         """Return what a range would cost, without fetching it."""

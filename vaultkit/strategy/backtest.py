@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from vaultkit.book import PoolBook
+from vaultkit.display import card
 from vaultkit.errors import DataError
 from vaultkit.models.metrics import max_drawdown, sharpe
 from vaultkit.strategy.account import REVERTED, Account, share_x96
@@ -78,6 +79,16 @@ class Backtest:
     def trades(self) -> int:
         """Number of epochs that swapped."""
         return len(self.swaps)
+
+    def _repr_html_(self) -> str:
+        values = {
+            "epochs": len(self.epoch_ends),
+            "return": f"{self.total_return:+.3%}, {self.return_after_gas:+.3%} after gas",
+            "drawdown": f"{self.drawdown:.3%}",
+            "swaps": self.trades,
+            "outcomes": ", ".join(f"{count} {reason.lower()}" for reason, count in sorted(self.reasons.items())),
+        }
+        return card("Backtest", values)
 
     @property
     def returns(self) -> Floats:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 import numpy.typing as npt
 
+from vaultkit.display import card
 from vaultkit.errors import DataError, StrategyError
 from vaultkit.models.horizon import seconds_of
 from vaultkit.strategy.window import Bars
@@ -104,6 +105,17 @@ class Strategy:
     def horizon_seconds(cls) -> int:
         """Seconds that the model looks ahead."""
         return seconds_of(cls.model.horizon)
+
+    def _repr_html_(self) -> str:
+        shape, model = self.window.shape(), self.model
+        values = {
+            "pair": self.pair,
+            "reads": f"{shape.count} inputs from bars of {shape.bar_seconds} s",
+            "decides every": self.period,
+            "model": repr(model),
+            "target weight": (inspect.getdoc(type(self).target_weight) or "").split("\n")[0] or "no words",
+        }
+        return card(f"Strategy {self.name()}", values)
 
     def weights(self, log_returns: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return `target_weight` of many predictions, in double precision.

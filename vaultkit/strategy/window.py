@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from vaultkit.display import card
 from vaultkit.errors import DataError, StrategyError
 from vaultkit.manifest import WindowShape
 from vaultkit.models.horizon import seconds_of
@@ -83,6 +84,12 @@ class Bars:
                 expected='Bars(venue, pair, fee_bps=5).every("5m").returns(16)',
             )
         return WindowShape(bar_seconds=self.bar_seconds, count=self.count, clip=self.clip, input_scale=self.input_scale)
+
+    def _repr_html_(self) -> str:
+        bars = "not chosen" if self.bar_seconds is None else f"{self.bar_seconds} s"
+        inputs = "not chosen" if self.count is None else f"{self.count} differences of bar means, newest first"
+        values = {"pool": f"{self.venue}, {self.pair} at {self.fee_bps} bps", "bar": bars, "inputs": inputs}
+        return card("Window", {**values, "clipped at": f"{self.clip} ticks"})
 
     def spec(self, pool: str, sign: Literal[-1, 1]) -> WindowSpec:
         """Return the definition bound to a pool and its token order."""
