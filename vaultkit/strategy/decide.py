@@ -19,7 +19,7 @@ from vaultkit.manifest import WindowShape
 from vaultkit.models.aware import fine_tune
 from vaultkit.statement import weight_wad
 from vaultkit.strategy.base import Strategy
-from vaultkit.strategy.fold import Folded, fold, is_two_layers
+from vaultkit.strategy.fold import Folded, fold, is_two_layers, tail_of
 from vaultkit.strategy.samples import Floats, Integers
 from vaultkit.units import WAD
 
@@ -85,6 +85,8 @@ def quantize(
         When the strategy cannot become a circuit.
     """
     expected = float_weights(strategy, model, windows, window.input_scale)
+    architecture = _architecture(strategy, model, window, shape)
+    settings = settings or _SETTINGS.get(architecture)
     best: Quantized | None = None
     refused: EnvelopeExceeded | None = None
     chosen: Folded | None = None
@@ -95,7 +97,7 @@ def quantize(
         except EnvelopeExceeded as exceeded:  # rounding a few large weights can reach past the range
             refused = exceeded
         else:
-            settings = found.settings
+            settings = _SETTINGS[architecture] = found.settings
             if best is None or found.mean_error < best.mean_error:
                 best, chosen = found, folded
         if not is_two_layers(folded.module):  # the limit of hidden units does nothing to it
@@ -110,6 +112,36 @@ def quantize(
             found = _rounded(Folded(module, chosen.gain_bits), windows, expected, window, shape, settings)
             best = min(best, found, key=lambda one: one.mean_error)
     return best
+
+
+def quantize_in_some_shape(strategy: Strategy, model: Any, windows: Integers, window: WindowShape) -> Quantized:
+    """Return `quantize` in the first of `SHAPES` whose range the model stays within.
+
+    Raises
+    ------
+    EnvelopeExceeded
+        When it stays within none.
+    StrategyError, UnsupportedOperator, ExportMismatch
+        As `quantize`.
+    """
+    for shape in SHAPES[:-1]:
+        with contextlib.suppress(EnvelopeExceeded):
+            return quantize(strategy, model, windows, window, shape=shape)
+    return quantize(strategy, model, windows, window, shape=SHAPES[-1])
+
+
+SHAPES: Final = (DEFAULT_SHAPE, CircuitShape(decomp_base=1_024), CircuitShape(decomp_base=256, decomp_legs=3))
+"""Circuits from the cheapest on: deep nets and trees reach further than the first one's range."""
+
+_SETTINGS: Final[dict[str, Settings]] = {}
+"""Of architectures met in this process: many variants of a strategy differ in nothing that settings depend on."""
+
+
+def _architecture(strategy: Strategy, model: Any, window: WindowShape, shape: CircuitShape) -> str:
+    """Return what settings depend on: layers and scales; a tail that is not affine is the strategy's own."""
+    tail = tail_of(strategy)
+    own = "" if tail.rest is None else f"{tail.rest.code} {dict(tail.rest.state_dict())}"
+    return f"{getattr(model, 'module_', None)!r} {own} {window!r} {shape!r}"
 
 
 def hidden_limits(shape: CircuitShape) -> tuple[int, ...]:

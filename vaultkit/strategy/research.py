@@ -19,7 +19,7 @@ from vaultkit.models.split import PurgedWalkForward
 from vaultkit.strategy.backtest import Backtest, backtest
 from vaultkit.strategy.base import Strategy
 from vaultkit.strategy.costs import Costs
-from vaultkit.strategy.decide import Quantized, float_weights, quantize, to_wad
+from vaultkit.strategy.decide import float_weights, quantize_in_some_shape, to_wad
 from vaultkit.strategy.evidence import Decisions, Evidence, gather
 from vaultkit.strategy.lp import Range
 from vaultkit.strategy.pool_path import PoolPath
@@ -141,6 +141,7 @@ def fit_strategy(
     evaluate: bool = True,
     refit: bool = True,
     liquidity: Any = None,
+    fits: dict[str, Any] | None = None,
     progress: Progress = lambda stage: None,
 ) -> Fitted:
     """Evaluate a strategy out of sample, then fit its model on everything.
@@ -155,6 +156,8 @@ def fit_strategy(
         Whether to fit the model on the whole history in the end; it is left as it was where not.
     liquidity
         The pool's ``uniswap_v3_liquidity`` from its creation, so that fills know the initialized ticks.
+    fits
+        Models of other variants on the same history and study, by fold and parameters; those made here are added.
 
     Raises
     ------
@@ -168,7 +171,11 @@ def fit_strategy(
     progress("read bars")
     ticks, samples = _read(strategy, frame, spec, study)
     path = PoolPath.from_swaps(frame, liquidity, fee_pips=pool.fee_pips)
-    research = _study(strategy, frame, pool, spec, study, ticks, samples, path, progress) if evaluate else None
+    research = None
+    if evaluate:
+        research = _study(
+            strategy, frame, pool, spec, study, ticks, samples, path, progress, {} if fits is None else fits
+        )
     model = clone(strategy.model)
     if refit:
         progress("fit on the whole history")
@@ -269,12 +276,14 @@ def _splitter(strategy: Strategy, samples: Samples, spec: WindowSpec, study: Stu
 
 
 def _out_of_sample(
-    strategy: Strategy, samples: Samples, spec: WindowSpec, study: Study
+    strategy: Strategy, samples: Samples, spec: WindowSpec, study: Study, fits: dict[str, Any]
 ) -> tuple[Floats, Floats, list[tuple[Any, int, int]]]:
     """Return outcomes and predictions of all test rows, and every fold's model with the span it was tested on."""
     outcomes, predictions, models = [], [], []
-    for train, test in _splitter(strategy, samples, spec, study).split():
-        model = _fit(strategy, samples, train, study)
+    named = f"{type(strategy.model).__qualname__} {sorted(strategy.model.get_params().items())}"
+    for fold, (train, test) in enumerate(_splitter(strategy, samples, spec, study).split()):
+        key = f"{fold} {named}"
+        model = fits[key] = fits.get(key) or _fit(strategy, samples, train, study)
         outcomes.append(samples.returns[test])
         predictions.append(model.predict(samples.inputs[test]))
         models.append((model, int(samples.times[test[0]]), int(samples.times[test[-1]])))
@@ -291,10 +300,11 @@ def _study(
     samples: Samples,
     path: PoolPath,
     progress: Progress,
+    fits: dict[str, Any],
 ) -> Research:
     progress("walk forward")
     overlap = strategy.horizon_seconds() / study.every_seconds
-    outcomes, predictions, models = _out_of_sample(strategy, samples, spec, study)
+    outcomes, predictions, models = _out_of_sample(strategy, samples, spec, study, fits)
     accuracy = _accuracy(strategy, outcomes, predictions, overlap)
     progress("random-walk control")
     walked = [_walk(strategy, frame, spec, study, seed) for seed in range(study.controls)]
@@ -317,7 +327,7 @@ def _accuracy(strategy: Strategy, outcomes: Floats, predictions: Floats, overlap
 
 def _walk(strategy: Strategy, frame: Any, spec: WindowSpec, study: Study, seed: int) -> tuple[Floats, Floats]:
     _, samples = _read(strategy, random_walk(frame, seed), spec, study)
-    outcomes, predictions, _ = _out_of_sample(strategy, samples, spec, study)
+    outcomes, predictions, _ = _out_of_sample(strategy, samples, spec, study, {})
     return outcomes, predictions
 
 
@@ -329,7 +339,6 @@ def _decisions(
     weights: list[int] = []
     floating: list[int] = []
     inputs, ranges = [], []
-    settings = None
     for model, first, last in models:
         own = epoch_ends_between(first, last, strategy.period_seconds())
         if not own:
@@ -343,9 +352,7 @@ def _decisions(
             weights += real
             continue
         past = samples.windows[samples.times < first]
-        circuit: Quantized = quantize(strategy, model, past, strategy.window.shape(), settings=settings)
-        settings = circuit.settings
-        weights += circuit.weights_wad(windows)
+        weights += quantize_in_some_shape(strategy, model, past, strategy.window.shape()).weights_wad(windows)
     if not ends:
         raise DataError("no epoch ends within the tested history", next_step="Index more blocks")
     given = [Range(*pair) for part in ranges if part is not None for pair in part]

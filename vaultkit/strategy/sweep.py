@@ -87,11 +87,13 @@ class Sweep:
     computed: int
 
 
-def run_trial(inputs: Inputs, setting: Setting) -> Trial:
-    """Return the walk-forward result of one variant."""
+def run_trial(inputs: Inputs, setting: Setting, fits: dict[str, Any] | None = None) -> Trial:
+    """Return the walk-forward result of one variant; ``fits`` keeps models that other variants of ``inputs`` share."""
     strategy = variant(load_strategy(inputs.strategy), setting)
     study = replace(inputs.study, controls=0)
-    fitted = fit_strategy(strategy, inputs.frame, inputs.pool, study, liquidity=inputs.liquidity, refit=False)
+    fitted = fit_strategy(
+        strategy, inputs.frame, inputs.pool, study, liquidity=inputs.liquidity, refit=False, fits=fits
+    )
     assert fitted.research is not None
     real = fitted.research.strategy
     return Trial(dict(setting), tuple(real.returns.tolist()), fitted.research.evidence.figures())
@@ -200,7 +202,7 @@ def trial_key(digest: str, setting: Setting) -> str:
     return hashlib.sha256(f"{digest}:{json.dumps(dict(setting), sort_keys=True)}".encode()).hexdigest()
 
 
-_SHARED: list[Inputs] = []
+_SHARED: list[tuple[Inputs, dict[str, Any]]] = []
 
 
 def _share(inputs: Inputs) -> None:
@@ -208,18 +210,20 @@ def _share(inputs: Inputs) -> None:
     import torch
 
     torch.set_num_threads(1)
-    _SHARED[:] = [inputs]
+    _SHARED[:] = [(inputs, {})]
 
 
 def _shared_trial(setting: Setting) -> Trial:
-    return run_trial(_SHARED[0], setting)
+    inputs, fits = _SHARED[0]
+    return run_trial(inputs, setting, fits)
 
 
 def _run(inputs: Inputs, settings: list[Setting], workers: int, ray: bool) -> Iterator[Trial]:
     if ray:
         yield from _run_on_ray(inputs, settings)
     elif workers <= 1 or len(settings) < 2:
-        yield from (run_trial(inputs, setting) for setting in settings)
+        fits: dict[str, Any] = {}
+        yield from (run_trial(inputs, setting, fits) for setting in settings)
     else:
         with ProcessPoolExecutor(workers, get_context("spawn"), _share, (inputs,)) as pool:
             yield from pool.map(_shared_trial, settings)
