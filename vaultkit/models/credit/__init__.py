@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vaultkit.models.credit.features import credit_features
+    from vaultkit.models.credit.gate import LiquidationRegressor
     from vaultkit.models.credit.scorer import CreditScorer
 
-__all__ = ["CreditScorer", "credit_features"]
+__all__ = ["CreditScorer", "LiquidationRegressor", "credit_features"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,6 +18,10 @@ def __getattr__(name: str) -> Any:
         from vaultkit.models.credit.scorer import CreditScorer
 
         return CreditScorer
+    if name == "LiquidationRegressor":
+        from vaultkit.models.credit.gate import LiquidationRegressor
+
+        return LiquidationRegressor
     if name == "credit_features":
         from vaultkit.models.credit.features import credit_features
 
