@@ -6,6 +6,10 @@ import json
 import os
 import resource
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from contextlib import contextmanager
 from importlib.metadata import version
 from unittest import mock
@@ -196,6 +200,42 @@ def test_setup_that_hangs_for_want_of_rows_ends_at_the_deadline_and_leaves_no_pr
     assert started[0].poll() is not None
     with pytest.raises(ProcessLookupError):
         os.killpg(started[0].pid, 0)
+
+
+KILLED_WHILE_EZKL_HANGS = """
+import sys
+from vaultkit.circuits.ezkl_calls import Step, Workers
+real = Workers._take
+def noted(self):
+    worker = real(self)
+    print(worker.process.pid, flush=True)
+    return worker
+Workers._take = noted
+names = "model", "vk_path", "pk_path", "srs_path"
+Workers().run([Step("setup", dict(zip(names, sys.argv[1:])))], deadline_seconds=600)
+"""
+
+
+def test_worker_that_hangs_does_not_outlive_a_caller_that_was_killed(tmp_path):
+    export_onnx(small_net(1), COUNT, tmp_path / "model.onnx")
+    write_settings(generate_settings(tmp_path / "model.onnx", logrows=4), tmp_path / "settings.json")
+    paths = CircuitPaths.of(tmp_path, local_srs(tmp_path / "srs", 4)[0])
+    run_steps(setup_steps(tmp_path / "model.onnx", paths, tmp_path / "Verifier.sol")[:1], deadline_seconds=60)
+    words = [sys.executable, "-c", KILLED_WHILE_EZKL_HANGS, *map(str, (paths.circuit, paths.vk, paths.pk, paths.srs))]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)}
+    ) as caller:
+        group = int(caller.stdout.readline())
+        os.killpg(group, 0)
+        caller.kill()
+    for _ in range(600):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    os.killpg(group, signal.SIGKILL)
+    pytest.fail("the worker lives on")
 
 
 @pytest.mark.parametrize(("one", "other"), [("pk.key", "vk.key"), ("circuit.ezkl", "model.onnx")])

@@ -9,12 +9,16 @@ their values, or the name of the step that failed with its message. A line goes 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import faulthandler
+import fcntl
 import inspect
 import json
 import os
+import select
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +85,33 @@ async def _run(steps: list[dict[str, Any]]) -> dict[str, Any]:
     return {"results": results}
 
 
+@contextlib.contextmanager
+def ended_with_caller() -> Iterator[None]:
+    """Let the system end this process when the caller's pipe closes: while ezkl works, no Python here can look.
+
+    A pipe that changes sends SIGIO, which ends who does not handle it; nothing is written while a request is answered.
+    """
+    plain = fcntl.fcntl(0, fcntl.F_GETFL)
+    fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(0, fcntl.F_SETFL, plain | os.O_ASYNC)
+    try:
+        closed = select.poll()
+        closed.register(0, 0)
+        if closed.poll(0):  # it closed before
+            os._exit(1)
+        yield
+    finally:
+        fcntl.fcntl(0, fcntl.F_SETFL, plain)
+
+
 def main() -> None:
     """Answer requests until the caller closes the pipe or dies."""
     answers = os.dup(1)
     os.dup2(2, 1)  # ezkl prints: what it says belongs in the log
     for line in sys.stdin:
         steps_path, result_path = json.loads(line)
-        answer = asyncio.run(_run(json.loads(Path(steps_path).read_text())))
+        with ended_with_caller():
+            answer = asyncio.run(_run(json.loads(Path(steps_path).read_text())))
         partial = Path(result_path + ".partial")
         partial.write_text(json.dumps(answer, default=str))
         os.replace(partial, result_path)
