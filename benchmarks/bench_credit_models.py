@@ -21,12 +21,14 @@ from tests.fixtures.credit_sets import GERMAN, WALLETS, CreditSet, aave_wallets,
 from vaultkit.chain.aave import RESERVES
 from vaultkit.chain.borrowers import DAY
 from vaultkit.chain.lending_cache import LendingManifest, LendingSettings, build_lending, open_lending, thresholds
+from vaultkit.circuits.private import build_private
 from vaultkit.coprocessor.check import verify_store
 from vaultkit.coprocessor.moment import as_of
 from vaultkit.models.credit.baselines import candidates
-from vaultkit.models.credit.catalogue import NAMES, RISK_SIGNS, features_of
+from vaultkit.models.credit.catalogue import CODE_MAX, NAMES, RISK_SIGNS, features_of
 from vaultkit.models.credit.encode import encoded, inputs
 from vaultkit.models.credit.flows import Reserve, oracle_prices
+from vaultkit.models.credit.gate import liquidation_curve
 from vaultkit.models.credit.panel import out_of_time, panel
 from vaultkit.models.credit.scorer import CreditScorer
 from vaultkit.models.credit.scores import calibration_curve, fairness, scores, stability
@@ -108,6 +110,7 @@ def out_of_time_scores(frame: pl.DataFrame, manifest: LendingManifest) -> Lines:
     train, test = out_of_time(frame, split=split, horizon_days=HORIZON_DAYS)
     X, y, T, z = inputs(encoded(train)), train["label"].to_numpy(), inputs(encoded(test)), test["label"].to_numpy()
     predicted = {name: model.fit(X, y).predict_proba(T)[:, 1] for name, model in candidates(RISK_SIGNS).items()}
+    scorer = candidates(RISK_SIGNS)["CreditScorer (monotone)"].fit(X, y)
     shown = features_of("counter", "state")
     columns = [NAMES.index(feature.name) for feature in shown]
     signs = tuple(feature.risk_sign for feature in shown)
@@ -155,7 +158,32 @@ def out_of_time_scores(frame: pl.DataFrame, manifest: LendingManifest) -> Lines:
         "collateral": np.where((test["collateral_stable_share"] > 0.5).to_numpy(), "stable", "volatile"),
     }
     lines += fairness_lines(cohorts, z, ours)
-    return lines
+    lines += circuit_lines({"all features": scorer, "provable features": provable})
+    final = frame.filter(pl.col("time") == frame["time"].max())
+    return [*lines, "Share of dollar debt freed by a fall of the log price, last moment: "
+            f"{liquidation_curve(final)}.", ""]  # fmt: skip
+
+
+def circuit_lines(scorers: dict[str, CreditScorer]) -> Lines:
+    """Return what private circuits of the scorers cost: hidden features, a proof on the borrower's machine."""
+    lines = [
+        "Private circuits (hidden features, an unsafe local reference string):",
+        "",
+        "| scorer | inputs | rows | logrows | proving key MB | proof bytes | proof s | verifier bytes | gas |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for label, scorer in scorers.items():
+        count = scorer.n_features_in_
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name) / "circuits" / "credit"
+            m = build_private(
+                scorer.module_, folder, count=count, clip=CODE_MAX, srs_dir=Path(name) / "srs", on_chain=True
+            )
+        lines.append(
+            f"| {label} | {count} | {m.rows:,} | {m.logrows} | {m.pk_bytes / 1e6:.1f} | {m.proof_bytes:,} | "
+            f"{m.proof_seconds:.2f} | {m.verifier_bytes:,} | {m.verify_gas:,} |"
+        )
+    return [*lines, ""]
 
 
 def public_set(data: CreditSet) -> Lines:
