@@ -70,7 +70,7 @@ def local_srs(folder: Path, logrows: int) -> tuple[Path, SrsInfo]:
     if not path.is_file():
         partial = folder / f"kzg{logrows}.{os.getpid()}.partial"
         step = Step("gen_srs", {"srs_path": str(partial.resolve()), "logrows": logrows})
-        run_steps([step], deadline_seconds=30 + 2.0 ** (logrows - 12))
+        run_steps([step], deadline_seconds=120 + 2.0 ** (logrows - 10))
         os.replace(partial, path)
     if path.stat().st_size != string_bytes(logrows):
         raise UnsafeSrs(
