@@ -158,7 +158,8 @@ def test_deploy_verb_without_a_chain_is_one_sentence(vault: VaultSetup, circuit,
 
 def words(vault: VaultSetup, circuit, place, *more: str) -> list[str]:
     vault.book.save(place)
-    return ["deploy", str(circuit.folder), "--rpc", vault.devnet.url, "--book", str(place), "--json", *more]
+    place = ["--rpc", vault.devnet.url, "--book", str(place)]
+    return ["deploy", str(circuit.folder), *place, "--no-rehearsal", "--json", *more]
 
 
 def answer(capsys, asked: list[str]) -> dict:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vaultkit.cli.deploy_guards import Guard, attacked, hold, rehearsed
 from vaultkit.cli.endpoint import RpcOption
 from vaultkit.cli.output import JsonFlag, emit, stderr, stdout
 from vaultkit.cli.redteam import BlockSecondsOption, StepOption
@@ -69,6 +69,9 @@ def deploy(
     min_manipulation_cost: Annotated[
         str | None, typer.Option(help="Refuse a model whose target moves by --step for less, in the asset.")
     ] = None,
+    no_rehearsal: Annotated[
+        bool, typer.Option("--no-rehearsal", help="Make no proof beforehand, for who deploys without the weights.")
+    ] = False,
     step: StepOption = 0.1,
     attack_block_seconds: BlockSecondsOption = 12,
     store: StoreOption = None,
@@ -119,9 +122,9 @@ def deploy(
         owner=account_of(owner, "--owner"),
         timelock_seconds=timelock,
     )
-    guard = None
+    guards: list[Guard] = [] if no_rehearsal else [rehearsed]
     if min_manipulation_cost is not None:
-        guard = _attacked(money(min_manipulation_cost), step, attack_block_seconds, store)
+        guards.append(attacked(money(min_manipulation_cost), step, attack_block_seconds, store))
     if dry:
         _dry(
             rpc,
@@ -130,32 +133,12 @@ def deploy(
             terms,
             account_of(deployer, "--deployer"),
             account,
-            guard,
+            guards,
             verification,
             as_json=as_json,
         )
         return
-    _deploy(rpc, addresses, place, artefact, terms, keystore, passphrase_file, account, guard, verification, as_json)
-
-
-Guard = Callable[[str, "AddressBook", Path, "VaultTerms"], None]
-
-
-def _attacked(least: int, step: float, block_seconds: int, store: Path | None) -> Guard:
-    """Return a check that a model costs at least ``least`` to move."""
-
-    def check(rpc_url: str, book: AddressBook, artefact: Path, terms: VaultTerms) -> None:
-        from vaultkit.chain.rpc import connect
-        from vaultkit.cli.redteam import attack_recorded
-        from vaultkit.strategy.redteam_artefact import require_cost
-
-        found = attack_recorded(
-            connect(rpc_url, book.chain_id), book, artefact, terms.policy,
-            store=store, epochs=24, step=step, block_seconds=block_seconds,
-        )  # fmt: skip
-        require_cost(found, least, book)
-
-    return check
+    _deploy(rpc, addresses, place, artefact, terms, keystore, passphrase_file, account, guards, verification, as_json)
 
 
 def _dry(
@@ -165,7 +148,7 @@ def _dry(
     terms: VaultTerms,
     deployer: str | None,
     account: int,
-    guard: Guard | None,
+    guards: list[Guard],
     verification: Path | None,
     *,
     as_json: bool,
@@ -182,8 +165,7 @@ def _dry(
     with stderr.status("Planning") as status:
         prepared = prepare(url, addresses, artefact, terms, progress=status.update)
         plan = prepared.plan(deployer or Signer.devnet(account).address)
-    if guard is not None:
-        guard(url, addresses, artefact, terms)
+        hold(prepared, guards, status)
     files = _verify(plan, prepared.verifier, artefact, verification)
     described = describe(plan)
     if as_json:
@@ -202,7 +184,7 @@ def _deploy(
     keystore: Path | None,
     passphrase_file: Path | None,
     account: int,
-    guard: Guard | None,
+    guards: list[Guard],
     verification: Path | None,
     as_json: bool,
 ) -> None:
@@ -211,8 +193,6 @@ def _deploy(
     from vaultkit.vault.deploy import deploy_vault
 
     url = rpc or market_url()
-    if guard is not None:
-        guard(url, addresses, artefact, terms)
     plans: list[DeployPlan] = []
     with stderr.status("Checking the artefact") as status:
         deployed = deploy_vault(
@@ -225,6 +205,7 @@ def _deploy(
             account_index=account,
             progress=status.update,
             on_plan=plans.append,
+            on_prepared=lambda prepared: hold(prepared, guards, status),
         )
     addresses.model_copy(update={"vault": deployed}).save(place)
     (plan,) = plans

@@ -109,6 +109,7 @@ def deploy_vault(
     passphrase: str | None = None,
     account_index: int = 0,
     progress: Progress | None = None,
+    on_prepared: Callable[[Prepared], None] | None = None,
     on_plan: Callable[[DeployPlan], None] | None = None,
 ) -> VaultBook:
     """Return the addresses of a newly deployed vault whose first model is active, every pin checked.
@@ -125,8 +126,9 @@ def deploy_vault(
         The deployer, who owns the registry first: an encrypted key file, or on a local chain a published test account.
     progress
         Called with a phrase at every step.
-    on_plan
-        Called with the plan before anything is sent; what it raises stops the deployment.
+    on_prepared, on_plan
+        Called with the checked artefact, and with the plan, before anything is sent; what they raise stops the
+        deployment.
 
     Raises
     ------
@@ -137,6 +139,8 @@ def deploy_vault(
     """
     terms = terms or VaultTerms()
     prepared = prepare(rpc_url, book, artefact, terms, progress=progress)
+    if on_prepared is not None:
+        on_prepared(prepared)
     with attached(
         rpc_url, book.chain_id, keystore=keystore, passphrase=passphrase, account_index=account_index
     ) as session:

@@ -1,0 +1,68 @@
+"""One proof before a deployment tells an artefact whose weights, commitments and verifier do not belong together."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contracts.test_client import verb
+from tests.fixtures.vault import VaultSetup
+from vaultkit.errors import DeployFailed
+from vaultkit.manifest import ArtefactManifest
+from vaultkit.strategy.rehearse import rehearse
+from vaultkit.vault.compile import compile_contracts, load_artifact
+
+
+@pytest.fixture(scope="module")
+def code(circuit: Any) -> str:
+    name = f"Verifier_{ArtefactManifest.load(circuit.folder).files['Verifier.sol'][:12]}"
+    compile_contracts({name: circuit.folder / "Verifier.sol"})
+    return str(load_artifact(name)["deployedBytecode"])
+
+
+@pytest.fixture
+def swapped(circuit: Any, rotated_circuit: Any) -> Iterator[Path]:
+    """An artefact that is whole in itself, but for commitments that are another training's of the same shape."""
+    folder = circuit.folder.with_name("swapped")  # beside it, where the reference string is found
+    shutil.copytree(circuit.folder, folder)
+    others = ArtefactManifest.load(rotated_circuit.folder).commitments
+    ArtefactManifest.load(folder).model_copy(update={"commitments": others}).save(folder)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_a_whole_artefact_s_proof_is_accepted_by_the_verifier_on_the_chain(vault: VaultSetup, circuit: Any, code: str):
+    before = vault.rpc.call("eth_blockNumber")
+    proof = rehearse(vault.rpc, 31337, circuit.folder, code)
+    assert any(proof.inputs) and len(proof.proof) > 64
+    assert vault.rpc.call("eth_blockNumber") == before
+
+
+def test_commitments_of_other_weights_are_refused(vault: VaultSetup, swapped: Path, code: str):
+    with pytest.raises(DeployFailed, match="commitments are not those of its weights"):
+        rehearse(vault.rpc, 31337, swapped, code)
+
+
+def test_a_verifier_of_another_circuit_is_refused(vault: VaultSetup, circuit: Any):
+    other = vault.rpc.call("eth_getCode", [vault.verifier.address, "latest"])
+    with pytest.raises(DeployFailed, match="verifier refuses a proof"):
+        rehearse(vault.rpc, 31337, circuit.folder, other)
+
+
+def test_deploy_refuses_a_commitment_mismatch_by_name_before_anything_is_sent(
+    vault: VaultSetup, swapped: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    place = tmp_path / "book.json"
+    vault.book.save(place)
+    asked = ["deploy", str(swapped), "--rpc", vault.devnet.url, "--book", str(place), "--json"]
+    nonce = ["eth_getTransactionCount", ["0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", "pending"]]
+    sent = vault.rpc.call(*nonce)
+    assert verb(*asked) == DeployFailed.exit_code
+    assert json.loads(capsys.readouterr().out)["error"] == "DeployFailed"
+    assert vault.rpc.call(*nonce) == sent
+    assert verb(*asked, "--dry", "--no-rehearsal") == 0

@@ -1,0 +1,56 @@
+"""What ``vaultkit deploy`` tries beyond a vault's own checks: one proof, and what an attack would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vaultkit.cli.output import stderr
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from vaultkit.vault.deploy import Prepared
+
+Guard = Callable[["Prepared"], None]
+
+
+def hold(prepared: Prepared, guards: Iterable[Guard], status: Status) -> None:
+    """Run guards, which show what they do themselves; what one raises stops the deployment."""
+    status.stop()
+    for guard in guards:
+        guard(prepared)
+    status.start()
+
+
+def rehearsed(prepared: Prepared) -> None:
+    """Refuse an artefact whose weights, commitments and verifier do not make one proof."""
+    from vaultkit.strategy.rehearse import rehearse
+    from vaultkit.vault.compile import load_artifact
+
+    with stderr.status("Making one proof and asking the verifier"):
+        code = load_artifact(prepared.verifier)["deployedBytecode"]
+        rehearse(prepared.rpc, prepared.book.chain_id, prepared.artefact, code)
+
+
+def attacked(least: int, step: float, block_seconds: int, store: Path | None) -> Guard:
+    """Return a guard that refuses a model whose target moves by ``step`` for less than ``least`` of the asset."""
+
+    def check(prepared: Prepared) -> None:
+        from vaultkit.cli.redteam import attack_recorded
+        from vaultkit.strategy.redteam_artefact import require_cost
+
+        found = attack_recorded(
+            prepared.rpc,
+            prepared.book,
+            prepared.artefact,
+            prepared.terms.policy,
+            store=store,
+            epochs=24,
+            step=step,
+            block_seconds=block_seconds,
+        )
+        require_cost(found, least, prepared.book)
+
+    return check
