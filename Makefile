@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: faults soak fuzz fuzz-long mutation sandwich forgeries
+.PHONY: faults soak fuzz fuzz-long mutation sandwich forgeries broken
 .PHONY: demo test test-slow check bench notebooks docs lab setup clean
 
 setup: $(VENV)/.ready contracts/node_modules/.ready
@@ -50,6 +50,9 @@ sandwich: setup
 
 forgeries: setup
 	VAULTKIT_WRITE_RESULTS=1 $(BIN)/pytest -q tests/contracts/test_forgeries.py -k ten_thousand
+
+broken: setup
+	$(BIN)/python -m tests.contracts.broken_contracts
 
 mutation: setup
 	$(BIN)/python -m tests.contracts.mutation

@@ -64,10 +64,10 @@ class Bench:
         solc = contracts_dir() / "bin" / "solc"
         words = [str(solc), "--standard-json", "--lines", "--base-path", str(self.sources)]
         self.solc = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.trees = self._compile(list(DEPLOYED), optimizer=False, trees=True)
+        self.trees = self.compile(list(DEPLOYED), trees=True)
         self.honest = {path.name: path.read_bytes() for path in self.code.iterdir()}
 
-    def _compile(self, names: list[str], *, optimizer: bool, trees: bool = False) -> dict[str, Any]:
+    def compile(self, names: list[str], *, trees: bool = False) -> dict[str, Any]:
         """Write the bytecode of the sources' contracts; raises ``ValueError`` with what solc said."""
         kinds = {"*": {"*": ["abi", "evm.bytecode.object"]} | ({"": ["ast"]} if trees else {})}
         job = {
@@ -75,7 +75,7 @@ class Bench:
             "sources": {name: {"content": (self.sources / name).read_text()} for name in names},
             "settings": {
                 "evmVersion": "cancun",
-                "optimizer": {"enabled": optimizer, "runs": 400},
+                "optimizer": {"enabled": False},
                 "outputSelection": kinds,
             },
         }
@@ -118,7 +118,7 @@ class Bench:
         place = self.sources / mutant.file
         place.write_bytes(mutant.apply(source))
         try:
-            self._compile(self.dependents(mutant.file), optimizer=False)
+            self.compile(self.dependents(mutant.file))
             if all((self.code / name).read_bytes() == code for name, code in self.honest.items()):
                 return "same bytecode", ""
             for words, settings in (
