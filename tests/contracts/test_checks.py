@@ -1,0 +1,76 @@
+"""Every check of the contracts says which one it is, and is met by a test that names it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.contracts.broken_contracts import load
+from tests.contracts.mutation import NOTES
+from vaultkit.settings import contracts_dir
+
+ROOT = contracts_dir()
+SOURCES = sorted(
+    [*ROOT.glob("*.sol"), *ROOT.glob("interfaces/*.sol"), *ROOT.glob("libraries/*.sol")], key=lambda path: path.name
+)
+TEXT = {path.name: re.sub(r"//.*", "", path.read_text()) for path in SOURCES}
+TESTS = "\n".join(path.read_text() for path in ROOT.glob("fuzz/*.t.sol"))
+PROMISES = re.findall(r'"invariant (\d+): ', "\n".join(path.read_text() for path in ROOT.glob("fuzz/*.sol")))
+DECLARED = sorted({name for text in TEXT.values() for name in re.findall(r"\berror (\w+)\(", text)})
+
+
+def checks(text: str) -> list[str]:
+    """Return the arguments of every ``require``."""
+    found = []
+    for match in re.finditer(r"\brequire\(", text):
+        depth, end = 1, match.end()
+        while depth:
+            depth += {"(": 1, ")": -1}.get(text[end], 0)
+            end += 1
+        found.append(text[match.end() : end - 1])
+    return found
+
+
+def test_every_check_ends_with_an_error_of_its_own():
+    """No words, no bare reverts: an error with the values that were compared."""
+    known = {*DECLARED, "ERC4626ExceededMaxDeposit", "ERC4626ExceededMaxMint", "ERC4626ExceededMaxRedeem",
+             "ERC4626ExceededMaxWithdraw"}  # fmt: skip
+    total = 0
+    for name, text in TEXT.items():
+        assert not re.search(r"\brevert\b(?! [A-Z])", text) and "assert(" not in text, name
+        for check in checks(text):
+            named = re.findall(r"(?:\w+\.)?([A-Z]\w+)\(", check)
+            assert any(one in known for one in named), (name, check)
+            total += 1
+    assert total > 60
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_every_error_is_thrown_somewhere_and_named_in_a_forge_test(name):
+    thrown = [file for file, text in TEXT.items() if re.search(rf"(?<!error )\b{name}\(", text)]
+    assert thrown, f"{name} is never thrown"
+    assert re.search(rf"\b{name}(\.selector\b|\()", TESTS), f"no forge test expects {name}"
+
+
+def test_every_numbered_property_has_a_broken_contract():
+    """``make broken`` runs them and requires that each is noticed."""
+    invariants = {int(number) for number in PROMISES}
+    invariants |= {int(number) for number in re.findall(r"_invariant_(\d+)_", TESTS)}
+    erc4626 = {f"erc4626_{number}" for number in re.findall(r"testFuzz_erc4626_(\d+)_", TESTS)}
+    assert invariants == {*range(1, 14), 15} and len(erc4626) == 26
+    assert {broken.property for broken in load()} == invariants | erc4626
+
+
+def test_every_broken_contract_still_applies_to_its_source():
+    for broken in load():
+        source = (ROOT / broken.file).read_text()
+        assert source.count(broken.before) == 1 and broken.before != broken.after, broken.name
+
+
+def test_every_note_on_a_surviving_mutant_still_applies_to_a_line():
+    sources = {" ".join(line.split()) for path in SOURCES for line in path.read_text().splitlines()}
+    for change in json.loads(NOTES.read_text()):
+        before = change.split("  =>  ")[0]
+        assert before in sources or any(before in " ".join(path.read_text().split()) for path in SOURCES), change
