@@ -109,3 +109,71 @@ def test_real_headers_from_london_to_cancun_encode_to_their_own_bytes() -> None:
         number = int(fields["number"], 16)
         assert verify_header({**fields, "hash": f"0x{keccak(raw).hex()}"}).number == number
         assert str(number) in path.name
+
+
+ZERO = "0x" + "00" * 32
+EMPTY_OMMERS = "0x1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347"
+EMPTY_ROOT = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421"
+FRONTIER = {
+    "sha3Uncles": EMPTY_OMMERS,
+    "transactionsRoot": EMPTY_ROOT,
+    "receiptsRoot": EMPTY_ROOT,
+    "logsBloom": "0x" + "00" * 256,
+    "gasLimit": "0x1388",
+    "gasUsed": "0x0",
+}
+
+
+def test_the_first_headers_of_mainnet_have_their_known_hashes_and_link() -> None:
+    genesis = verify_header(
+        {
+            **FRONTIER,
+            "parentHash": ZERO,
+            "miner": "0x" + "00" * 20,
+            "stateRoot": "0xd7f8974fb5ac78d9ac099b9ad5018bedc2ce0a72dad1827a1709da30580f0544",
+            "difficulty": "0x400000000",
+            "number": "0x0",
+            "timestamp": "0x0",
+            "extraData": "0x11bbe8db4e347b4e8c937c1c8370e4b5ed33adb3db69cbdb7a38e1e50b1b82fa",
+            "mixHash": ZERO,
+            "nonce": "0x0000000000000042",
+            "hash": "0xd4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3",
+        }
+    )
+    first = verify_header(
+        {
+            **FRONTIER,
+            "parentHash": f"0x{genesis.hash.hex()}",
+            "miner": "0x05a56e2d52c817161883f50c441c3228cfe54d9f",
+            "stateRoot": "0xd67e4d450343046425ae4271474353857ab860dbc0a1dde64b41b5cd3a532bf3",
+            "difficulty": "0x3ff800000",
+            "number": "0x1",
+            "timestamp": "0x55ba4224",
+            "extraData": "0x476574682f76312e302e302f6c696e75782f676f312e342e32",
+            "mixHash": "0x969b900de27b6ac6a67742365dd65f55a0526c41fd18e1b16f1a1215c2e66f59",
+            "nonce": "0x539bd4979fef1ec4",
+            "hash": "0x88e96d4537bea4d9c05d12549907b32561d3bf31f45aae734cdc119f13406cb6",
+        }
+    )
+    link_headers([genesis, first], None)
+
+
+LATER = ["baseFeePerGas", "withdrawalsRoot", "blobGasUsed", "excessBlobGas", "parentBeaconBlockRoot", "requestsHash"]
+
+
+@pytest.mark.parametrize("count", range(len(LATER) + 1))
+def test_a_header_of_every_fork_is_the_list_of_its_fields(fields: dict[str, Any], count: int) -> None:
+    """Before London 0 later fields, London 1, Shanghai 2, Cancun 5, Prague 6."""
+    every = {"withdrawalsRoot": ZERO, "parentBeaconBlockRoot": ZERO, "requestsHash": ZERO}
+    every |= {"baseFeePerGas": "0x7", "blobGasUsed": "0x20000", "excessBlobGas": "0x0"}
+    made = {name: value for name, value in fields.items() if name not in LATER}
+    made |= {name: every[name] for name in LATER[:count]}
+    items = rlp.decode(encode_header(made))
+    assert len(items) == 15 + count
+    known = [
+        int(made[name], 16) if name in QUANTITIES else bytes.fromhex(made[name][2:]) for name in NAMES if name in made
+    ]
+    assert [
+        item if isinstance(value, bytes) else int.from_bytes(item, "big")
+        for item, value in zip(items, known, strict=True)
+    ] == known

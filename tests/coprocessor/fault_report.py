@@ -1,7 +1,7 @@
-"""``python -m tests.coprocessor.fault_report``: the indexer's faults with twenty seeds, and a table of what was found.
+"""``python -m tests.coprocessor.fault_report``: the indexer's faults with twenty seeds, and a table of what was seen.
 
-Writes ``benchmarks/results/index_faults.md``; ends with 1 if any case failed. Fault 31, reorganizations, has a report of
-its own: ``python -m tests.coprocessor.reorgs``.
+Writes ``benchmarks/results/index_faults.md``; ends with 1 if any case failed. Fault 31, reorganizations, has a report
+of its own: ``python -m tests.coprocessor.reorgs``.
 """
 
 from __future__ import annotations
@@ -103,9 +103,9 @@ def table(cases: list[tuple[str, bool]]) -> str:
     lines = [
         "# Faults that the indexer survives",
         "",
-        f"Written by `python -m tests.coprocessor.fault_report`: every case against a real local chain, {SEEDS} seeds for",
-        "the faults that draw at random. One case of fault 25 is 1,000 omissions (of one log, of all of a receipt, of the",
-        "last receipts of a block), one of fault 29 is 10,000 altered proofs; each of them was found.",
+        f"Written by `python -m tests.coprocessor.fault_report`: every case against a real local chain, {SEEDS} seeds",
+        "for the faults that draw at random. One case of fault 25 is 1,000 omissions (of one log, of all logs of a",
+        "receipt, of the last receipts of a block), one of fault 29 is 10,000 altered proofs; each of them was found.",
         "",
         "| fault | cases | passed | tests |",
         "|---|---|---|---|",

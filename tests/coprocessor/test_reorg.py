@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.coprocessor.reorgs import SEEDS, wander
+from tests.coprocessor.seeds import seeds
 from tests.fixtures.faulty_rpc import FaultyRpc
 from vaultkit.book import PoolBook
 from vaultkit.chain.devnet import Devnet
@@ -17,7 +18,7 @@ from vaultkit.errors import ReorgDetected
 from vaultkit.manifest import DatasetManifest
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(6))
 def test_a_store_that_saw_reorganizations_equals_a_clean_one(
     seed: int, tmp_path: Path, chain: Devnet, market: Market, pool: PoolBook, snapshot: None
 ) -> None:

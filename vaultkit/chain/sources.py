@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
+from vaultkit.chain.rpc import HttpRpc
 from vaultkit.errors import ReorgDetected, RpcRefused, RpcUnavailable, UsageError, VerificationError
 from vaultkit.protocols import Rpc
 
@@ -103,11 +104,22 @@ class Sources:
         self._jitter = random.Random()
 
     @classmethod
-    def of(cls, rpc: Rpc | Sequence[Rpc]) -> Sources:
-        """Return sources for one endpoint, several, or sources themselves."""
+    def of(cls, rpc: Rpc | str | Sequence[Rpc | str]) -> Sources:
+        """Return sources for one endpoint, several, or sources themselves; an endpoint may be its URL.
+
+        Raises
+        ------
+        UsageError
+            When there is none, or something else than an endpoint.
+        """
         if isinstance(rpc, Sources):
             return rpc
-        return cls(list(rpc) if isinstance(rpc, Sequence) else [rpc])
+        several = [rpc] if isinstance(rpc, str) or not isinstance(rpc, Sequence) else rpc
+        found = [HttpRpc(item) if isinstance(item, str) else item for item in several]
+        for item in found:
+            if not isinstance(item, Rpc):
+                raise UsageError("an endpoint is neither a URL nor an Rpc", got=type(item).__name__)
+        return cls(found)
 
     @property
     def label(self) -> str:

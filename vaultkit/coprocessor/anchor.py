@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from vaultkit.chain.header import fetch_headers
 from vaultkit.chain.sources import Sources
 from vaultkit.errors import HeaderMismatch, ReorgDetected, UsageError
-from vaultkit.manifest import Anchor, DatasetManifest
+from vaultkit.manifest import ANCHOR_STRENGTH, Anchor, DatasetManifest
 from vaultkit.protocols import Rpc
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A block whose hash the user trusts."""
+    """A block whose hash the user trusts.
+
+    Raises
+    ------
+    UsageError
+        When the hash is not 32 bytes in hexadecimal with 0x.
+    """
 
     number: int
     hash: str
+
+    def __post_init__(self) -> None:
+        if re.fullmatch(r"0x[0-9a-fA-F]{64}", self.hash) is None:
+            raise UsageError("a checkpoint's hash is not 32 bytes in hexadecimal with 0x", got=self.hash)
+
+
+def require_anchor(anchor: str) -> None:
+    """Check that there is such an anchor.
+
+    Raises
+    ------
+    UsageError
+        When there is none of the name.
+    """
+    if anchor not in ANCHOR_STRENGTH:
+        raise UsageError("there is no such anchor", got=anchor, expected=" or ".join(ANCHOR_STRENGTH))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +65,26 @@ class Evidence:
     witnesses: tuple[Rpc, ...] = ()
 
     def __post_init__(self) -> None:
+        require_anchor(self.anchor)
         if (self.anchor == "checkpoint") != (self.checkpoint is not None):
             raise UsageError("the anchor `checkpoint` and a trusted block go together", got=self.anchor)
         if (self.anchor == "quorum") != bool(self.witnesses):
             raise UsageError("the anchor `quorum` and other endpoints go together", got=self.anchor)
+
+    def require_others(self, sources: Sources) -> None:
+        """Check that no endpoint is to be a witness of itself.
+
+        Raises
+        ------
+        UsageError
+            When one is.
+        """
+        own = {endpoint.rpc.label for endpoint in sources.endpoints}
+        for witness in self.witnesses:
+            if witness.label in own:
+                raise UsageError(
+                    "an endpoint is no witness of itself", got=witness.label, next_step="Give another party's endpoint"
+                )
 
     def require_end(self, last: int) -> None:
         """Check that a range ends with the checkpoint, where there is one.

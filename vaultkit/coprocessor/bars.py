@@ -90,7 +90,7 @@ class TickSeries:
         return cls(times, ticks, sums, until, absolute)
 
     @classmethod
-    def from_store(cls, store: Path, *, anchor: Anchor = "single") -> TickSeries:
+    def from_store(cls, store: Path | str, *, anchor: Anchor = "single") -> TickSeries:
         """Return the series of everything that a store holds, after checking it.
 
         Raises

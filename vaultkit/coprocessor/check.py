@@ -50,7 +50,7 @@ class StoreReport:
     digests: dict[str, str]
 
 
-def verify_store(store: Path) -> StoreReport:
+def verify_store(store: Path | str) -> StoreReport:
     """Check a store offline: files, commitment, ranges without a gap, links of headers, order and place of rows.
 
     Raises
@@ -64,6 +64,7 @@ def verify_store(store: Path) -> StoreReport:
     HeaderMismatch
         When headers do not link.
     """
+    store = Path(store)
     manifest = DatasetManifest.load(store)
     groups = _check_commitment(store, manifest)
     tables = manifest.tables or tuple(sorted({file.table for file in manifest.files.values()} | set(TABLES)))

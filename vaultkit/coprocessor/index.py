@@ -33,6 +33,9 @@ __all__ = ["CHUNK_BLOCKS", "Checkpoint", "Index", "Plan", "index_pool"]
 CHUNK_BLOCKS: Final = 2_500
 """Blocks in one file: what a restart repeats at most, and what is held in memory twice at most."""
 
+Blocks = str | BlockRange | tuple[int, int]
+"""A range of blocks: inclusive numbers, or a text as in `vaultkit.coprocessor.ranges`."""
+
 
 class Index:
     """Tables of some contracts on one chain.
@@ -40,8 +43,8 @@ class Index:
     Parameters
     ----------
     rpc
-        An endpoint, or several: what one does not answer, or answers with what does not verify, is fetched from the
-        next. With ``anchor="single"`` one's word is taken for the newest header, and for nothing else.
+        An endpoint or its URL, or several: what one does not answer, or answers with what does not verify, is fetched
+        from the next. With ``anchor="single"`` one's word is taken for the newest header, and for nothing else.
     tables
         Names of `vaultkit.coprocessor.tables.SCHEMAS`.
     addresses
@@ -68,7 +71,7 @@ class Index:
 
     def __init__(
         self,
-        rpc: Rpc | Sequence[Rpc],
+        rpc: Rpc | str | Sequence[Rpc | str],
         tables: Iterable[str],
         addresses: Iterable[str] = (),
         *,
@@ -93,13 +96,13 @@ class Index:
         addresses = ", ".join(self.selection.addresses) or "any"
         return card("Index", {"tables": ", ".join(self.selection.tables), "contracts": addresses})
 
-    def plan(self, blocks: str | BlockRange) -> Plan:
+    def plan(self, blocks: Blocks) -> Plan:
         """Return what a range would cost, without fetching it."""
         return plan_of(self.reader, self._range(blocks))
 
     def collect(
         self,
-        blocks: str | BlockRange,
+        blocks: Blocks,
         table: str | None = None,
         *,
         columns: Sequence[str] | None = None,
@@ -122,6 +125,8 @@ class Index:
         ChainError, VerificationError
             As `vaultkit.coprocessor.chunk.Reader.chunks`.
         """
+        if chunk_blocks < 1:
+            raise UsageError("a number of blocks is too small", got=chunk_blocks, expected="at least 1")
         name = self._one_table(table)
         require_columns(name, columns or ())
         span = self._range(blocks)
@@ -135,8 +140,8 @@ class Index:
 
     def index(
         self,
-        store: Path,
-        blocks: str | BlockRange | None = None,
+        store: Path | str,
+        blocks: Blocks | None = None,
         *,
         start: int | None = None,
         anchor: Anchor = "single",
@@ -178,22 +183,31 @@ class Index:
         span = None if blocks is None else self._range(blocks)
         first, last = (None, None) if span is None else (span.first, span.last)
         evidence = Evidence(anchor, checkpoint, tuple(witnesses))
-        writer = Writer(self.reader, store, evidence, chunk_blocks, finality_blocks, progress)
+        writer = Writer(self.reader, Path(store), evidence, chunk_blocks, finality_blocks, progress)
         return writer.run(first, last, start or 0)
 
-    def follow(self, store: Path, heads: Iterable[int], *, start: int = 0, **options: Any) -> DatasetManifest | None:
+    def follow(
+        self, store: Path | str, heads: Iterable[int], *, start: int = 0, **options: Any
+    ) -> DatasetManifest | None:
         """Keep a store up with announced heads, which may come out of order, twice, or not at all.
 
         An announcement is only a reason to look: what is missing is found by number, so a dropped one leaves no gap.
         """
-        manifest = load_manifest(store)
+        manifest = load_manifest(Path(store))
         for head in heads:
             if manifest is None or head > manifest.last_block:
                 manifest = self.index(store, start=start, **options)
         return manifest
 
-    def _range(self, blocks: str | BlockRange) -> BlockRange:
-        return blocks if isinstance(blocks, BlockRange) else resolve_range(self.sources, blocks)
+    def _range(self, blocks: Blocks) -> BlockRange:
+        if isinstance(blocks, str):
+            return resolve_range(self.sources, blocks)
+        try:
+            return blocks if isinstance(blocks, BlockRange) else BlockRange(*blocks)
+        except TypeError as error:
+            raise UsageError(
+                "blocks are no range", got=blocks, expected="first and last, or for example 19M:+50k"
+            ) from error
 
     def _one_table(self, table: str | None) -> str:
         if table is not None:
@@ -207,9 +221,9 @@ class Index:
 
 
 def index_pool(
-    rpc: Rpc | Sequence[Rpc],
+    rpc: Rpc | str | Sequence[Rpc | str],
     pool: PoolBook,
-    store: Path,
+    store: Path | str,
     *,
     first: int | None = None,
     last: int | None = None,
@@ -238,5 +252,5 @@ def index_pool(
     """
     index = Index(rpc, [name for name in TABLES if name != "blocks"], [pool.pool], compare_logs=compare_logs)
     evidence = Evidence(anchor, checkpoint, tuple(witnesses))
-    writer = Writer(index.reader, store, evidence, chunk_blocks, progress=progress)
+    writer = Writer(index.reader, Path(store), evidence, chunk_blocks, progress=progress)
     return writer.run(first, last, pool.from_block)

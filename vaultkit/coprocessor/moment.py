@@ -46,7 +46,7 @@ class Moment:
         return research_bars(swaps, series, bar_seconds, volatility_bars=volatility_bars)
 
 
-def as_of(store: Path, block: int, *, anchor: Anchor = "single") -> Moment:
+def as_of(store: Path | str, block: int, *, anchor: Anchor = "single") -> Moment:
     """Return a store as it could be known at a block.
 
     Raises
@@ -54,6 +54,6 @@ def as_of(store: Path, block: int, *, anchor: Anchor = "single") -> Moment:
     StoreError
         When there is no store, the block is not in it, or it is anchored more weakly than asked for.
     """
-    moment = Moment(store, block, anchor)
+    moment = Moment(Path(store), block, anchor)
     moment.scan("blocks", first=block)
     return moment

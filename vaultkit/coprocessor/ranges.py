@@ -36,6 +36,8 @@ class BlockRange:
     last: int
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.first, int) and isinstance(self.last, int)):
+            raise UsageError("a block has no whole number", got=f"{self.first} to {self.last}")
         if self.first < 0 or self.last < self.first:
             raise UsageError("a range of blocks is reversed or empty", got=f"{self.first} to {self.last}")
 
@@ -121,7 +123,10 @@ def _point(word: str, text: str, latest: int, block_at: Callable[[int], int] | N
     if _DATE.fullmatch(word):
         if block_at is None:
             raise UsageError("a date needs a chain to look it up on", got=text)
-        moment = datetime.fromisoformat(word).replace(tzinfo=UTC)
+        try:
+            moment = datetime.fromisoformat(word).replace(tzinfo=UTC)
+        except ValueError:
+            return _refuse(text)
         return block_at(int(moment.timestamp())) - (1 if end else 0)
     if word.startswith("-"):
         return latest - _number(word[1:], text) + (0 if end else 1)

@@ -63,7 +63,10 @@ class Selection:
         if isinstance(tables, str) or isinstance(addresses, str):
             raise UsageError("tables and addresses are lists", got=tables if isinstance(tables, str) else addresses)
         names = require_tables(["blocks", *tables])
-        who, places = tuple(dict.fromkeys(_address(text) for text in addresses)), tuple(sorted(set(slots)))
+        who, asked = tuple(dict.fromkeys(_address(text) for text in addresses)), set(slots)
+        if not all(isinstance(slot, int) for slot in asked):
+            raise UsageError("a slot is no integer", got=asked)
+        places = tuple(sorted(asked))
         if ("slots" in names) != bool(places) or (places and not who):
             raise UsageError(
                 "the table `slots`, numbers of slots and addresses of contracts go together",
@@ -109,6 +112,6 @@ def _address(text: str) -> str:
     try:
         if len(bytes.fromhex(text.removeprefix("0x"))) != 20:
             raise ValueError
-    except ValueError as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise UsageError("an address is not 20 bytes in hexadecimal", got=text) from error
     return f"0x{text.removeprefix('0x').lower()}"

@@ -13,10 +13,11 @@ from typing import Final
 
 import polars as pl
 
+from vaultkit.coprocessor.anchor import require_anchor
 from vaultkit.coprocessor.merkle import row_group_hashes
 from vaultkit.coprocessor.tables import SCHEMAS, nearest
 from vaultkit.coprocessor.tables.event import polars_type
-from vaultkit.errors import AnchorTooWeak, RangeMissing, StoreError
+from vaultkit.errors import AnchorTooWeak, RangeMissing, StoreError, UsageError
 from vaultkit.manifest import ANCHOR_STRENGTH, MANIFEST_NAME, Anchor, DatasetFile, DatasetManifest, sha256_of
 from vaultkit.schema import TABLES
 
@@ -81,7 +82,7 @@ def load_manifest(store: Path) -> DatasetManifest | None:
 
 
 def scan(
-    store: Path,
+    store: Path | str,
     table: str,
     *,
     anchor: Anchor = "single",
@@ -111,7 +112,11 @@ def scan(
         When the headers are anchored more weakly.
     RangeMissing
         When the store does not hold the range.
+    UsageError
+        When the range is reversed, or there is no such anchor.
     """
+    store = Path(store)
+    require_anchor(anchor)
     if table not in SCHEMAS:
         raise StoreError("there is no such table", got=table, expected=nearest(table, SCHEMAS))
     manifest = DatasetManifest.load(store)
@@ -126,6 +131,8 @@ def scan(
             where=store.name,
             next_step="Index again with a checkpoint or with witnesses",
         )
+    if first is not None and last is not None and last < first:
+        raise UsageError("a range of blocks is reversed or empty", got=f"{first} to {last}")
     low = manifest.first_block if first is None else first
     high = manifest.last_block if last is None else last
     if low < manifest.first_block or high > manifest.last_block:

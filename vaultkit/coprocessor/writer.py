@@ -54,6 +54,13 @@ class Writer:
         start
             First block of a new store where ``first`` is None.
         """
+        if self.chunk_blocks < 1 or (self.finality_blocks or 0) < 0:
+            raise UsageError(
+                "a number of blocks is too small",
+                got=f"chunks of {self.chunk_blocks}, finality of {self.finality_blocks}",
+                expected="chunks of at least 1, finality of at least 0",
+            )
+        self.evidence.require_others(self.reader.sources)
         created = not self.store.exists()
         with writing(self.store):
             try:
@@ -111,7 +118,7 @@ class Writer:
             addresses=selection.addresses,
             tables=selection.tables,
             transaction_hashes=_hashes(selection, before),
-            blooms=selection.blooms,
+            blooms=selection.blooms or (before is not None and before.blooms),
             slots=_words(selection),
             slots_every=selection.slots_every,
             commitment=commitment(every),
