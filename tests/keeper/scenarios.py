@@ -644,6 +644,8 @@ def run(name: str, bench: KeeperBench, seed: int) -> Result:
             assert not isinstance(fact, facts.Signed) or fact.cancel or simulated
         shown = bench.logs.getvalue() + bench.redactor.text(json.dumps(case.monitor.shown()))
         assert CANARY not in shown and bench.signer._account.key.hex() not in shown
+        written = b"".join(path.read_bytes() for path in bench.path.parent.iterdir() if path.is_file())
+        assert CANARY.encode() not in written and bytes(bench.signer._account.key) not in written
         case.keeper.parts.proofs.close()
     assert threading.active_count() <= threads + 8
     return result

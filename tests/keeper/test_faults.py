@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from tests.fixtures.keeper import KeeperBench, ScriptedProver, model
 from tests.fixtures.vault import PROOF
 from vaultkit.chain.account import Signer
 from vaultkit.chain.rpc import HttpRpc
+from vaultkit.cli.keeper import hushed
 from vaultkit.errors import (
     JournalError,
     KeeperError,
@@ -256,6 +258,16 @@ def test_redaction_by_value_and_by_shape(text: str, left: str) -> None:
     assert left in shown
     for secret in ("pass@", "key?x", "abcdef", "0xabc", "open", CANARY[2:]):
         assert secret not in shown
+
+
+def test_an_exception_that_leaves_the_keeper_is_hushed_with_those_that_led_to_it() -> None:
+    with pytest.raises(KeeperError) as refused, hushed(Redactor(CANARY)):
+        try:
+            raise ValueError(f"signing with {CANARY} at http://u:{CANARY}@h/x")
+        except ValueError as error:
+            raise KeeperError("the keeper halted", got=str(error)) from error
+    shown = "".join(traceback.format_exception_only(refused.value)) + str(refused.value.__cause__)
+    assert "the keeper halted" in shown and HIDDEN in shown and CANARY not in shown and CANARY[2:] not in shown
 
 
 def test_tracebacks_are_redacted_too() -> None:

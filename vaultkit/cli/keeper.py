@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vaultkit.keeper.config import KeeperConfig
     from vaultkit.keeper.facts import Settled
     from vaultkit.keeper.monitor import Monitor
+    from vaultkit.keeper.redact import Redactor
     from vaultkit.keeper.state import Work
 
 BookOption = Annotated[Path | None, typer.Option(help="Address book; build/devnet/book.json by default.")]
@@ -109,14 +110,15 @@ def keep(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     redactor, found = Redactor(), list[Any]()
-    signer = signer_of(settings, redactor)
+    with hushed(redactor):
+        signer = signer_of(settings, redactor)
 
     def settled(vault: VaultBook, fact: Settled, work: Work | None) -> None:
         found.append(fact)
         row = summary(fact, work)
         _say(row if len(settings.vault) == 1 else {**row, "vault": vault.vault}, as_json)
 
-    with open_process(settings, signer, redactor, settled, journal) as process:
+    with hushed(redactor), open_process(settings, signer, redactor, settled, journal) as process:
         for monitor, path in zip(process.monitors, process.journals, strict=True):
             _say({"event": "ready", "keeper": signer.address, "vault": monitor.vault, "journal": path.name}, as_json)
         with live_view(process.monitors) if live and not as_json else nullcontext():
@@ -222,6 +224,16 @@ def summary(fact: Settled, work: Work | None) -> dict[str, Any]:
 def vars_of(fact: Settled) -> dict[str, Any]:
     """Return the fields of a settled epoch."""
     return {"epoch": fact.epoch, "accepted": fact.accepted, "reason": fact.reason, "detail": fact.detail}
+
+
+@contextmanager
+def hushed(redactor: Redactor) -> Iterator[None]:
+    """Take what is secret out of an exception that leaves the block."""
+    try:
+        yield
+    except Exception as error:
+        redactor.hush(error)
+        raise
 
 
 @contextmanager

@@ -41,6 +41,8 @@ class Deeds:
         structlog logger; every line is redacted.
     on_settled
         Called with the epoch's last facts when it is accepted or missed.
+    redact
+        Takes secrets out of the words of nodes and provers, before they reach the journal.
     """
 
     def __init__(
@@ -50,9 +52,10 @@ class Deeds:
         journal: Journal,
         log: Any,
         on_settled: Callable[[facts.Settled, Work | None], None],
+        redact: Callable[[str], str],
     ) -> None:
         self.parts, self._config, self._journal, self._log = parts, config, journal, log
-        self._on_settled = on_settled
+        self._on_settled, self._redact = on_settled, redact
         self._reading: tuple[int, Reading] | None = None
         self.chain_time = 0
 
@@ -69,6 +72,7 @@ class Deeds:
         JournalError
             When it could not be written.
         """
+        fact = facts.cleaned(fact, self._redact)
         self._journal.write(fact, self.chain_time)
         kind, fields = facts.to_row(fact)
         hidden = ("proof", "calldata", "raw")
@@ -183,7 +187,7 @@ class Deeds:
         self.write(facts.Broadcast(epoch, tx_hash, said, head.number, public))
 
     def _trouble(self, epoch: int, reason: facts.Miss, detail: str) -> None:
-        work = self.state.work
+        work, detail = self.state.work, self._redact(detail)
         if work is None or work.trouble is None or (work.trouble.reason, work.trouble.detail) != (reason, detail):
             self.write(facts.Trouble(epoch, reason, detail))
 

@@ -6,7 +6,8 @@ starts.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -200,6 +201,14 @@ Fact = (
 )
 
 FACTS: Final[dict[str, type[Any]]] = {kind.__name__: kind for kind in Fact.__args__}
+
+
+def cleaned(fact: Fact, redact: Callable[[str], str]) -> Fact:
+    """Return a fact whose words, which may come from a node or a prover, hold no secret; data are left as they are."""
+    told: dict[str, Any] = {name: redact(getattr(fact, name)) for name in ("detail", "answer") if hasattr(fact, name)}
+    if isinstance(fact, Halted):
+        told["reason"] = redact(fact.reason)
+    return replace(fact, **told) if told else fact
 
 
 def to_row(fact: Fact) -> tuple[str, dict[str, Any]]:

@@ -24,6 +24,7 @@ from vaultkit.keeper.deeds import Deeds
 from vaultkit.keeper.journal import Journal
 from vaultkit.keeper.monitor import Monitor
 from vaultkit.keeper.parts import Parts
+from vaultkit.keeper.redact import Redactor
 from vaultkit.keeper.state import Stage, State, Work
 from vaultkit.keeper.step import first_epoch, step
 
@@ -60,6 +61,8 @@ class Keeper:
         Called with the epoch's last facts when it is accepted or missed.
     monitor
         Told how the keeper fares.
+    redact
+        Takes secrets out of the words of nodes and provers; by their shape alone where left out.
 
     Attributes
     ----------
@@ -75,9 +78,11 @@ class Keeper:
         log: Any,
         on_settled: Callable[[facts.Settled, Work | None], None] | None = None,
         monitor: Monitor | None = None,
+        redact: Callable[[str], str] | None = None,
     ) -> None:
         self._config, self._journal, self._log = config, journal, log
-        self._deeds = Deeds(parts, config, journal, log, self._settled)
+        self._redact = redact or Redactor().text
+        self._deeds = Deeds(parts, config, journal, log, self._settled, self._redact)
         self._on_settled = on_settled
         self.monitor = monitor or Monitor()
         self._breaker = Breaker()
@@ -142,7 +147,8 @@ class Keeper:
         except Exception as error:
             self._log.exception("unexpected", kind=type(error).__name__)
             if self._breaker.trip():
-                reason = f"unexpected errors used up their budget, the last one: {type(error).__name__}: {error}"
+                last = self._redact(f"{type(error).__name__}: {error}")
+                reason = f"unexpected errors used up their budget, the last one: {last}"
                 self._deeds.write(facts.Halted(reason))
                 raise KeeperError("the keeper halted", got=reason, next_step="See its log") from error
             return self._fail(error)
@@ -156,8 +162,8 @@ class Keeper:
     def _fail(self, error: Exception) -> float:
         """Note an outage and return how long to leave the endpoint alone: never less than what it asked for."""
         self._failures += 1
-        self._outage, self._nothing_at = str(error), ""
-        self.monitor.degraded(str(error))
+        self._outage, self._nothing_at = self._redact(str(error)), ""
+        self.monitor.degraded(self._outage)
         self._log.warning("degraded", error=str(error), failures=self._failures)
         low, high = BACKOFF_SECONDS
         asked: float | None = getattr(error, "retry_after", None)
@@ -188,10 +194,12 @@ class Keeper:
         try:
             seen = self.parts.observer.observe(self.state.work)
         except WrongChain as error:
-            self._deeds.write(facts.Halted(str(error)))
-            return actions.Halt(str(error))
+            reason = self._redact(str(error))
+            self._deeds.write(facts.Halted(reason))
+            return actions.Halt(reason)
         nonce, frozen = self.parts.nonces(seen.account_nonce), self._frozen(seen.head.block_hash)
-        seen = replace(seen, outage=self._outage, frozen=frozen, account_nonce=nonce)
+        receipts = tuple(replace(receipt, detail=self._redact(receipt.detail)) for receipt in seen.receipts)
+        seen = replace(seen, outage=self._outage, frozen=frozen, account_nonce=nonce, receipts=receipts)
         self._deeds.chain_time = seen.head.timestamp
         self._resume(seen)
         self._deeds.collect()

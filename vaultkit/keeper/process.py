@@ -219,6 +219,7 @@ def open_process(
                 log.bind(vault=vault_of(book).vault),
                 _told(on_settled, vault_of(book)),
                 monitors[-1],
+                redactor.text,
             )
             keeper.join(nonces)
             keepers.append(keeper)

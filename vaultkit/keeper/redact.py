@@ -64,6 +64,13 @@ class Redactor:
             return [self.value(item) for item in value]
         return self.text(str(value))
 
+    def hush(self, error: BaseException) -> None:
+        """Take secrets out of the words of an exception and of those that led to it, before it is shown."""
+        told: BaseException | None = error
+        while told is not None:
+            told.args = tuple(self.text(word) if isinstance(word, str) else word for word in told.args)
+            told = told.__cause__ or told.__context__
+
     def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
         """Redact one structlog event."""
         return {name: self.value(item) for name, item in event.items()}
