@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -141,3 +142,19 @@ def test_width_without_a_search_is_refused(project, trained, capsys):
     code, answer = call(project, capsys, "compile", "momentum", "--width", "4")
     assert (code, answer["error"]) == (2, "SettingsError")
     assert "--tune" in answer["message"]
+
+
+@pytest.mark.slow
+def test_default_strategy_compiles_and_is_verified_under_the_real_ceremony(project, trained, capsys):
+    ceremony = Path(__file__).parents[3] / "shared" / "data" / "kzg" / "powersOfTau28_hez_final_11.ptau"
+    if not ceremony.is_file():
+        pytest.skip("the ceremony file is not at hand")
+    out = project / "artefacts" / "honest"
+    code, figures = call(project, capsys, "compile", "momentum", "--out", str(out), "--srs", str(ceremony))
+    assert (code, figures["srs"]) == (0, "ceremony")
+    assert figures["logrows"] <= 11
+    assert figures["verify_gas"] <= 455_000
+    assert figures["verifier_bytes"] <= 11_000
+    assert figures["pk_bytes"] <= 20_000_000
+    assert figures["proof_seconds"] > 0
+    assert figures["disagreement"] <= 0.005

@@ -130,6 +130,7 @@ def figures_of(manifest: ArtefactManifest) -> dict[str, Any]:
         "verify_gas": manifest.verify_gas,
         "verifier_bytes": manifest.verifier_bytes,
         "pk_bytes": manifest.pk_bytes,
+        "proof_bytes": manifest.proof_bytes,
         "stage_seconds": manifest.stage_seconds,
         "output_scale": manifest.output_scale,
         "windows_compared": manifest.fidelity.rows,
