@@ -19,6 +19,7 @@ from vaultkit.cli import main
 from vaultkit.coprocessor.index import index_pool
 from vaultkit.errors import ArtefactMismatch, DeployFailed, Reverted, SettingsError, UnsafeSrs
 from vaultkit.manifest import ArtefactManifest
+from vaultkit.vault.ape_session import attached
 from vaultkit.vault.compile import load_artifact
 from vaultkit.vault.deploy import check_code_size, deploy_vault
 from vaultkit.vault.terms import DEFAULT_POLICY, VaultTerms
@@ -231,6 +232,14 @@ def test_the_registry_goes_to_a_timelock_that_only_the_multisig_runs(vault: Vaul
         vault.transact(multisig, lock, "execute", *call)
     vault.transact(multisig, lock, "execute", *call, at=vault.now() + day)
     assert registry.call("activeModel") == bytes(32)
+
+
+def test_a_test_account_that_is_not_there_is_refused(vault: VaultSetup):
+    with (
+        pytest.raises(SettingsError, match="no such test account: got 99, expected 0 to"),
+        attached(vault.devnet.url, 31337, account_index=99),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("terms", [replace(TERMS, timelock_seconds=60), replace(TERMS, owner=None, timelock_seconds=0)])

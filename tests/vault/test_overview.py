@@ -213,4 +213,5 @@ def test_status_prints_plain_decimals_and_every_part(
         "guardian",
     ):
         assert part in out
-    assert verb("status", *options, "--edge", "0") == 2
+    for wrong in ("0", "nan", "inf"):
+        assert verb("status", *options, "--edge", wrong) == 2

@@ -81,7 +81,7 @@ def attack_recorded(
     from vaultkit.coprocessor.bars import TickSeries
     from vaultkit.settings import project_root
     from vaultkit.strategy.redteam_artefact import redteam_artefact
-    from vaultkit.units import WAD
+    from vaultkit.units import to_units
 
     with stderr.status("Reading recorded epochs") as status:
         return redteam_artefact(
@@ -92,7 +92,7 @@ def attack_recorded(
             policy=policy,
             epochs=epochs,
             block_seconds=block_seconds,
-            step_wad=round(step * WAD),
+            step_wad=to_units(step, 18),
             progress=lambda epoch: status.update(f"Attacked epoch {epoch}"),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -41,7 +42,7 @@ def status(
     from vaultkit.vault.client import VaultClient
     from vaultkit.vault.overview import read_overview
 
-    if epochs < 0 or edge <= 0:
+    if epochs < 0 or not 0 < edge < math.inf:
         raise DataError("a status option cannot be used", got=f"epochs {epochs}, edge {edge}", expected="positive")
     addresses = AddressBook.load(book or build_dir() / "devnet" / "book.json")
     client = VaultClient.open(rpc or market_url(), addresses)

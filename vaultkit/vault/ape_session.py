@@ -103,9 +103,18 @@ def attached(
     except ApeException as error:
         raise DeployFailed("Ape cannot attach to the chain", got=type(error).__name__) from error
     try:
-        yield ApeSession(_open(keystore, passphrase) if keystore else ape.accounts.test_accounts[account_index])
+        yield ApeSession(_open(keystore, passphrase) if keystore else _test_account(account_index))
     finally:
         context.__exit__(None, None, None)
+
+
+def _test_account(index: int) -> Any:
+    import ape
+
+    known = ape.accounts.test_accounts
+    if not 0 <= index < len(known):
+        raise SettingsError("there is no such test account", got=index, expected=f"0 to {len(known) - 1}")
+    return known[index]
 
 
 def _local_network(rpc_url: str) -> Any:
