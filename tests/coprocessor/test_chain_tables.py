@@ -1,7 +1,7 @@
 """Every table of events out of blocks of a local chain and of mainnet, verified and then compared with eth_abi.
 
-Uniswap V2 pairs, the ERC-4626 vault and ERC-20 tokens are the real contracts. Of Aave and Compound the chain has every
-event with any values, written by a contract of a few bytes that logs what it is told.
+Uniswap V2 pairs, Aave V3, the ERC-4626 vault and ERC-20 tokens are the real contracts. Every event of every table, Aave
+V2's and Compound's among them, is there with any values too, from a contract of a few bytes that logs what it is told.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from eth_bloom import BloomFilter
 from tests.chain.test_receipts import PORTAL, receipts_as_json
 from tests.coprocessor.test_tables import check, made_log
 from tests.fixtures.vault import VaultSetup
-from vaultkit.chain.abi import Contract
+from vaultkit.chain.abi import Contract, load_abi
 from vaultkit.chain.devnet import Devnet
 from vaultkit.chain.hashing import keccak
 from vaultkit.chain.header import Header
+from vaultkit.chain.lending_cache import LendingManifest
 from vaultkit.chain.logs import LogColumns, LogFilter
 from vaultkit.chain.receipts import read_receipts
 from vaultkit.coprocessor.index import Index
+from vaultkit.coprocessor.moment import as_of
 from vaultkit.coprocessor.tables import EVENT_TABLES
 from vaultkit.coprocessor.tables.blocks import blocks_frame
 from vaultkit.coprocessor.tables.logs import raw_logs
@@ -126,6 +128,34 @@ def test_deposits_of_the_real_vault_are_rows_with_assets_and_shares(vault: Vault
     assert [int.from_bytes(value, "big") for value in frame["assets"]] == [5_000 * 10**6, 700 * 10**6, 100 * 10**6]
     shares = [int.from_bytes(value, "big") for value in frame["shares"]]
     assert shares[1] - shares[2] == vault.vault.call("balanceOf", vault.actors.bob)
+
+
+NAMES = {
+    "Supply": "supply",
+    "Withdraw": "withdraw",
+    "Borrow": "borrow",
+    "Repay": "repay",
+    "LiquidationCall": "liquidation",
+}
+
+
+def test_events_of_the_real_aave_are_rows_with_their_amounts(
+    lending: tuple[Devnet, LendingManifest], lending_store: Path
+) -> None:
+    devnet, manifest = lending
+    frame = as_of(lending_store, manifest.block_number).scan("aave_v3_events").collect()
+    pool = Contract(devnet.rpc, manifest.aave.pool, load_abi("Pool"))
+    logs = devnet.rpc.call("eth_getLogs", [{"address": pool.address, "fromBlock": "0x0", "toBlock": "latest"}])
+    events = [event for log in logs if (event := pool.decode_log(log)) is not None and event.name in NAMES]
+    assert frame["event"].to_list() == [NAMES[event.name] for event in events]
+    assert set(frame["event"]) == set(NAMES.values())
+    amounts = [event.args.get("amount", event.args.get("debtToCover")) for event in events]
+    found = [
+        int.from_bytes(row["amount"] if row["amount"] is not None else row["debt_to_cover"], "big")
+        for row in frame.rows(named=True)
+    ]
+    assert found == amounts
+    assert check(EVENT_TABLES["aave_v3_events"], logs) == frame.height
 
 
 def portal_blocks() -> Sequence[Path]:
