@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import tomllib
 from pathlib import Path
 
@@ -84,15 +83,3 @@ def test_init_writes_a_file_once(tmp_path: Path, capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit) as refused:
         main(["keeper", "init", str(path)])
     assert refused.value.code == 2
-
-
-def test_the_documented_unit_passes_systemds_own_check_where_there_is_one() -> None:
-    import shutil
-
-    unit = Path(__file__).parents[2] / "vaultkit" / "keeper" / "examples" / "vaultkit-keeper.service"
-    text = unit.read_text()
-    assert "keeper run --config" in text and "NoNewPrivileges=yes" in text
-    checker = shutil.which("systemd-analyze")
-    if checker:
-        found = subprocess.run([checker, "verify", str(unit)], capture_output=True, text=True, check=False)
-        assert "Unknown" not in found.stderr

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.fixtures.keeper import HangingProver, KeeperBench, ScriptedProver, model
 from tests.fixtures.vault import PROOF
@@ -99,6 +100,8 @@ def test_health_status_and_metrics_are_served_on_loopback_without_secrets() -> N
     assert 'vaultkit_epochs_total{vault="0xvault",outcome="accepted"} 1' in metrics
     assert 'vaultkit_alarm{vault="0xvault",kind="rpc_unavailable"} 1' in metrics
     assert 'vaultkit_up{vault="0xvault"} 0' in metrics
+    families = {family.name: family.type for family in text_string_to_metric_families(metrics)}
+    assert families["vaultkit_epochs"] == "counter" and families["vaultkit_up"] == "gauge"
     assert CANARY not in metrics + status
 
 
