@@ -6,10 +6,10 @@
 
 Circuits take turns, proof by proof; times are medians. Flipped decisions are those of real witnesses against the float
 net on windows that nobody fitted on. The real ceremony's file is used where it is at hand and large enough; calibrated
-circuits are larger than it, so they run under a local string, which costs the same time. A second table has a net of
-20,000 parameters. The tables are written to ``benchmarks/results/circuit.md``.
+circuits are larger than it, so they run under a local string, which costs the same time. The tables are written to
+``benchmarks/results/circuit.md``, those of a net of 20,000 parameters to ``circuit_large.md``.
 
-Usage: ``python benchmarks/bench_circuit.py [--small]``; ``--small`` leaves the second table out.
+Usage: ``python benchmarks/bench_circuit.py [--small | --large]``, for one of the two alone.
 """
 
 from __future__ import annotations
@@ -164,11 +164,11 @@ def rounding(fitted: Fitted, tuned: CircuitShape) -> str:
     return table(head, found)
 
 
-def large(root: Path) -> tuple[str, str]:
+def large(root: Path) -> list[str]:
     """Return the table of a net of 20,000 parameters, and what a student of it loses."""
     fitted = fitted_momentum(1112)
     later = {"decomp_legs": 3, "scale_rebase_multiplier": 2, "param_scale": 7}
-    shapes = {f"kit, {c} column{'s' * (c > 1)}": CircuitShape(num_inner_cols=c, **later) for c in (1, 2, 4)}
+    shapes = {f"kit, {columns} columns": CircuitShape(num_inner_cols=columns, **later) for columns in (2, 4)}
     cases = compared(root, fitted, shapes, 3)
     past = earlier_windows(fitted) / 128
     student = distil(fitted.model, past, fitted.valid / 128, PriceRegressor(hidden=16, max_epochs=200))
@@ -176,38 +176,39 @@ def large(root: Path) -> tuple[str, str]:
         float_weights(fitted.strategy, model, fitted.valid, 7) for model in (fitted.model, student.student)
     )
     lost = differing(got, expected, fitted.costs.terms.policy.deadband_wad / WAD).mean()
-    text = (
+    return [
+        "## One hidden layer of 1,112 units: 20,017 parameters",
+        table((*HEAD, f"flipped of {JUDGED}", "string"), lines(cases)),
         f"A student of 16 units explains {student.explained:.1%} of the variance of this net's predictions and decides "
-        f"otherwise on {lost:.1%} of {len(expected):,} windows; its circuit is the default strategy's."
-    )
-    return table((*HEAD, "flipped", "string"), lines(cases)), text
+        f"otherwise on {lost:.1%} of {len(expected):,} windows; its circuit is the default strategy's.",
+    ]
+
+
+def small(root: Path) -> list[str]:
+    """Return the tables of the default strategy."""
+    fitted = fitted_momentum(16)
+    tuning = tune_strategy(fitted)
+    cases = compared(root, fitted, {"kit default": DEFAULT_SHAPE, "kit --tune": tuning.shape}, 7)
+    return [
+        "## The default strategy: momentum, 16 inputs, 16 ReLU units, weights by polycommit",
+        table((*HEAD, f"flipped of {JUDGED}", "string"), lines(cases)),
+        f"`--tune` took {tuning.seconds:.0f} s for {len(tuning.candidates)} shapes and {len(tuning.measured)} "
+        f"finalists and chose {tuning.record()['chosen']}.",
+        "## Rounding, the same net",
+        rounding(fitted, tuning.shape),
+    ]
 
 
 def main() -> None:
     """Measure, print and publish."""
-    load = machine()
-    with tempfile.TemporaryDirectory() as name:
-        root = Path(name)
-        fitted = fitted_momentum(16)
-        tuning = tune_strategy(fitted)
-        (root / "small").mkdir()
-        shapes = {"kit default": DEFAULT_SHAPE, "kit --tune": tuning.shape}
-        cases = compared(root / "small", fitted, shapes, 7)
-        parts = [
-            "# Circuits beside ezkl's own calibration",
-            f"Written by `benchmarks/bench_circuit.py`: {load} when it began, circuits in turn, medians (least to "
-            "most).",
-            "## The default strategy: momentum, 16 inputs, 16 ReLU units, weights by polycommit",
-            table((*HEAD, f"flipped of {JUDGED}", "string"), lines(cases)),
-            f"`--tune` took {tuning.seconds:.0f} s for {len(tuning.candidates)} shapes and {len(tuning.measured)} "
-            f"finalists and chose {tuning.record()['chosen']}.",
-            "## Rounding, the same net",
-            rounding(fitted, tuning.shape),
-        ]
-        if "--small" not in sys.argv:
-            (root / "large").mkdir()
-            parts += ["## One hidden layer of 1,112 units: 20,017 parameters", *large(root / "large")]
-    publish("circuit.md", *parts)
+    for name, measure in (("circuit.md", small), ("circuit_large.md", large)):
+        if name == "circuit_large.md" and "--small" in sys.argv or name == "circuit.md" and "--large" in sys.argv:
+            continue
+        load = machine()
+        with tempfile.TemporaryDirectory() as folder:
+            parts = measure(Path(folder))
+        written = f"Written by `benchmarks/bench_circuit.py`: {load} when it began; circuits in turn, medians (range)."
+        publish(name, "# Circuits beside ezkl's own calibration", written, *parts)
 
 
 if __name__ == "__main__":

@@ -75,8 +75,9 @@ def test_compile_twice_keeps_the_verifier(project, trained, capsys):
         (("train", "momentun"), 2, "StrategyError"),
         (("compile", "hold"), 2, "StrategyError"),
         (("compile", "momentum", "--max-disagreement", "-1"), 7, "FidelityTooLow"),
+        (("compile", "momentum", "--max-pnl-difference", "-1"), 7, "FidelityTooLow"),
     ],
-    ids=["unknown", "no-model", "fidelity"],
+    ids=["unknown", "no-model", "decisions", "money"],
 )
 def test_bad_request_is_one_sentence_and_its_exit_code(project, trained, capsys, words, code, error):
     out = ("--out", str(project / "artefacts" / "bad")) if words[0] == "compile" else ()

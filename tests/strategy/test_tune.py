@@ -55,9 +55,10 @@ def test_record_and_table_name_the_choice_and_no_time(tuning, tmp_path):
     assert plot(tuning, tmp_path / "front.png").stat().st_size > 5_000
 
 
-def test_limits_that_no_shape_keeps_are_refused(fitted):
+@pytest.mark.parametrize("limits", [Limits(max_logrows=9), Limits(logrows=10)], ids=["too large", "another string"])
+def test_limits_that_no_shape_keeps_are_refused(fitted, limits):
     with pytest.raises(FidelityTooLow, match="no shape"):
-        tune_strategy(fitted, Limits(max_logrows=9), shapes=SHAPES[1:])
+        tune_strategy(fitted, limits, shapes=SHAPES[2:])
 
 
 def test_nets_are_every_width_with_every_activation_and_one_linear_model():

@@ -86,6 +86,7 @@ def compile_(
                 max_disagreement=max_disagreement,
                 max_pnl_difference=max_pnl_difference,
                 max_logrows=min(max_logrows, available_logrows(srs)) if srs else max_logrows,
+                logrows=available_logrows(srs) if srs and srs.suffix != ".ptau" else None,
                 finalists=finalists,
                 max_verify_gas=max_verify_gas,
                 max_verifier_bytes=max_verifier_bytes,
@@ -110,6 +111,7 @@ def compile_(
             aware=aware,
             student=student_of(fitted, net) if net else None,
             max_disagreement=max_disagreement,
+            max_pnl_difference=max_pnl_difference,
             progress=lambda stage: status.update(f"Compiling: {stage}"),
         )
     figures = {**figures_of(manifest), "artefact": str(folder)}

@@ -22,6 +22,7 @@ from vaultkit.strategy.samples import Floats, Integers
 from vaultkit.units import WAD
 
 MAX_DISAGREEMENT: Final = 0.005
+MAX_PNL_DIFFERENCE: Final = 0.01
 _HALF: Final = 0.5
 _MARGIN_QUANTILES: Final = (1, 5, 25, 50)
 
@@ -39,6 +40,7 @@ def compile_strategy(
     aware: bool = False,
     student: Any = None,
     max_disagreement: float = MAX_DISAGREEMENT,
+    max_pnl_difference: float = MAX_PNL_DIFFERENCE,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> ArtefactManifest:
     """Build the artefact of a fitted strategy.
@@ -59,11 +61,13 @@ def compile_strategy(
         A smaller model that is proven in the place of the fitted one; it is judged by the fitted one's decisions.
     max_disagreement
         Largest share of validation windows on which circuit and float model may decide differently.
+    max_pnl_difference
+        Largest share of the start that rounding may win or lose over the validation epochs.
 
     Raises
     ------
     FidelityTooLow
-        When they decide differently more often.
+        When they decide differently more often, or win or lose more by it.
     StrategyError, UnsupportedOperator, ExportMismatch, EnvelopeExceeded, ProverFailed, ProverTimeout
         As the steps say.
     """
@@ -81,6 +85,14 @@ def compile_strategy(
                 expected=f"at most {max_disagreement:.2%}",
                 where=strategy.name(),
                 next_step="Train with a larger signal, or allow more with --max-disagreement",
+            )
+        if abs(found.pnl_difference) > max_pnl_difference:
+            raise FidelityTooLow(
+                "quantization changes the result too much",
+                got=f"{found.pnl_difference:.3%} of the start over {found.epochs} epochs",
+                expected=f"at most {max_pnl_difference:.3%}",
+                where=strategy.name(),
+                next_step="Train with a larger signal, or allow more with --max-pnl-difference",
             )
         return found
 

@@ -20,7 +20,13 @@ import numpy as np
 from vaultkit.circuits.settings import CircuitShape
 from vaultkit.errors import CircuitError, EnvelopeExceeded, FidelityTooLow
 from vaultkit.manifest import ArtefactManifest
-from vaultkit.strategy.compile import compile_strategy, earlier_windows, measure_fidelity
+from vaultkit.strategy.compile import (
+    MAX_DISAGREEMENT,
+    MAX_PNL_DIFFERENCE,
+    compile_strategy,
+    earlier_windows,
+    measure_fidelity,
+)
 from vaultkit.strategy.decide import Quantized, float_weights, quantize
 from vaultkit.strategy.narrow import Net, nets, student_of
 from vaultkit.strategy.research import Fitted
@@ -55,6 +61,8 @@ class Limits:
 
     Parameters
     ----------
+    logrows
+        The one size that the reference string at hand is for, where it is for one alone.
     finalists
         How many of the front are measured.
     max_verify_gas, max_verifier_bytes, max_pk_bytes, max_proof_seconds
@@ -65,9 +73,10 @@ class Limits:
         Of smaller nets that are tried in the model's place; the model's own alone where empty.
     """
 
-    max_disagreement: float = 0.005
-    max_pnl_difference: float = 0.01
+    max_disagreement: float = MAX_DISAGREEMENT
+    max_pnl_difference: float = MAX_PNL_DIFFERENCE
     max_logrows: int = 11
+    logrows: int | None = None
     finalists: int = 3
     max_verify_gas: int | None = None
     max_verifier_bytes: int | None = None
@@ -185,6 +194,7 @@ def tune_strategy(
         if one.disagreement <= limits.max_disagreement
         and abs(one.pnl_difference) <= limits.max_pnl_difference
         and one.logrows <= limits.max_logrows
+        and limits.logrows in (None, one.logrows)
     ]
     front = pareto(allowed)
     measured: dict[Candidate, ArtefactManifest] = {}
@@ -291,6 +301,7 @@ def _measure(fitted: Fitted, one: Candidate, limits: Limits, student: Any) -> Ar
                 aware=limits.aware,
                 student=student,
                 max_disagreement=limits.max_disagreement,
+                max_pnl_difference=limits.max_pnl_difference,
             )
         except CircuitError as error:
             if error.retryable or isinstance(error, FidelityTooLow):
