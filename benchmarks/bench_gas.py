@@ -17,8 +17,8 @@ HEAD = """# Gas of a rebalance
 
 16 inputs, a real proof of the small circuit, a real Uniswap V3 pool, solc 0.8.30 with 400 runs of the optimizer.
 Window: the source's call. Verification: the gate's call and the proof's bytes. Swap: the venue's and its allowance.
-Policy: everything else, the transaction's 21,000 and the prices included. Pool answers: reads of the pool for window and
-prices, and what the pool itself spends on them. Written by `python benchmarks/bench_gas.py`.
+Policy: everything else, the transaction's 21,000 and the prices included. Pool answers: reads of the pool for window
+and prices, and what the pool itself spends on them. Written by `python benchmarks/bench_gas.py`.
 
 | | {parts} | window + policy | the same without the pool's answers |
 |---|{rule}---|---|
