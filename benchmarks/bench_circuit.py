@@ -201,8 +201,8 @@ def small(root: Path) -> list[str]:
 
 def main() -> None:
     """Measure, print and publish."""
-    for name, measure in (("circuit.md", small), ("circuit_large.md", large)):
-        if name == "circuit_large.md" and "--small" in sys.argv or name == "circuit.md" and "--large" in sys.argv:
+    for name, measure, other in (("circuit.md", small, "--large"), ("circuit_large.md", large, "--small")):
+        if other in sys.argv:
             continue
         load = machine()
         with tempfile.TemporaryDirectory() as folder:
