@@ -196,7 +196,8 @@ def check_token(rpc: Rpc, token: str, *, holder: str) -> None:
     def balances() -> list[dict[str, str]]:
         return [call(PROBE, contract.encode("balanceOf", who)) for who in (holder, PROBE)]
 
-    there = [call(holder, contract.encode("transfer", PROBE, amount)), *balances()]
+    # The holder's balance is read once more there: trades may have moved it since.
+    there = [*balances()[:1], call(holder, contract.encode("transfer", PROBE, amount)), *balances()]
     later = [*balances(), call(PROBE, contract.encode("transfer", holder, amount)), *balances()]
     blocks = [{"calls": there}, {"blockOverrides": {"time": hex(now + LATER_SECONDS)}, "calls": later}]
     try:
@@ -208,8 +209,8 @@ def check_token(rpc: Rpc, token: str, *, holder: str) -> None:
             where=token,
             next_step="Deploy through a node that offers eth_simulateV1",
         ) from refusal
-    _require_moved(first["calls"][0], token)
-    kept, got = (_number(answer) for answer in first["calls"][1:])
+    _require_moved(first["calls"][1], token)
+    held, kept, got = (_number(first["calls"][index]) for index in (0, 2, 3))
     if (kept, got) != (held - amount, amount):
         raise DeployFailed(
             "a token takes a fee on transfer, or moves another amount than it is asked to",
