@@ -99,7 +99,7 @@ class VaultkitError(Exception):
             text += f" ({self.where})"
         text += "."
         if self.next_step:
-            text += " " + self.next_step.rstrip(".") + "."
+            text += " " + self.next_step.rstrip(".") + ("" if self.next_step.endswith("?") else ".")
         return text
 
 

@@ -252,3 +252,36 @@ def test_history_without_enough_rows_says_so(project):
 
     with pytest.raises(DataError, match="too short"):
         fit_strategy(load_strategy("momentum"), frame, made_pool())
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--size", "inf"], "--size"),
+        (["--embargo", "inf"], "--embargo"),
+        (["--latency", "-5"], "negative"),
+        (["--folds", "5000"], "fewer folds"),
+        (["--every", "99999999"], "too short"),
+        (["--missed", "0.1", "--out", "/proc/none/page.html"], "cannot be written"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_in_a_sentence(project, own_build, capsys, words, named):
+    strategy = str(project / "strategies" / "quick.py")
+    begin = ["backtest", strategy, *places(project), "--controls", "1"]
+    code, answer = call(project, *begin, *([] if "--folds" in words else ["--folds", "2"]), *words, capsys=capsys)
+    assert code == 2 and named in answer["message"]
+
+
+@pytest.mark.parametrize("setting", [{"model.hidden": "wide"}, {"gain": "much"}])
+def test_a_value_of_another_kind_is_refused(project, setting):
+    with pytest.raises(StrategyError, match="cannot have this value"):
+        variant(load_strategy(project / "strategies" / "quick.py"), setting)
+
+
+def test_a_value_that_stands_twice_is_tried_once():
+    assert grid({"gain": [10, 10, 20]}) == [{"gain": 10}, {"gain": 20}]
+
+
+def test_a_parameter_s_error_names_the_model_s_own():
+    with pytest.raises(StrategyError, match=r"Did you mean model\.hidden"):
+        variant(load_strategy("momentum"), {"hidden": 8})

@@ -51,6 +51,7 @@ def backtest(
     as_json: JsonFlag = False,
 ) -> None:
     """Replay a strategy out of sample as its vault would have traded, and write a tearsheet."""
+    from vaultkit.errors import SettingsError
     from vaultkit.settings import build_dir
     from vaultkit.strategy.loader import load_strategy, path_of
     from vaultkit.strategy.research import fit_strategy
@@ -86,6 +87,9 @@ def backtest(
         partial = kept.with_suffix(".partial")
         partial.write_text(json.dumps(figures, indent=2) + "\n")
         partial.replace(kept)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(page.read_bytes())
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(page.read_bytes())
+    except OSError as error:
+        raise SettingsError("a tearsheet cannot be written", got=type(error).__name__, where=str(target)) from error
     emit({**json.loads(kept.read_text()), "tearsheet": str(target)}, as_json=as_json, title="Out of sample")

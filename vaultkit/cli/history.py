@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -77,9 +78,13 @@ def make_study(
     every: int,
 ) -> Study:
     """Return the study that the options ask for."""
+    from vaultkit.errors import SettingsError
     from vaultkit.strategy.costs import BaseFees, Costs
     from vaultkit.strategy.research import Study
 
+    for option, value in (("--size", size), ("--gas-gwei", gas_gwei), ("--embargo", embargo)):
+        if not math.isfinite(value):
+            raise SettingsError("an option is no finite number", got=value, where=option)
     waits = sorted(latency or [120])
     fees = BaseFees.from_blocks(history.blocks) if base_fees and history.blocks is not None else None
     costs = Costs(

@@ -71,9 +71,14 @@ class PurgedWalkForward:
         """
         rows = np.arange(len(self.times))
         first = int(len(rows) * self.train_share)
+        if len(rows) - first < self.n_splits:
+            raise DataError(
+                "too few rows for the folds",
+                got=f"{len(rows) - first} to test on",
+                expected=f"at least {self.n_splits}",
+                next_step="Take fewer folds, or index more blocks",
+            )
         for test in np.array_split(rows[first:], self.n_splits):
-            if not len(test):
-                raise DataError("too few rows for the folds", got=len(rows), expected=f"more than {self.n_splits}")
             train = rows[self.times + self.gap_seconds <= self.times[test[0]]]
             if not len(train):
                 raise DataError(

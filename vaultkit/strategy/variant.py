@@ -27,22 +27,34 @@ def variant(strategy: Strategy, setting: Setting) -> Strategy:
     changes: dict[str, Any] = {}
     for name, value in setting.items():
         if name.startswith("model."):
-            known = list(model.get_params())
-            _require(name.removeprefix("model."), known, strategy)
-            model.set_params(**{name.removeprefix("model."): value})
+            own = name.removeprefix("model.")
+            known = model.get_params()
+            _require(own, list(known), strategy)
+            model.set_params(**{own: _alike(name, value, known[own])})
         else:
-            _require(name, _numbers(strategy), strategy)
-            changes[name] = value
+            known = _numbers(strategy)
+            _require(name, [*known, *(f"model.{own}" for own in model.get_params())], strategy)
+            changes[name] = _alike(name, value, known[name])
     cls = type(strategy)
     made = type(cls.__name__, (cls,), {**changes, "model": model, "__module__": cls.__module__})
     result: Strategy = made()
     return result
 
 
-def _numbers(strategy: Strategy) -> list[str]:
+def _numbers(strategy: Strategy) -> dict[str, Any]:
     """Return the class's own numbers, which a sweep may change."""
     found = vars(type(strategy)).items()
-    return [n for n, v in found if n not in PARTS and isinstance(v, int | float) and not isinstance(v, bool)]
+    return {n: v for n, v in found if n not in PARTS and isinstance(v, int | float) and not isinstance(v, bool)}
+
+
+def _alike(name: str, value: Any, present: Any) -> Any:
+    """Return a value that can stand in the place of the present one: text for text, a number for a number."""
+    is_number, was_number = (isinstance(v, int | float) and not isinstance(v, bool) for v in (value, present))
+    if present is not None and is_number != was_number:
+        raise StrategyError(
+            "a parameter cannot have this value", got=f"{name}={value}", expected=f"one such as {present}"
+        )
+    return value
 
 
 def _require(name: str, known: list[str], strategy: Strategy) -> None:
@@ -87,7 +99,7 @@ def _value(text: str) -> Any:
 
 
 def grid(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Return every combination of the axes' values, in order.
+    """Return every combination of the axes' values once, in order.
 
     Examples
     --------
@@ -95,4 +107,5 @@ def grid(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     6
     """
     names = list(axes)
-    return [dict(zip(names, values, strict=True)) for values in itertools.product(*axes.values())]
+    once = [list(dict.fromkeys(values)) for values in axes.values()]
+    return [dict(zip(names, values, strict=True)) for values in itertools.product(*once)]
