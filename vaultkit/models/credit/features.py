@@ -6,6 +6,7 @@ however many wallets and events there are.
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from vaultkit.models.credit.flows import (
     WITHDRAW,
     Reserve,
     flows_of,
+    in_tokens,
     require_known,
     reserve_frame,
 )
@@ -32,10 +34,10 @@ from vaultkit.models.credit.positions import DAY, DUST_USD, observed, with_price
 NEAR: Final = 1 / 1.1
 """Utilization from which a wallet is near liquidation: a health factor of 1.1."""
 
-_SPOOL_BYTES: Final = 4 * 2**20
-"""What is buffered of one lot before it goes to disk."""
+SLICE_ROWS: Final = 250_000
+"""Events that are read at once."""
 
-LOTS: Final = 16
+LOTS: Final = 32
 """Lots of wallets, at most 256."""
 
 
@@ -85,15 +87,10 @@ def credit_features(
     known = _prices(prices, table, block)
     with tempfile.TemporaryDirectory(prefix="vaultkit-credit-") as name:
         spool = Path(name)
-        byte = pl.col("wallet").bin.slice(19, 1).bin.reinterpret(dtype=pl.UInt8, endianness="big")
-        flows_of(events, table, block).with_columns(lot=(byte % lots).fill_null(0)).sink_parquet(
-            pl.PartitionBy(spool, key="lot", include_key=False, approximate_bytes_per_file=_SPOOL_BYTES),
-            compression="lz4",
-            mkdir=True,
-        )
+        _write_lots(events, block, spool, lots)
         parts = []
         for lot in range(lots):
-            files = sorted((spool / f"lot={lot}").glob("*.parquet"))
+            files = sorted(spool.glob(f"{lot}-*.parquet"))
             if files:
                 parts.append(_lot(pl.read_parquet(files), known, table, timestamp, int(every_days * DAY)))
             if progress is not None:
@@ -101,6 +98,21 @@ def credit_features(
     if not parts:
         return pl.DataFrame(schema={"wallet": pl.Binary, **dict.fromkeys(NAMES, pl.Float64)})
     return pl.concat(parts).sort("wallet")
+
+
+def _write_lots(events: pl.LazyFrame, block: int, spool: Path, lots: int) -> None:
+    """Write every lot's flows to files of its own, a range of blocks after another, so that one range is in memory."""
+    known = events.filter(pl.col("block_number") <= block)
+    blocks = known.select("block_number").collect()["block_number"].sort()
+    if not len(blocks):
+        return
+    ends = [*blocks.gather_every(SLICE_ROWS, SLICE_ROWS - 1).unique().sort(), blocks[-1]]
+    byte = pl.col("wallet").bin.slice(19, 1).bin.reinterpret(dtype=pl.UInt8, endianness="big")
+    for number, (low, high) in enumerate(itertools.pairwise([-1, *dict.fromkeys(ends)])):
+        part = known.filter((pl.col("block_number") > low) & (pl.col("block_number") <= high))
+        flows = flows_of(part, block).with_columns(lot=(byte % lots).fill_null(0)).collect()
+        for (lot,), own in flows.partition_by("lot", as_dict=True, include_key=False).items():
+            own.write_parquet(spool / f"{lot}-{number}.parquet", compression="lz4")
 
 
 def _prices(prices: pl.LazyFrame, table: pl.DataFrame, block: int) -> pl.DataFrame:
@@ -112,6 +124,7 @@ def _prices(prices: pl.LazyFrame, table: pl.DataFrame, block: int) -> pl.DataFra
 
 
 def _lot(flows: pl.DataFrame, prices: pl.DataFrame, reserves: pl.DataFrame, time: int, every: int) -> pl.DataFrame:
+    flows = in_tokens(flows, reserves)
     require_known(flows)
     if flows["time"].max() > time:  # type: ignore[operator]
         raise DataError("an event lies after the moment of the features", got=flows["time"].max(), expected=time)

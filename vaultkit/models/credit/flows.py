@@ -17,8 +17,6 @@ SUPPLY, WITHDRAW, BORROW, REPAY, LIQUIDATION, SEIZURE = range(6)
 """Kinds of flows; a seizure is the second flow of a liquidation and counts as no event."""
 
 _KIND: Final = {"supply": SUPPLY, "withdraw": WITHDRAW, "borrow": BORROW, "repay": REPAY, "liquidation": LIQUIDATION}
-_SIGN: Final = {SUPPLY: 1.0, WITHDRAW: -1.0, BORROW: 1.0, REPAY: -1.0, LIQUIDATION: -1.0}
-_OF_COLLATERAL: Final = (SUPPLY, WITHDRAW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,61 +66,54 @@ def reserve_frame(reserves: list[Reserve]) -> pl.DataFrame:
     )
 
 
-def flows_of(events: pl.LazyFrame, reserves: pl.DataFrame, block: int) -> pl.LazyFrame:
-    """Return the flows of a table of Aave events up to a block.
+def flows_of(events: pl.LazyFrame, block: int) -> pl.LazyFrame:
+    """Return the flows of a table of Aave events up to a block, not in order.
 
     Parameters
     ----------
     events
         ``aave_v3_events`` or ``aave_v2_events``; later blocks are left out here.
-    reserves
-        As `reserve_frame`; flows of other assets keep a null ``asset_id`` for `require_known`.
 
     Returns
     -------
     LazyFrame
-        ``wallet, asset_id, asset, time, place, kind, collateral, debt``: signed tokens; ``place`` orders flows of one
-        second.
+        ``wallet, asset, time, place, kind, collateral, debt``: signed amounts as on the chain; ``place`` orders flows
+        of one second.
     """
-    owner = pl.col("event").is_in(["supply", "borrow"])
-    known = events.filter(pl.col("block_number") <= block).select(
-        wallet=pl.when(owner).then("on_behalf_of").otherwise("user"),
-        time=pl.col("timestamp").cast(pl.Int64),
-        place=pl.col("block_number").cast(pl.Int64) * 2**24 + pl.col("log_index").cast(pl.Int64),
-        kind=pl.col("event").replace_strict(_KIND, return_dtype=pl.UInt8),
-        asset=pl.coalesce("reserve", "debt_asset"),
-        amount=pl.coalesce("amount_float", "debt_to_cover_float"),
-        seized_asset="collateral_asset",
-        seized="liquidated_collateral_amount_float",
+    event, amount = pl.col("event"), pl.col("amount_float")
+    kind = pl.lit(None, pl.UInt8)
+    for label, number in _KIND.items():
+        kind = pl.when(event == label).then(pl.lit(number, pl.UInt8)).otherwise(kind)
+    moved = pl.when((event == "withdraw") | (event == "repay")).then(-amount).otherwise(amount)
+    seizes, of_collateral = event == "liquidation", (event == "supply") | (event == "withdraw")
+    known = events.filter(pl.col("block_number") <= block)
+    place = {
+        "wallet": pl.when((event == "supply") | (event == "borrow")).then("on_behalf_of").otherwise("user"),
+        "time": pl.col("timestamp").cast(pl.Int64),
+        "place": pl.col("block_number").cast(pl.Int64) * 2**24 + pl.col("log_index").cast(pl.Int64),
+    }
+    nothing = pl.lit(0.0)
+    first = known.select(
+        **place,
+        kind=kind,
+        asset=pl.when(seizes).then("debt_asset").otherwise("reserve"),
+        collateral=pl.when(of_collateral).then(moved).otherwise(nothing),
+        debt=pl.when(seizes).then(-pl.col("debt_to_cover_float")).when(of_collateral).then(nothing).otherwise(moved),
     )
-    moved = pl.col("amount") * pl.col("kind").replace_strict(_SIGN, return_dtype=pl.Float64)
-    of_collateral = pl.col("kind").is_in(_OF_COLLATERAL)
-    first = known.with_columns(
-        collateral=pl.when(of_collateral).then(moved).otherwise(0.0),
-        debt=pl.when(of_collateral).then(0.0).otherwise(moved),
-    ).drop("seized_asset", "seized", "amount")
-    second = known.filter(pl.col("kind") == LIQUIDATION).select(
-        "wallet",
-        "time",
-        "place",
+    second = known.filter(seizes).select(
+        **place,
         kind=pl.lit(SEIZURE, pl.UInt8),
-        asset="seized_asset",
-        collateral=-pl.col("seized"),
-        debt=pl.lit(0.0),
+        asset=pl.col("collateral_asset"),
+        collateral=-pl.col("liquidated_collateral_amount_float"),
+        debt=nothing,
     )
-    numbered = pl.concat([first, second.select(first.collect_schema().names())]).join(
-        reserves.lazy().select("asset_id", "asset", "unit"), on="asset", how="left"
-    )
-    return numbered.select(
-        "wallet",
-        "asset_id",
-        "asset",
-        "time",
-        "place",
-        "kind",
-        collateral=pl.col("collateral") * pl.col("unit"),
-        debt=pl.col("debt") * pl.col("unit"),
-    )
+    return pl.concat([first, second])
+
+
+def in_tokens(flows: pl.DataFrame, reserves: pl.DataFrame) -> pl.DataFrame:
+    """Return flows in whole tokens, with ``asset_id``; null of an asset that is no reserve, for `require_known`."""
+    numbered = flows.join(reserves.select("asset_id", "asset", "unit"), on="asset", how="left", maintain_order="left")
+    return numbered.with_columns(pl.col("collateral", "debt") * pl.col("unit")).drop("unit")
 
 
 def require_known(flows: pl.DataFrame) -> None:
