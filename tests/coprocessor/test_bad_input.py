@@ -93,6 +93,7 @@ def test_an_index_of_what_there_is_not_is_refused(chain: Devnet, wrong: dict[str
         {"anchor": "strong"},
         {"blocks": 50},
         {"blocks": (60, 50)},
+        {"blocks": "-1000000:latest"},
         {"blocks": (50.0, 60.0)},
         {"blocks": "2025-13-01:2026-01-01"},
     ],

@@ -487,6 +487,19 @@ def test_leftovers_of_a_killed_run_do_not_count(tmp_path: Path, chain: Devnet, p
     assert len(scan(folder, "blocks").collect()) == LAST - pool.from_block + 1
 
 
+def test_leftovers_beside_a_manifest_go_with_the_next_run_and_foreign_files_stay(
+    tmp_path: Path, chain: Devnet, pool: PoolBook
+) -> None:
+    folder = tmp_path / "local"
+    held = index_pool(chain.rpc, pool, folder, last=40)
+    leftovers = [folder / "blocks" / "blocks__7_to_39.parquet", folder / "blocks" / "blocks__41_to_90.partial"]
+    foreign = [folder / "blocks" / "notes.txt", folder / "mine.parquet"]
+    for path in (*leftovers, *foreign):
+        path.write_bytes(b"torn")
+    assert index_pool(chain.rpc, pool, folder, last=40) == held
+    assert [path.exists() for path in (*leftovers, *foreign)] == [False, False, True, True]
+
+
 def test_an_address_that_is_no_pool_has_no_swaps(tmp_path: Path, chain: Devnet, pool: PoolBook) -> None:
     router = pool.model_copy(update={"pool": pool.router})
     manifest = index_pool(chain.rpc, router, tmp_path / "local", last=60)

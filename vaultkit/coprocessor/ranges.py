@@ -38,6 +38,8 @@ class BlockRange:
     def __post_init__(self) -> None:
         if not (isinstance(self.first, int) and isinstance(self.last, int)):
             raise UsageError("a block has no whole number", got=f"{self.first} to {self.last}")
+        if self.first < 0 <= self.last:
+            raise UsageError("a range begins before the chain does", got=f"{self.first} to {self.last}")
         if self.first < 0 or self.last < self.first:
             raise UsageError("a range of blocks is reversed or empty", got=f"{self.first} to {self.last}")
 

@@ -1,7 +1,8 @@
 """Parquet files and their manifest: written whole or not at all, and read only after they have been checked.
 
 The grammar is ``<network>/<table>/<table>__<first>_to_<last>.parquet`` with inclusive block numbers; ``manifest.json``
-in the network's folder names every file that counts. A file that it does not name is a leftover and is written over.
+in the network's folder names every file that counts. A file that it does not name is a leftover; the next run deletes
+it.
 """
 
 from __future__ import annotations
@@ -68,6 +69,14 @@ def write_tables(
             row_groups=row_group_hashes(path),
         )
     return files
+
+
+def sweep(store: Path, manifest: DatasetManifest) -> None:
+    """Delete leftovers of runs that died: files of the grammar that the manifest does not name."""
+    for table in manifest.tables or tuple(TABLES):
+        for path in (store / table).glob(f"{table}__*_to_*.*"):
+            if path.suffix in (".parquet", ".partial") and f"{table}/{path.name}" not in manifest.files:
+                path.unlink()
 
 
 def load_manifest(store: Path) -> DatasetManifest | None:

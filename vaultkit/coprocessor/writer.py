@@ -15,7 +15,7 @@ from vaultkit.coprocessor.lock import LOCK_NAME, writing
 from vaultkit.coprocessor.merkle import commitment
 from vaultkit.coprocessor.rollback import agreeing_manifest, sound_manifest
 from vaultkit.coprocessor.selection import Selection
-from vaultkit.coprocessor.store import write_tables
+from vaultkit.coprocessor.store import sweep, write_tables
 from vaultkit.errors import RangeMissing, StoreError, UsageError
 from vaultkit.manifest import MANIFEST_NAME, DatasetManifest
 from vaultkit.schema import TABLES
@@ -75,6 +75,7 @@ class Writer:
         held = sound_manifest(self.store)
         if held is not None:
             _check_same(held, self.reader.selection, chain_id(sources))
+            sweep(self.store, held)
             held = agreeing_manifest(self._jury(), self.store, held, head, finality_blocks=self.finality_blocks)
         if last is None:
             last = checkpoint.number if checkpoint is not None else max(head, held.last_block if held else 0)
