@@ -74,7 +74,7 @@ def noticed(bench: Bench, broken: Broken) -> list[str]:
         place.write_text(source)
         bench.restore()
     return [
-        f"{name.split('(')[0]}{f': {reason}' if words in reason else ''}"
+        f"{name.split('(')[0]}{f': {reason}' if words in reason and reason.isprintable() else ''}"
         for name, reason in failed.items()
         if (part in name and "invariant_1_to_13" not in name) or words in reason
     ]

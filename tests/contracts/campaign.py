@@ -1,8 +1,8 @@
 """Runs the forge tests in earnest: ``python -m tests.contracts.campaign fuzz|long`` writes benchmarks/results/fuzz.md.
 
-``fuzz`` is one run of everything. ``long`` is cut into parts of some minutes, one fuzz test or a tenth of an invariant
-campaign each, with a seed of its own. A run that is stopped goes on where it was: what a part gave is kept in
-``build/fuzz/`` by the digest of contracts and tests, and the table says which parts are in it.
+A run is cut into parts: the tests without random numbers, each fuzz test, and each invariant campaign, the long ones
+in tenths with a seed each. Two parts run at a time. A run that is stopped goes on where it was: what a part gave is kept
+in ``build/fuzz/`` by the digest of contracts and tests, and the table says how many parts are in it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +24,7 @@ PROFILES: Final = {
     "fuzz": {"FOUNDRY_FUZZ_RUNS": "10000", "FOUNDRY_INVARIANT_RUNS": "1000", "FOUNDRY_INVARIANT_DEPTH": "64"},
     "long": {"FOUNDRY_FUZZ_RUNS": "100000", "FOUNDRY_INVARIANT_RUNS": "10000", "FOUNDRY_INVARIANT_DEPTH": "100"},
 }
-INVARIANT_PARTS: Final = 10
+INVARIANT_PARTS: Final = {"fuzz": 1, "long": 10}
 INTRO: Final = """# Fuzz and invariant campaigns
 
 `make fuzz` and `make fuzz-long` run the forge tests of `contracts/fuzz` against the bytecode that deployments use, on a
@@ -59,20 +60,18 @@ def listed() -> Iterator[tuple[str, str, str]]:
 
 def parts(profile: str) -> list[Part]:
     """Return the parts of a profile, invariants last."""
-    settings = PROFILES[profile]
-    if profile == "fuzz":
-        return [Part("everything", "", (), settings)]
-    found = []
+    settings, cut = PROFILES[profile], INVARIANT_PARTS[profile]
+    found = [Part("tests without random numbers", "", ("--no-match-test", "^(testFuzz|invariant)"), settings)]
     for file, contract, name in listed():
         only = ("--match-contract", f"^{contract}$", "--match-test", f"^{name}$")
         if name.startswith("testFuzz"):
             found.append(Part(f"{contract}.{name}", file, only, settings))
         elif name.startswith("invariant"):
-            runs = str(int(settings["FOUNDRY_INVARIANT_RUNS"]) // INVARIANT_PARTS)
-            for number in range(INVARIANT_PARTS):
+            runs = str(int(settings["FOUNDRY_INVARIANT_RUNS"]) // cut)
+            for number in range(cut):
                 seed = {"FOUNDRY_FUZZ_SEED": hex(0x1000 + number), "FOUNDRY_INVARIANT_RUNS": runs}
                 found.append(Part(f"{contract}.{name} {number}", file, only, settings | seed))
-    return sorted(found, key=lambda part: part.words[3].startswith("^invariant"))
+    return sorted(found, key=lambda part: part.words[-1].startswith("^invariant"))
 
 
 def digest(part: Part) -> str:
@@ -132,7 +131,7 @@ def section(profile: str) -> list[str]:
     )
     lines = [
         "", f"## {profile}: {asked}", "",
-        f"{len(rows)} of {len(wanted)} parts were run, in {sum(row['seconds'] for row in rows):,.0f} s; "
+        f"{len(rows)} of {len(wanted)} parts were run, in {sum(row['seconds'] for row in rows):,.0f} s, two at a time; "
         f"{units} tests without random numbers in them. Failed: {', '.join(failed) or 'none'}.", "",
     ]  # fmt: skip
     if totals:
@@ -153,17 +152,20 @@ def main() -> int:
     prepare()
     isolate(home())
     path = build_dir() / "fuzz" / f"{profile}.jsonl"
-    known, wanted, failed = recorded(path), parts(profile), False
-    for number, part in enumerate(wanted, start=1):
-        row = known.get(part.name)
-        if row is None or row["digest"] != digest(part):
-            row = run_part(part)
+    known, wanted = recorded(path), parts(profile)
+    open_ = [part for part in wanted if known.get(part.name, {}).get("digest") != digest(part)]
+    failed = any(test["failed"] for part in wanted if part not in open_ for test in known[part.name]["tests"])
+    pool = ThreadPoolExecutor(max_workers=2)
+    try:
+        for number, row in enumerate(pool.map(run_part, open_), start=len(wanted) - len(open_) + 1):
             with path.open("a") as out:
                 out.write(json.dumps(row) + "\n")
-        bad = [test for test in row["tests"] if test["failed"]]
-        failed = failed or bool(bad)
-        print(f"{number}/{len(wanted)} {part.name}: {row['seconds']:.0f} s {bad or 'passed'}", flush=True)
-        write_report()
+            bad = [test for test in row["tests"] if test["failed"]]
+            failed = failed or bool(bad)
+            print(f"{number}/{len(wanted)} {row['part']}: {row['seconds']:.0f} s {bad or 'passed'}", flush=True)
+            write_report()
+    finally:
+        pool.shutdown(cancel_futures=True)
     return int(failed)
 
 

@@ -1,5 +1,7 @@
 """Mutation testing of the contracts: ``python -m tests.contracts.mutation [FILE ...]`` writes its table for all files.
 
+With ``--again`` only survivors of earlier tests are tried.
+
 Each mutant of `mutants` is compiled without optimizer, which is quick, and met by the forge tests of its file; what
 survives them meets all tests and a short campaign. A run that is stopped goes on where it was: results are kept in
 ``build/mutation/results.jsonl`` by the digest of the source.
@@ -175,8 +177,8 @@ def try_one(bench: Bench, key: str, mutant: Mutant, tests: str) -> dict[str, Any
     return row
 
 
-def run(files: list[str]) -> list[dict[str, Any]]:
-    """Try every mutant of ``files`` that has no result yet, and then survivors of other tests again."""
+def run(files: list[str], *, again: bool) -> list[dict[str, Any]]:
+    """Try every mutant of ``files`` that has no result yet, and then survivors of other tests; ``again`` these only."""
     prepare()
     folder = build_dir() / "mutation"
     bench, tests = Bench(folder), tests_digest()
@@ -189,7 +191,8 @@ def run(files: list[str]) -> list[dict[str, Any]]:
     open_ = sorted(
         (one for one in mutants if one[0] not in known), key=lambda one: hashlib.sha256(one[0].encode()).digest()
     )
-    open_ += [one for one in mutants if (row := known.get(one[0])) and _again(row, tests)]
+    survivors = [one for one in mutants if (row := known.get(one[0])) and _again(row, tests)]
+    open_ = survivors if again else open_ + survivors
     try:
         for number, (key, mutant) in enumerate(open_, start=1):
             known[key] = row = try_one(bench, key, mutant, tests)
@@ -248,7 +251,8 @@ def _cell(text: str) -> str:
 
 def main() -> int:
     """Try the mutants of the files named, or of all; the report is written for all."""
-    count = Counter(row["outcome"] for row in run(sys.argv[1:] or list(TESTS)))
+    files = [word for word in sys.argv[1:] if word != "--again"]
+    count = Counter(row["outcome"] for row in run(files or list(TESTS), again="--again" in sys.argv))
     print(dict(count))
     return 0 if 10 * count["killed"] >= 9 * (count["killed"] + count["survived"]) else 1
 
