@@ -181,6 +181,10 @@ def test_break_even_uses_the_vaults_own_gas_and_price(vault: VaultSetup):
     found = overview(vault)
     table = found.break_even
     assert table.measured and table.gas_units == int(receipt["gasUsed"], 16) and table.unit == "USDC"
+    vault.devnet.mine(vault.now() + 3 * PERIOD)
+    later = overview(vault, epochs=2)
+    assert {line.outcome for line in later.epochs} <= {"missed", "awaited"}
+    assert later.break_even.measured and later.break_even.gas_units == table.gas_units
     assert found.mean_x128 is not None
     dollars = found.mean_x128 / Q128 * 10**12
     epochs_a_year = 365 * 86_400 / 14_400

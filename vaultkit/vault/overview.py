@@ -103,7 +103,7 @@ def read_overview(client: VaultClient, *, epochs: int = 6, edge_a_year: float = 
     fees = Fees(*vault.call("fees", block=block))
     lines = _epochs(client, state, epochs)
     mean, spot = (_price(venue, name, block) for name in ("twapX128", "spotX128"))
-    gas = [line.gas_used for line in lines if line.gas_used is not None]
+    gas = [line.gas_used for line in lines if line.gas_used is not None] or _last_gas(client, state)
     pool = client.book.pool
     ether = None
     if mean is not None and pool.risk_is_ether:
@@ -229,6 +229,14 @@ def _epochs(client: VaultClient, state: VaultStatus, count: int) -> tuple[EpochL
             )
         )
     return tuple(lines)
+
+
+def _last_gas(client: VaultClient, state: VaultStatus) -> list[int]:
+    """Return the gas of the last accepted epoch, where none of those listed was accepted."""
+    for event in _events(client, client.vault, "Rebalanced", state.block_number) if state.last_epoch else ():
+        receipt = client.rpc.call("eth_getTransactionReceipt", [event.transaction_hash])
+        return [quantity(receipt["gasUsed"], client.rpc)]
+    return []
 
 
 def _trusted(client: VaultClient, state: VaultStatus, roles: Roles) -> tuple[str, ...]:
