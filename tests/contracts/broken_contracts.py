@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tomllib
 from dataclasses import dataclass
@@ -64,6 +65,8 @@ def noticed(bench: Bench, broken: Broken) -> list[str]:
     if source.count(broken.before) != 1:
         raise SystemExit(f"{broken.name}: {broken.before!r} is not in {broken.file} once")
     place.write_text(source.replace(broken.before, broken.after))
+    for kept in ("fuzz", "invariant"):  # what failed on another contract would be tried first
+        shutil.rmtree(bench.home / "build" / "forge" / "cache" / kept, ignore_errors=True)
     try:
         bench.compile(bench.dependents(broken.file))
         part, words = names(broken)

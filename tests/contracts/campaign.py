@@ -1,8 +1,8 @@
 """Runs the forge tests in earnest: ``python -m tests.contracts.campaign fuzz|long`` writes benchmarks/results/fuzz.md.
 
 A run is cut into parts: the tests without random numbers, each fuzz test, and each invariant campaign, the long ones
-in tenths with a seed each. Two parts run at a time. A run that is stopped goes on where it was: what a part gave is kept
-in ``build/fuzz/`` by the digest of contracts and tests, and the table says how many parts are in it.
+in tenths with a seed each. Two parts run at a time. A run that is stopped goes on where it was: what a part gave is
+kept in ``build/fuzz/`` by the digest of contracts and tests, and the table says how many parts are in it.
 """
 
 from __future__ import annotations

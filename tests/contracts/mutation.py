@@ -31,7 +31,7 @@ TESTS: Final = {
     "VaultFees.sol": VAULT,
     "ExitRouter.sol": "Router",
     "ModelRegistry.sol": "Registry",
-    "TickWindow.sol": "Vectors|Window",
+    "TickWindow.sol": "Vectors|Window|Ring",
     "UniswapV3Venue.sol": "Venue",
     "ZkGate.sol": "Gate",
     "libraries/Instances.sol": "Vectors|Gate|Registry",
