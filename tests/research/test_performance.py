@@ -63,7 +63,10 @@ def test_turnover_is_what_was_traded_a_year(run):
     result = run()
     found = performance(result)
     years = len(result.values) * PERIOD / YEAR_SECONDS
-    assert found.turnover == pytest.approx(sum(t.notional for t in result.swaps) / result.start_assets / years)
+    worth = dict(zip((end // PERIOD for end in result.epoch_ends), result.values, strict=True))
+    assert found.turnover == pytest.approx(sum(t.notional / worth[t.epoch] for t in result.swaps) / years)
+    doubled = replace(result, values=tuple(2 * value for value in result.values))
+    assert performance(doubled).turnover == pytest.approx(found.turnover / 2)
 
 
 def test_costs_are_split_by_cause(run):

@@ -37,7 +37,7 @@ class Performance:
     drawdown
         Deepest fall from a peak.
     turnover
-        Value traded over the start, per year.
+        Value traded over the vault's value at the time, per year.
     hit_rate
         Share of epochs that gained, of those that moved.
     exposure
@@ -70,6 +70,7 @@ def performance(result: Backtest) -> Performance:
     annual = (1 + result.total_return) ** (1 / years) - 1 if result.total_return > -1 else -1.0
     downside = math.sqrt(float((np.minimum(returns, 0) ** 2).mean()) * a_year)
     moved = returns != 0
+    worth = {end // result.period_seconds: value for end, value in zip(result.epoch_ends, result.values, strict=True)}
     return Performance(
         total_return=result.total_return,
         annual_return=annual,
@@ -78,7 +79,7 @@ def performance(result: Backtest) -> Performance:
         sortino=float(returns.mean()) * a_year / downside if downside else 0.0,
         calmar=annual / result.drawdown if result.drawdown else 0.0,
         drawdown=result.drawdown,
-        turnover=sum(trade.notional for trade in result.swaps) / result.start_assets / years,
+        turnover=sum(trade.notional / worth[trade.epoch] for trade in result.swaps) / years,
         hit_rate=float((returns[moved] > 0).mean()) if moved.any() else 0.0,
         exposure=float(np.mean(result.weights)),
         trades=result.trades,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -116,7 +117,11 @@ def _liquidity(evidence: Evidence) -> str:
         (name.removeprefix("lp_").replace("_", " "), f"{value:,}" if name in counted else f"{value:.2%}")
         for name, value in figures.items()
     ]
-    return f"<h2>Its liquidity range, simulated beside the weight</h2>{table(('figure', 'value'), rows)}\n"
+    note = "Fees are those of the recorded moves of the price: rows far apart, as in imported prices, hide the rest."
+    return (
+        f"<h2>Its liquidity range, simulated beside the weight</h2>{table(('figure', 'value'), rows)}"
+        f'<p class="lead">{note}</p>\n'
+    )
 
 
 def document(title: str, body: str) -> str:
@@ -167,14 +172,11 @@ def _plots(evidence: Evidence) -> str:
     value, fall, weight, capacity = (
         figure.add_subplot(place) for place in (grid[0, :], grid[1, :], grid[2, 0], grid[2, 1])
     )
-    for name, other in evidence.baselines.items():
+    for other in evidence.baselines.values():
         value.plot(times, 100 * np.array(other.values) / other.start_assets, color=PALE, linewidth=0.9)
-        value.annotate(
-            name.replace("_", " "), (times[-1], 100 * other.values[-1] / other.start_assets), color=PALE, fontsize=7,
-            xytext=(3, 0), textcoords="offset points",
-        )  # fmt: skip
     path = np.array(real.values) / real.start_assets
     value.plot(times, 100 * path, color=ACCENT, linewidth=1.7)
+    _name_lines(value, times[-1], {"this strategy": real, **evidence.baselines})
     value.set_title("Value of the vault, start = 100, and of the baselines", loc="left", fontsize=10)
     peaks = np.maximum.accumulate(np.maximum(path, 1.0))
     fall.fill_between(times, 100 * (path / peaks - 1), 0, color=BAD, alpha=0.35, linewidth=0)
@@ -198,6 +200,18 @@ def _plots(evidence: Evidence) -> str:
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]
+
+
+def _name_lines(axes: Any, time: Any, runs: Mapping[str, Backtest]) -> None:
+    """Write each line's name beside its end, moved up where names would overlap."""
+    low, high = axes.get_ylim()
+    least, place = (high - low) * 0.045, -math.inf
+    for name, run in sorted(runs.items(), key=lambda item: item[1].values[-1] / item[1].start_assets):
+        place = max(100 * run.values[-1] / run.start_assets, place + least)
+        axes.annotate(
+            name.replace("_", " "), (time, place), color=ACCENT if name == "this strategy" else INK, fontsize=7,
+            xytext=(3, 0), textcoords="offset points", va="center",
+        )  # fmt: skip
 
 
 def _dates(axes: Any) -> Any:
