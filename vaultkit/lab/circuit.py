@@ -21,7 +21,7 @@ ANYONE: Final = "0x000000000000000000000000000000000000dEaD"
 """Beneficiary of proofs that nobody is to be paid for."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Circuit:
     """A compiled strategy.
 
@@ -84,6 +84,9 @@ class Circuit:
             When it is another model's, of another statement, or wrong.
         """
         verify_proof(self.folder, proof)
+
+    def __repr__(self) -> str:
+        return f"<Circuit of {self.manifest.strategy}, {self.manifest.rows} rows at 2^{self.manifest.logrows}>"
 
     def _repr_html_(self) -> str:
         held, faith = self.manifest, self.manifest.fidelity

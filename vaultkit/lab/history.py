@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TICK_BASE = 1.0001
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class History:
     """A store of one pool.
 
@@ -75,6 +75,10 @@ class History:
         units = f"{self.pool.asset_symbol} per {self.pool.risk_symbol}"
         dress(axes, f"{self.pool.risk_symbol} in the local pool", units, "chain time (UTC)")
         return axes
+
+    def __repr__(self) -> str:
+        pair = f"{self.pool.risk_symbol}/{self.pool.asset_symbol}"
+        return f"<History of {pair}, blocks {self.manifest.first_block} to {self.manifest.last_block}>"
 
     def _repr_html_(self) -> str:
         held, blocks = self.manifest, self.manifest.last_block - self.manifest.first_block + 1

@@ -130,6 +130,9 @@ class Vault:
         plt.close(figure)
         return figure
 
+    def __repr__(self) -> str:
+        return f"<Vault {self.client.addresses.vault}>"
+
     def _repr_html_(self) -> str:
         now, pool = self.overview(), self.client.book.pool
         values = {
