@@ -139,10 +139,14 @@ def test_no_feature_of_a_block_changes_when_later_events_and_prices_change(
     assert not features(events, prices, **end).equals(features(other, moved, **end)), "the canary sees what changed"
 
 
-def test_features_do_not_depend_on_the_number_of_lots(events: pl.DataFrame, prices: pl.DataFrame) -> None:
+def test_features_depend_neither_on_the_lots_nor_on_the_ranges_that_they_are_made_in(
+    events: pl.DataFrame, prices: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[tuple[int, int]] = []
+    whole = features(events, prices, lots=1)
+    monkeypatch.setattr("vaultkit.models.credit.features.SLICE_ROWS", 97)
     many = features(events, prices, lots=64, progress=lambda done, total: seen.append((done, total)))
-    assert_frame_equal(features(events, prices, lots=1), many)
+    assert_frame_equal(whole, many)
     assert seen[-1] == (64, 64)
 
 
