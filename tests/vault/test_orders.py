@@ -247,6 +247,8 @@ def test_verbs_move_money_in_human_units(vault: VaultSetup, words: list[str], ca
         assert run("redeem", "100")["left"] == {"iVAULT": "100.000000000000"}
         assert run("redeem", "100", "--router", "--slippage-bps", "10")["arrived"] == {"USDC": "100.000000"}
         left = run("redeem-in-kind", "all")
+        assert verb("redeem", "all", *words, "--yes") == DataError.exit_code
+        assert "no shares" in capsys.readouterr().err
         assert verb("claim", *words, "--yes", "--json") == DataError.exit_code
         assert "owes this account nothing" in capsys.readouterr().out
     assert vault.vault.call("balanceOf", ALICES.address) == 0

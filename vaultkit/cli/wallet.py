@@ -79,11 +79,21 @@ class Wallet:
         return to_units(text, self.book.pool.asset_decimals)
 
     def shares(self, text: str) -> int:
-        """Return a number of shares from human units, or all of the signer's for ``all``."""
+        """Return a number of shares from human units, or all of the signer's for ``all``.
+
+        Raises
+        ------
+        DataError
+            When it is no number, or the signer has none.
+        """
+        from vaultkit.errors import DataError
         from vaultkit.units import to_units
 
         if text == "all":
-            return self.client.shares_of(self.signer.address)
+            held = self.client.shares_of(self.signer.address)
+            if not held:
+                raise DataError("the account has no shares of the vault", where=self.signer.address)
+            return held
         return to_units(text, self.orders.share_decimals)
 
     def settle(self, quote: Quote, *, as_json: bool) -> None:
