@@ -8,6 +8,7 @@ from tests.fixtures.circuit import made_pool, made_swaps
 from vaultkit import Bars, Strategy
 from vaultkit.errors import StrategyError
 from vaultkit.models import BoostedPrice, ConvRegressor, GarchVolatility, LinearPrice, PriceRegressor, SignPrice
+from vaultkit.strategy.card import model_card
 from vaultkit.strategy.compile import compile_strategy
 from vaultkit.strategy.decide import SHAPES
 from vaultkit.strategy.research import Study, fit_strategy
@@ -57,6 +58,18 @@ def test_volatility_is_studied_in_floats_and_refused_by_the_circuit(swaps, tmp_p
     assert len(set(fitted.research.strategy.weights)) > 10
     with pytest.raises(StrategyError, match="no trained layers"):
         compile_strategy(fitted, tmp_path / "none", srs_dir=tmp_path)
+
+
+def test_card_says_what_was_fitted_and_how_it_scored(swaps):
+    strategy = strategy_of(LinearPrice(), lambda forecast: 0.5 + 20 * forecast)
+    fitted = fit_strategy(strategy, swaps, made_pool(), STUDY)
+    card, research = model_card(fitted), fitted.research
+    for fact in ("LinearPrice", "penalty=", "17", f"{len(fitted.samples.times):,} rows", "over 4h", made_pool().pool):
+        assert fact in card
+    assert f"{research.accuracy.value:.1%}" in card and f"{research.control.value:.1%}" in card
+    assert "no evidence of skill" in card
+    unstudied = model_card(fit_strategy(strategy, swaps, made_pool(), STUDY, evaluate=False))
+    assert "not studied" in unstudied
 
 
 def test_shapes_are_tried_from_the_cheapest_on():

@@ -35,6 +35,7 @@ def train(
     as_json: JsonFlag = False,
 ) -> None:
     """Study a strategy by purged walk-forward, beside hold and a random-walk control, and fit it."""
+    from vaultkit.strategy.card import model_card
     from vaultkit.strategy.costs import Costs
     from vaultkit.strategy.loader import load_strategy
     from vaultkit.strategy.research import Study, fit_strategy
@@ -51,7 +52,8 @@ def train(
         path.parent.mkdir(parents=True, exist_ok=True)
         fitted.model.save(path)
         path.with_suffix(".json").write_text(json.dumps(figures, indent=2) + "\n")
-        figures["weights"] = str(path)
+        path.with_suffix(".md").write_text(model_card(fitted))
+        figures["weights"], figures["card"] = str(path), str(path.with_suffix(".md"))
     emit(figures, as_json=as_json, title="Out of sample")
 
 
