@@ -32,7 +32,7 @@ TESTS: Final = {
     "ExitRouter.sol": "Router",
     "ModelRegistry.sol": "Registry",
     "TickWindow.sol": "Vectors|Window|Ring",
-    "UniswapV3Venue.sol": "Venue",
+    "UniswapV3Venue.sol": "Venue|Depth",
     "ZkGate.sol": "Gate",
     "libraries/Instances.sol": "Vectors|Gate|Registry",
     "libraries/TickMath.sol": "Vectors|Venue",

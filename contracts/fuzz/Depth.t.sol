@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {Rig} from "./Rig.sol";
+
+interface IRatios {
+    function sqrtRatios(int256[] calldata ticks) external pure returns (uint256[] memory);
+}
+
+/// @title What a pool takes, counted tick by tick at many prices
+abstract contract DepthTests is Rig {
+    IRatios private ratios;
+
+    function order() internal pure virtual returns (bool);
+
+    function setUp() external {
+        build(order());
+        ratios = IRatios(deployed("LibraryHarness", ""));
+    }
+
+    function floorMod(int256 a, int256 b) private pure returns (int256) {
+        return ((a % b) + b) % b;
+    }
+
+    /// @dev The next tick where liquidity may change as the risk token is sold, no farther than its word of the bitmap.
+    function edge(int24 tick) private view returns (uint256) {
+        int256 spacing = pool.tickSpacing();
+        int256 at = (tick - floorMod(tick, spacing)) / spacing;
+        int256 step = riskIsToken0 ? int256(-1) : int256(1);
+        if (!riskIsToken0) at++;
+        int256 last = riskIsToken0 ? int256(0) : int256(255);
+        while (floorMod(at, 256) != last) {
+            int256 word = (at - floorMod(at, 256)) / 256;
+            if (pool.tickBitmap(int16(word)) >> uint256(floorMod(at, 256)) & 1 == 1) break;
+            at += step;
+        }
+        int256[] memory ticks = new int256[](1);
+        ticks[0] = at * spacing;
+        return ratios.sqrtRatios(ticks)[0];
+    }
+
+    function expected(uint256 movePips) private view returns (uint256) {
+        (uint160 root, int24 tick,,,,,) = pool.slot0();
+        uint256 liquidity = pool.liquidity();
+        uint256 step = uint256(root) * movePips / 2e6;
+        uint256 end = edge(tick);
+        if (riskIsToken0) {
+            uint256 low = end > root - step ? end : root - step;
+            return low >= root ? 0 : Math.mulDiv(liquidity << 96, root - low, root) / low;
+        }
+        uint256 high = end < root + step ? end : root + step;
+        return high <= root ? 0 : Math.mulDiv(liquidity, high - root, 1 << 96);
+    }
+
+    function test_what_can_be_sold_is_counted_tick_by_tick_at_every_price() external {
+        uint256 bounded;
+        for (uint256 i = 0; i < 60; i++) {
+            bool sell = i / 15 % 2 == 1;
+            swapOutside(sell, sell ? 1_100e18 : 3_300_000e6);
+            eq(venue.sellable(100_000), expected(100_000), "by a tenth");
+            eq(venue.sellable(5_000), expected(5_000), "by half a per cent");
+            if (venue.sellable(100_000) == venue.sellable(99_000)) bounded++;
+        }
+        isTrue(bounded > 3 && bounded < 57, "bounded by the range at some prices, by the move at others");
+    }
+}
+
+contract DepthTest is DepthTests {
+    function order() internal pure override returns (bool) {
+        return true;
+    }
+}
+
+contract FlippedDepthTest is DepthTests {
+    function order() internal pure override returns (bool) {
+        return false;
+    }
+}
