@@ -137,6 +137,11 @@ class Bench:
             place.write_bytes(source)
             self.restore()
 
+    def is_check(self, mutant: Mutant) -> bool:
+        """Return whether the mutant leaves out a ``require``."""
+        source = (self.sources / mutant.file).read_bytes()
+        return mutant.kind == "statement" and source[mutant.start :].startswith(b"require(")
+
     def killer(self, words: tuple[str, ...], settings: dict[str, str]) -> str:
         done = forge("--json", "--fail-fast", *words, home=self.home, code=self.code, **settings)
         failed = [name for name, reason in results(done).items() if reason]
@@ -187,10 +192,9 @@ def run(files: list[str], *, again: bool) -> list[dict[str, Any]]:
         raise SystemExit(f"the unchanged contracts fail {honest}")
     path, mutants = folder / "results.jsonl", listed(bench, files)
     known = recorded(path)
-    # In an order without meaning, so that those of a run that is stopped are a sample of all.
-    open_ = sorted(
-        (one for one in mutants if one[0] not in known), key=lambda one: hashlib.sha256(one[0].encode()).digest()
-    )
+    # Checks first, the rest in an order without meaning: those of a run that is stopped are a sample of all.
+    open_ = [one for one in mutants if one[0] not in known]
+    open_.sort(key=lambda one: (not bench.is_check(one[1]), hashlib.sha256(one[0].encode()).digest()))
     survivors = [one for one in mutants if (row := known.get(one[0])) and _again(row, tests)]
     open_ = survivors if again else open_ + survivors
     try:
