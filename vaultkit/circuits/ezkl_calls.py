@@ -76,9 +76,10 @@ class _Worker:
         self.folder = tempfile.TemporaryDirectory(prefix="vaultkit-ezkl-")
         root = Path(self.folder.name)
         self._steps, self._result, self._log = root / "steps.json", root / "result.json", root / "log"
+        lifeline, self._lifeline = os.pipe()
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "vaultkit.circuits.worker"],
+                [sys.executable, "-m", "vaultkit.circuits.worker", str(lifeline)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -86,7 +87,9 @@ class _Worker:
                 cwd=root,
                 env=_environment(),
                 start_new_session=True,
+                pass_fds=(lifeline,),
             )
+        os.close(lifeline)
 
     def run(self, steps: Sequence[Step], deadline_seconds: float) -> list[StepResult]:
         """Run steps and return their results; raises as `Workers.run`."""
@@ -123,6 +126,9 @@ class _Worker:
         """Kill the process where it still runs, wait for it and remove its folder."""
         self.kill()
         self.process.wait()
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 pipe.close()

@@ -1,4 +1,4 @@
-"""The process that speaks to ezkl: ``python -m vaultkit.circuits.worker``, one request a line until its input ends.
+"""The process that speaks to ezkl: ``python -m vaultkit.circuits.worker [FD]``, one request a line until its input ends.
 
 ezkl holds the interpreter's lock while it proves, can panic, can hang and writes to standard output, so it never runs
 in the caller's process. A request names a file of steps, calls of ezkl by name, and a file for the answer: a list of
@@ -9,7 +9,6 @@ their values, or the name of the step that failed with its message. A line goes 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import faulthandler
 import fcntl
 import inspect
@@ -18,7 +17,6 @@ import os
 import select
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,23 +83,17 @@ async def _run(steps: list[dict[str, Any]]) -> dict[str, Any]:
     return {"results": results}
 
 
-@contextlib.contextmanager
-def ended_with_caller() -> Iterator[None]:
-    """Let the system end this process when the caller's pipe closes: while ezkl works, no Python here can look.
+def end_with_caller(lifeline: int) -> None:
+    """Let the system end this process when the caller's end of a pipe closes: while ezkl works, no Python here looks.
 
-    A pipe that changes sends SIGIO, which ends who does not handle it; nothing is written while a request is answered.
+    A pipe that changes sends SIGIO, which ends who does not handle it; into this one nothing is ever written.
     """
-    plain = fcntl.fcntl(0, fcntl.F_GETFL)
-    fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(0, fcntl.F_SETFL, plain | os.O_ASYNC)
-    try:
-        closed = select.poll()
-        closed.register(0, 0)
-        if closed.poll(0):  # it closed before
-            os._exit(1)
-        yield
-    finally:
-        fcntl.fcntl(0, fcntl.F_SETFL, plain)
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+    closed = select.poll()
+    closed.register(lifeline, 0)
+    if closed.poll(0):  # it closed before
+        os._exit(1)
 
 
 def main() -> None:
@@ -110,8 +102,7 @@ def main() -> None:
     os.dup2(2, 1)  # ezkl prints: what it says belongs in the log
     for line in sys.stdin:
         steps_path, result_path = json.loads(line)
-        with ended_with_caller():
-            answer = asyncio.run(_run(json.loads(Path(steps_path).read_text())))
+        answer = asyncio.run(_run(json.loads(Path(steps_path).read_text())))
         partial = Path(result_path + ".partial")
         partial.write_text(json.dumps(answer, default=str))
         os.replace(partial, result_path)
@@ -120,6 +111,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 1:  # not when it is started by hand
+        end_with_caller(int(sys.argv[1]))
     faulthandler.enable()
     main()
     os._exit(0)  # ezkl's threads outlive the interpreter and crash it while it closes
