@@ -22,20 +22,20 @@ def deposit(
     amount: Annotated[str, typer.Argument(help="Assets to deposit, like 250000 or 0.5.")],
     receiver: ReceiverOption = None,
     mint: Annotated[
-        bool, typer.Option("--mint", help="With --yes: mint the local chain's stable token to the depositor first.")
+        bool, typer.Option("--mint", help="Mint the local chain's stable token to the depositor first.")
     ] = False,
 ) -> Quote:
     """Deposit assets for shares, simulated and explained before it is signed."""
     from vaultkit.chain.abi import Contract, load_abi
-    from vaultkit.chain.account import send
     from vaultkit.errors import SettingsError
+    from vaultkit.vault.simulate import Call
 
-    assets, signer = wallet.assets(amount), wallet.signer
+    assets, me, orders = wallet.assets(amount), wallet.signer.address, wallet.orders
+    first = []
     if mint:
         if not wallet.local:
             raise SettingsError("minting is for local chains only", next_step="Leave out --mint")
-        if not wallet.yes:
-            raise SettingsError("minting sends a transaction before the deposit is explained", next_step="Give --yes")
         token = Contract(wallet.client.rpc, wallet.book.pool.asset, load_abi("StableToken"))
-        send(wallet.client.rpc, signer, token.address, token.encode("mint", signer.address, assets), abi=token.abi)
-    return wallet.orders.deposit(signer.address, assets, receiver)
+        says = f"mint {orders.asset(assets)} of the local chain's own"
+        first.append(Call(token.address, token.encode("mint", me, assets), token.abi, says))
+    return orders.deposit(me, assets, receiver, first=first)

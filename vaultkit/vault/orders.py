@@ -52,8 +52,10 @@ class Orders:
     def _amount(self, token: str, units: int) -> Amount:
         return Amount(units, *self._tokens[token.lower()])
 
-    def deposit(self, account: str, assets: int, receiver: str | None = None) -> Quote:
+    def deposit(self, account: str, assets: int, receiver: str | None = None, *, first: Sequence[Call] = ()) -> Quote:
         """Quote a deposit; an allowance of exactly ``assets`` is given first where the present one is smaller.
+
+        ``first`` is sent before, and what it moves is not counted.
 
         Raises
         ------
@@ -64,7 +66,7 @@ class Orders:
         """
         _positive("a deposit", assets)
         vault, asset = self._client.vault, self._client.asset
-        calls = []
+        calls = [*first]
         if int(asset.call("allowance", account, vault.address)) < assets:
             allow = asset.encode("approve", vault.address, assets)
             calls.append(Call(asset.address, allow, asset.abi, f"allow the vault {self.asset(assets)}"))
@@ -76,7 +78,7 @@ class Orders:
         words = "the vault sets no floor on entries, which are priced at the higher of the pool's spot and mean price. "
         words += f"Were {pool.risk_symbol} bought up by 1 % first, about {self.shares(stressed)} would arrive. "
         words += "Afterwards the shares rise and fall with what the vault holds."
-        return self._quote("Deposit", account, receiver, calls, None, words, asset.address)
+        return self._quote("Deposit", account, receiver, calls, None, words, asset.address, len(first))
 
     def redeem(self, account: str, shares: int, receiver: str | None = None) -> Quote:
         """Quote leaving for the asset: the slice of the risk token is sold in the vault's pool at the leaver's cost."""
@@ -221,15 +223,17 @@ class Orders:
         receipts = [
             send(self._rpc, signer, call.to, call.data, abi=call.abi, timeout_seconds=timeout_seconds) for call in calls
         ]
-        logs = [log for receipt in receipts for log in receipt["logs"]]
+        logs = [log for receipt in receipts[quote.uncounted :] for log in receipt["logs"]]
         leaves, arrives = self._sides(logs, quote.account, quote.receiver)
         names = tuple(str(receipt["transactionHash"]) for receipt in receipts)
         return Filled(leaves, arrives, names, sum(int(receipt["gasUsed"], 16) for receipt in receipts))
 
-    def _simulate(self, account: str, calls: Sequence[Call], spent: str | None = None) -> Simulation:
+    def _simulate(
+        self, account: str, calls: Sequence[Call], spent: str | None = None, uncounted: int = 0
+    ) -> Simulation:
         """Run calls that spend shares, or the token ``spent``, and say in human units what a refusal is about."""
         try:
-            return simulate(self._rpc, account, calls)
+            return simulate(self._rpc, account, calls, uncounted=uncounted)
         except Reverted as error:
             token = spent or self._client.vault.address
             plain = refusal_in_words(error, lambda units: self._amount(token, units), self.asset, self.shares)
@@ -278,15 +282,17 @@ class Orders:
         least: tuple[Amount, ...] | None,
         worst_case: str,
         spent: str | None = None,
+        uncounted: int = 0,
     ) -> Quote:
         head = self._rpc.call("eth_getBlockByNumber", ["latest", False])
-        found = self._simulate(account, calls, spent)
+        found = self._simulate(account, calls, spent, uncounted)
         to = self._to(account, receiver)
         leaves, arrives = self._sides(found.logs, account, to)
         number, price = (quantity(head[name], self._rpc) for name in ("number", "baseFeePerGas"))
         return Quote(
-            action, account, to, number, leaves, arrives, least, worst_case, tuple(calls), found.gas_used, price
-        )
+            action, account, to, number, leaves, arrives, least, worst_case, tuple(calls), found.gas_used, price,
+            uncounted=uncounted,
+        )  # fmt: skip
 
 
 def _positive(what: str, amount: int) -> None:

@@ -43,6 +43,10 @@ class Quote:
         What is sent, in order.
     gas_used, gas_price_wei
         As simulated, and the newest block's base fee.
+    sign
+        Makes the calls anew with a signature in them.
+    uncounted
+        Calls at the beginning that only make ready; what they move is not part of the order.
     """
 
     action: str
@@ -57,6 +61,7 @@ class Quote:
     gas_used: int
     gas_price_wei: int
     sign: Callable[[Signer], tuple[Call, ...]] | None = None
+    uncounted: int = 0
 
     def sentences(self) -> tuple[str, ...]:
         """Return the order in plain words, one thought each."""

@@ -35,8 +35,10 @@ class Simulation:
     gas_used: int
 
 
-def simulate(rpc: Rpc, account: str, calls: Sequence[Call]) -> Simulation:
+def simulate(rpc: Rpc, account: str, calls: Sequence[Call], *, uncounted: int = 0) -> Simulation:
     """Return what ``calls``, sent by ``account`` one after the other, would do on the newest state.
+
+    The logs of the first ``uncounted`` calls are left out.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def simulate(rpc: Rpc, account: str, calls: Sequence[Call]) -> Simulation:
             data = answer.get("returnData") or "0x"
             raise decode_revert(data, call.abi, where=call.says)
     return Simulation(
-        tuple(log for answer in answers for log in answer["logs"]),
+        tuple(log for answer in answers[uncounted:] for log in answer["logs"]),
         sum(quantity(answer["gasUsed"], rpc) for answer in answers),
     )
 
