@@ -73,4 +73,5 @@ def _activations(first: nn.Linear, windows: Integers, shape: CircuitShape) -> In
     unit = 1 << shape.param_scale
     product = windows @ round_half_away(_array(first.weight) * unit).T
     summed = divide_half_away(product, 1 << (shape.input_scale + shape.param_scale - shape.hidden_scale))
-    return np.maximum(summed + round_half_away(_array(first.bias) * float(1 << shape.hidden_scale)), 0)
+    hidden: Integers = np.maximum(summed + round_half_away(_array(first.bias) * float(1 << shape.hidden_scale)), 0)
+    return hidden

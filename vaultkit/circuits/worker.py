@@ -1,4 +1,4 @@
-"""The process that speaks to ezkl: ``python -m vaultkit.circuits.worker [FD]``, one request a line until its input ends.
+"""The process that speaks to ezkl: ``python -m vaultkit.circuits.worker [FD]``, a request a line until its input ends.
 
 ezkl holds the interpreter's lock while it proves, can panic, can hang and writes to standard output, so it never runs
 in the caller's process. A request names a file of steps, calls of ezkl by name, and a file for the answer: a list of
