@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from tests.fixtures.circuit import made_pool, made_swaps
 from vaultkit import Bars, Strategy
-from vaultkit.errors import StrategyError
+from vaultkit.errors import DataError, StrategyError
 from vaultkit.models import BoostedPrice, ConvRegressor, GarchVolatility, LinearPrice, PriceRegressor, SignPrice
 from vaultkit.strategy.card import model_card
 from vaultkit.strategy.compile import compile_strategy
 from vaultkit.strategy.decide import SHAPES
-from vaultkit.strategy.research import Study, fit_strategy
+from vaultkit.strategy.research import Study, fit_strategy, read_fitted
 
 MODELS = {
     "linear": LinearPrice(),
@@ -70,6 +71,14 @@ def test_card_says_what_was_fitted_and_how_it_scored(swaps):
     assert "no evidence of skill" in card
     unstudied = model_card(fit_strategy(strategy, swaps, made_pool(), STUDY, evaluate=False))
     assert "not studied" in unstudied
+
+
+def test_weights_of_another_window_are_refused(swaps, tmp_path):
+    other = PriceRegressor(max_epochs=1).fit(np.eye(8), np.arange(8.0))
+    other.save(tmp_path / "other.safetensors")
+    strategy = strategy_of(PriceRegressor(), lambda forecast: 0.5 + 20 * forecast)
+    with pytest.raises(DataError, match="another window: got 8, expected 16"):
+        read_fitted(strategy, swaps, made_pool(), tmp_path / "other.safetensors")
 
 
 def test_shapes_are_tried_from_the_cheapest_on():
