@@ -63,7 +63,7 @@ def parts(profile: str) -> list[Part]:
     settings, cut = PROFILES[profile], INVARIANT_PARTS[profile]
     found = [Part("tests without random numbers", "", ("--no-match-test", "^(testFuzz|invariant)"), settings)]
     for file, contract, name in listed():
-        only = ("--match-contract", f"^{contract}$", "--match-test", f"^{name}$")
+        only = ("--match-contract", f"^{contract}$", "--match-test", rf"^{name}\(")
         if name.startswith("testFuzz"):
             found.append(Part(f"{contract}.{name}", file, only, settings))
         elif name.startswith("invariant"):
