@@ -12,7 +12,8 @@ import pytest
 
 from vaultkit.errors import JournalError, KeeperLocked
 from vaultkit.keeper import facts
-from vaultkit.keeper.journal import Binding, Journal, read_journal
+from vaultkit.keeper.actions import Begin, Config, Head, Hold, Observation
+from vaultkit.keeper.journal import Binding, Journal, read_decisions, read_journal
 from vaultkit.keeper.lock import KeeperLock
 from vaultkit.keeper.state import State, fold
 
@@ -152,6 +153,20 @@ def test_a_full_disk_stops_the_write_and_keeps_what_was_there(tmp_path: Path) ->
         assert journal.state == before
     with Journal(path, BINDING) as journal:
         assert journal.state == before
+
+
+def test_facts_are_synced_to_the_disk_also_after_a_decision_that_was_not(tmp_path: Path) -> None:
+    seen = Observation(Head(1, "0xh", 5, 10**9), 0, BINDING.model_id, 0, 0, 10**18)
+    config = Config(BINDING.model_id, 3_600, 1_800)
+    with Journal(tmp_path / "j.sqlite", BINDING) as journal:
+        journal.write(facts.Started(3), 1)
+        journal.decided(Begin(3), seen, config)
+        assert journal._db.execute("PRAGMA synchronous").fetchone() == (2,)
+        journal._db.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(JournalError, match="cannot be written"):
+            journal.decided(Hold(3, facts.Miss.TOO_LATE, "x" * 200_000), seen, config)
+        assert journal._db.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert len(read_decisions(tmp_path / "j.sqlite").decisions) == 1
 
 
 def test_a_missing_journal_has_no_status(tmp_path: Path) -> None:

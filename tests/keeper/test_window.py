@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from vaultkit.chain.abi import Contract, load_abi
 from vaultkit.chain.fault_proxy import FaultProxy, Reply, Request
 from vaultkit.chain.rpc import HttpRpc
 from vaultkit.errors import VerificationError, WindowDisputed
-from vaultkit.keeper import facts
+from vaultkit.keeper import facts, inputs
 from vaultkit.keeper.actions import Head
 from vaultkit.keeper.facts import Miss
 from vaultkit.keeper.inputs import Reading, WindowReader
@@ -47,6 +48,30 @@ def test_a_node_that_answers_from_the_next_block_under_the_old_time_is_noticed(b
         with pytest.raises(VerificationError, match="later block"):
             reader.read(epoch * bench.config.period_seconds, head)
     assert honest.inputs == setup.inputs(epoch)
+
+
+@pytest.mark.parametrize("first", [1, 2, 16])
+def test_a_window_is_the_same_however_many_batches_it_takes_and_no_more_is_asked_for_than_it_needs(
+    bench: KeeperBench, monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    epoch, setup, asked = bench.close_epoch(), bench.setup, []
+    monkeypatch.setattr(inputs, "FIRST", first)
+    selector = setup.pool.encode("observations", 0)[:10]
+
+    class Counting:
+        label = "counting"
+
+        def call(self, method: str, params: Sequence[Any] = ()) -> Any:
+            return self.batch([(method, params)])[0]
+
+        def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+            if calls[0][1][0]["data"].startswith(selector):
+                asked.append(len(calls))
+            return list(setup.rpc.batch(calls))
+
+    reader = WindowReader(Counting(), setup.pool, setup.source, setup.spec)
+    assert reader.read(epoch * bench.config.period_seconds, head_of(bench)).inputs == setup.inputs(epoch)
+    assert asked == {1: [1, 4], 2: [2, 8], 16: [16]}[first]
 
 
 def stored(bench: KeeperBench, store: Path) -> StoredWindow:

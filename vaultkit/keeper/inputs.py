@@ -11,8 +11,12 @@ from vaultkit.keeper.actions import Head
 from vaultkit.protocols import Rpc
 from vaultkit.window import WindowSpec, encode_hints, find_hints
 
-CHUNK: Final = 128
-"""Observations fetched in one batch, newest first, until the window is covered."""
+FIRST: Final = 16
+"""Observations fetched in the first batch, newest first; each further one is four times as large, until the window is
+covered: quiet pools need few, busy ones not many batches."""
+
+LARGEST: Final = 256
+"""Observations fetched in one batch at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +82,19 @@ class WindowReader:
             answers from a later block than ``head``.
         """
         times = self.spec.point_times(epoch_end)
-        ring = self._ring(times[-1], head)
+        ages = [head.timestamp - time for time in times]
+        (_, tick, index, cardinality, *_), (observed, _) = self._call(
+            self._pool, ("slot0", ()), ("observe", (ages,)), head=head
+        )
+        ring = self._ring(tick, index, cardinality, times[-1], head)
         hints = find_hints(times, ring.times, ring.index, head.timestamp)
         recomputed = tuple(ring.cumulative(time, hint) for time, hint in zip(times, hints, strict=True))
-        observed, _ = self._call(self._pool, "observe", [head.timestamp - time for time in times], head=head)
         packed = encode_hints(hints)
+        (read,) = self._call(self._source, ("read", (epoch_end, packed)), head=head)
         inputs = self.spec.inputs(observed)
         answers = {
             "the recomputed window": self.spec.inputs(recomputed),
-            "the input source": tuple(self._call(self._source, "read", epoch_end, packed, head=head)),
+            "the input source": tuple(read),
         }
         if recomputed != tuple(observed):
             raise VerificationError("observations do not add up to pool.observe", got=recomputed, expected=observed)
@@ -95,21 +103,15 @@ class WindowReader:
                 raise VerificationError(f"{name} differs from pool.observe", got=found, expected=inputs)
         return Reading(inputs, packed)
 
-    def _ring(self, oldest: int, head: Head) -> Ring:
-        _, tick, index, cardinality, *_ = self._call(self._pool, "slot0", head=head)
+    def _ring(self, tick: int, index: int, cardinality: int, oldest: int, head: Head) -> Ring:
         times: list[int | None] = [None] * cardinality
         cumulatives: list[int | None] = [None] * cardinality
-        for start in range(0, cardinality, CHUNK):
-            slots = [(index - k) % cardinality for k in range(start, min(start + CHUNK, cardinality))]
-            pin = {"blockHash": head.block_hash}
-            answers = self._rpc.batch(
-                [
-                    ("eth_call", [{"to": self._pool.address, "data": self._pool.encode("observations", slot)}, pin])
-                    for slot in slots
-                ]
-            )
-            for slot, answer in zip(slots, answers, strict=True):
-                stamp, cumulative, _, initialized = self._pool.decode_output("observations", answer)
+        start, count = 0, FIRST
+        while start < cardinality:
+            slots = [(index - k) % cardinality for k in range(start, min(start + count, cardinality))]
+            start, count = start + count, min(4 * count, LARGEST)
+            found = self._call(self._pool, *(("observations", (slot,)) for slot in slots), head=head)
+            for slot, (stamp, cumulative, _, initialized) in zip(slots, found, strict=True):
                 if initialized:
                     times[slot], cumulatives[slot] = stamp, cumulative
             reached = [
@@ -128,13 +130,17 @@ class WindowReader:
             )
         return Ring(index, tick, tuple(times), tuple(cumulatives))
 
-    def _call(self, contract: Contract, name: str, *args: Any, head: Head) -> Any:
-        fields = {"to": contract.address, "data": contract.encode(name, *args)}
+    def _call(self, contract: Contract, *calls: tuple[str, tuple[Any, ...]], head: Head) -> list[Any]:
+        """Return the decoded answers of one contract to some calls at the hash of ``head``, in one request."""
+        pin = {"blockHash": head.block_hash}
+        requests = [
+            ("eth_call", [{"to": contract.address, "data": contract.encode(name, *args)}, pin]) for name, args in calls
+        ]
         try:
-            answer = self._rpc.call("eth_call", [fields, {"blockHash": head.block_hash}])
+            answers = self._rpc.batch(requests)
         except RpcRefused as refusal:
-            reverted = as_reverted(refusal, contract.abi, where=name)
+            reverted = as_reverted(refusal, contract.abi, where=calls[-1][0])
             if reverted is None:
                 raise
             raise WindowError("the chain refuses the window", got=str(reverted), where=contract.address) from refusal
-        return contract.decode_output(name, answer)
+        return [contract.decode_output(name, answer) for (name, _), answer in zip(calls, answers, strict=True)]

@@ -202,7 +202,12 @@ class Journal:
         row = (self._seq, text, to_text(trimmed(seen, self.state.work)), to_text(config))
         digest = _digest(self._digest, self._decisions + 1, *row)
         try:
-            self._db.execute("INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?)", (self._decisions + 1, *row, digest))
+            # Without a sync of its own: that of the next fact, which comes before any effect, covers this row too.
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            try:
+                self._db.execute("INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?)", (self._decisions + 1, *row, digest))
+            finally:
+                self._db.execute("PRAGMA synchronous=FULL")
         except sqlite3.Error as error:
             raise _refusal(self.path, "cannot be written", error) from error
         self._decisions, self._digest, self._decided = self._decisions + 1, digest, same
