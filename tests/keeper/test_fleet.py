@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.fixtures.keeper import KeeperBench, ScriptedProver
-from vaultkit.errors import KeeperError
+from vaultkit.errors import KeeperError, RpcUnavailable
 from vaultkit.keeper import facts
-from vaultkit.keeper.fleet import Fleet, Nonces
+from vaultkit.keeper.fleet import GLANCE_SECONDS, Fleet, Nonces
 from vaultkit.keeper.keeper import Keeper
 from vaultkit.keeper.monitor import Health
 from vaultkit.keeper.proof_pool import ProofPool
+from vaultkit.protocols import Proof, ProofJob
 
 VAULTS = 4
 
@@ -67,6 +70,56 @@ def test_vaults_of_one_account_keep_their_epoch_once_each_with_one_proof(bench: 
     assert all(keeper.monitor.health is Health.STOPPED for keeper in keepers)
     for made in benches:
         made.close()
+
+
+def test_a_proof_that_is_done_is_sent_without_waiting_for_the_next_look_at_the_chain(bench: KeeperBench) -> None:
+    begun, stop = threading.Event(), threading.Event()
+
+    class Slow(ScriptedProver):
+        def prove(self, job: ProofJob) -> Proof:
+            begun.set()
+            time.sleep(0.2)
+            return super().prove(job)
+
+    class Patient(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout)
+            return stop.wait(timeout)
+
+        def is_set(self) -> bool:
+            return bench.count(facts.Broadcast) > 0
+
+    waits: list[float | None] = []
+    keeper = bench.keeper(Slow)
+    keeper.parts = replace(keeper.parts, poll_seconds=3_600.0)
+    keeper.turn()
+    bench.close_epoch()
+    Fleet([keeper]).run(None, Patient())
+    assert begun.is_set() and bench.count(facts.Broadcast) == 1
+    assert waits and all(wait == GLANCE_SECONDS for wait in waits)
+
+
+def test_while_the_endpoint_is_silent_a_proof_that_is_done_makes_nobody_ask_sooner(bench: KeeperBench) -> None:
+    keeper = bench.keeper()
+    keeper.turn()
+    bench.close_epoch()
+    while not keeper.parts.proofs.running:
+        keeper.turn()
+    keeper.parts.proofs._future.exception(timeout=60)
+    assert keeper.hurried
+    observer = keeper.parts.observer
+
+    class Silent:
+        def observe(self, work: Any) -> Any:
+            raise RpcUnavailable("nobody answers")
+
+        newest = observe
+
+    keeper.parts = replace(keeper.parts, observer=Silent())  # type: ignore[arg-type]
+    assert keeper.turn() > 0 and not keeper.hurried
+    keeper.parts = replace(keeper.parts, observer=observer)
+    keeper.turn()
+    assert bench.count(facts.Simulated) == 1 and not keeper.hurried
 
 
 def test_a_keeper_that_halts_does_not_stop_the_others_and_is_told_at_the_end(

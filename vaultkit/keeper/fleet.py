@@ -6,9 +6,13 @@ import heapq
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from vaultkit.errors import KeeperError
 from vaultkit.keeper.keeper import Keeper
+
+GLANCE_SECONDS: Final = 0.02
+"""How often it is looked, while proofs are made, whether one is done; the chain is asked no sooner for that."""
 
 
 class Nonces:
@@ -55,14 +59,13 @@ class Fleet:
         turns = [(0.0, index) for index in range(len(self._keepers))]
         try:
             while turns and not stop.is_set():
-                due, index = heapq.heappop(turns)
+                index = self._next(turns, stop)
+                if index is None:
+                    break
                 keeper, goal = self._keepers[index], wanted[index]
                 if goal is not None and count(keeper) >= goal:
                     keeper.monitor.stopped()
                     continue
-                pause = due - time.monotonic()
-                if pause > 0 and stop.wait(pause):
-                    break
                 try:
                     heapq.heappush(turns, (time.monotonic() + keeper.turn(), index))
                 except KeeperError as error:
@@ -75,3 +78,18 @@ class Fleet:
                     keeper.monitor.stopped()
         if self.halted:
             raise next(iter(self.halted.values()))
+
+    def _next(self, turns: list[tuple[float, int]], stop: threading.Event) -> int | None:
+        """Take out and return the keeper whose turn it is, when it is; None where ``stop`` is set before."""
+        while not stop.is_set():
+            hurried = next((turn for turn in turns if self._keepers[turn[1]].hurried), None)
+            if hurried is not None:
+                turns.remove(hurried)
+                heapq.heapify(turns)
+                return hurried[1]
+            pause = turns[0][0] - time.monotonic()
+            if pause <= 0:
+                return heapq.heappop(turns)[1]
+            proving = any(keeper.parts.proofs.running for keeper in self._keepers)
+            stop.wait(min(pause, GLANCE_SECONDS) if proving else pause)
+        return None

@@ -169,6 +169,11 @@ class Keeper:
         asked: float | None = getattr(error, "retry_after", None)
         return float(max(asked or 0.0, min(high, low * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1.0)))
 
+    @property
+    def hurried(self) -> bool:
+        """Whether a proof is there to be sent, while the endpoints answer: no reason to wait for the next look."""
+        return self.parts.proofs.finished and not self._failures
+
     def join(self, nonces: Nonces) -> None:
         """Send from an account that other keepers send from too."""
         nonces.join(self)

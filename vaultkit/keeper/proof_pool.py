@@ -154,6 +154,11 @@ class PoolLane:
         """Whether a proof was started and not taken."""
         return self._task is not None
 
+    @property
+    def finished(self) -> bool:
+        """Whether there is a proof, or its error, to take."""
+        return self._task is not None and self._task.result is not None
+
     def start(self, job: ProofJob, expected: tuple[int, ...], due: int = 0) -> None:
         """Ask for a proof; the one asked for before is given up."""
         self.kill()

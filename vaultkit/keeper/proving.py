@@ -18,6 +18,10 @@ class ProofLane(Protocol):
     def running(self) -> bool:
         """Whether a proof was started and not taken."""
 
+    @property
+    def finished(self) -> bool:
+        """Whether there is a proof, or its error, to take."""
+
     def start(self, job: ProofJob, expected: tuple[int, ...], due: int = 0) -> None:
         """Start a proof; ``due`` is the chain time after which it is of no use."""
 
@@ -52,6 +56,11 @@ class ProofRunner:
     def running(self) -> bool:
         """Whether a proof was started and not taken."""
         return self._future is not None
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a proof, or its error, to take."""
+        return self._future is not None and self._future.done()
 
     def start(self, job: ProofJob, expected: tuple[int, ...], due: int = 0) -> None:
         """Start a proof whose outputs must be ``expected``, the emulator's; one that is running is killed first.
