@@ -58,7 +58,6 @@ EXTRAS = {
     "safetensors": "circuits",
     "ape": "vault",
     "yaml": "vault",
-    "prometheus_client": "keeper",
     "matplotlib": "report",
     "optuna": "research",
     "psutil": "report",

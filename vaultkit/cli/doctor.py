@@ -29,7 +29,6 @@ EXTRAS: Final = {
     "models": ("torch", "scikit-learn", "pandas"),
     "circuits": ("ezkl", "onnx", "onnxruntime", "safetensors"),
     "vault": ("eth-ape", "ape-foundry", "ape-solidity"),
-    "keeper": ("prometheus-client",),
     "report": ("matplotlib", "psutil"),
     "notebooks": ("jupyterlab",),
     "cluster": ("ray",),
