@@ -121,12 +121,16 @@ def out_of_time_scores(frame: pl.DataFrame, manifest: LendingManifest) -> tuple[
     split = manifest.start_timestamp + SPLIT_DAY * DAY
     train, test = out_of_time(frame, split=split, horizon_days=HORIZON_DAYS)
     X, y, T, z = inputs(encoded(train)), train["label"].to_numpy(), inputs(encoded(test)), test["label"].to_numpy()
-    predicted = {name: model.fit(X, y).predict_proba(T)[:, 1] for name, model in candidates(RISK_SIGNS).items()}
-    scorer = candidates(RISK_SIGNS)["CreditScorer (monotone)"].fit(X, y)
+    wallets = train["wallet"].rank("dense").to_numpy()
+    models = {}
+    for name, model in candidates(RISK_SIGNS).items():
+        models[name] = model.fit(X, y, groups=wallets) if isinstance(model, CreditScorer) else model.fit(X, y)
+    predicted = {name: model.predict_proba(T)[:, 1] for name, model in models.items()}
+    scorer = models["CreditScorer (monotone)"]
     shown = features_of("counter", "state")
     columns = [NAMES.index(feature.name) for feature in shown]
     signs = tuple(feature.risk_sign for feature in shown)
-    provable = CreditScorer(risk_signs=signs).fit(X[:, columns], y)
+    provable = CreditScorer(risk_signs=signs).fit(X[:, columns], y, groups=wallets)
     predicted["CreditScorer, provable features only"] = provable.predict_proba(T[:, columns])[:, 1]
     rates = f"{train['label'].mean():.3f} and {test['label'].mean():.3f}"
     lines = [

@@ -19,7 +19,7 @@ from vaultkit.models.credit import CreditScorer
 from vaultkit.models.credit.catalogue import CATALOGUE, CODE_MAX, NAMES, RISK_SIGNS
 from vaultkit.models.credit.encode import encoded, inputs
 from vaultkit.models.credit.scorecard import Scorecard
-from vaultkit.models.credit.scorer import is_monotone
+from vaultkit.models.credit.scorer import held_out, is_monotone
 from vaultkit.models.credit.scores import calibration_curve, fairness, scores, stability, stability_index
 
 COUNT = len(CATALOGUE)
@@ -141,6 +141,18 @@ def test_weights_that_break_the_signs_or_are_of_another_model_are_refused(scorer
     save_file({"0.weight": broken}, path)
     with pytest.raises(DataError, match="other layers"):
         CreditScorer().load(path)
+
+
+def test_rows_of_one_wallet_are_never_both_trained_on_and_checked_on(borrowers):
+    wallets = np.repeat(np.arange(500), 4)
+    for seed in range(5):
+        check, train = held_out(np.random.default_rng(seed), 2_000, wallets, 0.2)
+        assert not set(wallets[check]) & set(wallets[train])
+        assert sorted([*check, *train]) == list(range(2_000))
+        assert len(check) == 400
+    codes, y = borrowers
+    with pytest.raises(DataError, match="one a row"):
+        CreditScorer().fit(inputs(codes[:100]), y[:100], groups=np.arange(99))
 
 
 @pytest.mark.parametrize("signs", [(1,), (1, 2), (0.5, 0)])
