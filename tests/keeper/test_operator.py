@@ -106,6 +106,24 @@ def test_options_beside_a_file_and_a_passphrase_without_a_terminal_are_refused(
         ask_passphrase(None)
 
 
+@pytest.mark.parametrize(
+    ("rpc", "beneficiary", "port", "said"),
+    [
+        ("ftp://u:canary@h", None, None, "chain.rpcs.0: not a URL like http://host:8545"),
+        ("http://h:1", "canary", None, "vault.0.beneficiary: not an address"),
+        ("http://h:1", None, 99_999, "operation.port: input should be less than or equal to 65535"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_refused_in_a_sentence_that_does_not_repeat_it(
+    bench: KeeperBench, tmp_path: Path, rpc: str, beneficiary: str | None, port: int | None, said: str
+) -> None:
+    bench.book.save(tmp_path / "book.json")
+    with pytest.raises(SettingsError, match="the command's options") as refused:
+        settings_of(None, rpc, tmp_path / "k.json", tmp_path / "book.json", None, None, beneficiary, port)
+    assert said in str(refused.value) and "canary" not in str(refused.value)
+    assert refused.value.__suppress_context__
+
+
 def test_a_doctor_names_a_journal_that_the_keeper_would_refuse(bench: KeeperBench, tmp_path: Path) -> None:
     config = config_of(bench, tmp_path, operation=OperationTable(folder=tmp_path))
     path = tmp_path / journal_name(bench.book, bench.binding.anchor)

@@ -41,9 +41,9 @@ def settings_of(
     Raises
     ------
     SettingsError
-        When there is neither a configuration file nor an endpoint and a keystore, or both.
+        When there is neither a configuration file nor an endpoint and a keystore, or both, or a value cannot be used.
     """
-    from vaultkit.keeper.config import AccountTable, ChainTable, KeeperConfig, OperationTable, VaultTable, load_config
+    from vaultkit.keeper.config import checked_config, load_config
     from vaultkit.settings import build_dir
 
     if config is not None:
@@ -70,12 +70,13 @@ def settings_of(
             next_step="Give --config FILE (see `vaultkit keeper init`), or --rpc and --keystore",
         )
     path = book or build_dir() / "devnet" / "book.json"
-    return KeeperConfig(
-        chain=ChainTable(rpcs=(rpc,), chain_id=read_book(path).chain_id, poll_seconds=0.05),
-        account=AccountTable(keystore=keystore, passphrase_file=passphrase_file),
-        vault=(VaultTable(book=path, artefact=artefact, beneficiary=beneficiary),),
-        operation=OperationTable(port=port),
-    )
+    fields = {
+        "chain": {"rpcs": (rpc,), "chain_id": read_book(path).chain_id, "poll_seconds": 0.05},
+        "account": {"keystore": keystore, "passphrase_file": passphrase_file},
+        "vault": ({"book": path, "artefact": artefact, "beneficiary": beneficiary},),
+        "operation": {"port": port},
+    }
+    return checked_config(fields, "the command's options")
 
 
 def signer_of(settings: KeeperConfig, redactor: Redactor) -> AccountSigner:

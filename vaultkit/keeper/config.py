@@ -197,14 +197,24 @@ def load_config(path: Path) -> KeeperConfig:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError("the configuration is not TOML", got=str(error), where=path.name) from error
+    return _rooted(checked_config(fields, path.name), path.resolve().parent)
+
+
+def checked_config(fields: dict[str, Any], where: str) -> KeeperConfig:
+    """Return the configuration that tables and their values stand for, which come from ``where``.
+
+    Raises
+    ------
+    SettingsError
+        When a value cannot be used: the key and what is allowed are named, the value, which may be a secret, is not.
+    """
     try:
-        config = KeeperConfig.model_validate(fields)
+        return KeeperConfig.model_validate(fields)
     except ValidationError as error:
-        raise _refusal(error, path) from None
-    return _rooted(config, path.resolve().parent)
+        raise _refusal(error, where) from None
 
 
-def _refusal(error: ValidationError, path: Path) -> SettingsError:
+def _refusal(error: ValidationError, source: str) -> SettingsError:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     more = f"; {error.error_count() - 1} more" if error.error_count() > 1 else ""
@@ -212,10 +222,9 @@ def _refusal(error: ValidationError, path: Path) -> SettingsError:
         known = _names(first["loc"])
         close = difflib.get_close_matches(str(first["loc"][-1]), known, 1)
         hint = f"Did you mean {close[0]}" if close else f"Known here: {', '.join(known)}"
-        return SettingsError(f"{where} is not a setting{more}", where=path.name, next_step=hint)
-    # The value itself is left out: it may be a URL with credentials.
+        return SettingsError(f"{where} is not a setting{more}", where=source, next_step=hint)
     said = first["msg"].removeprefix("Value error, ")
-    return SettingsError(f"{where or 'the file'}: {said[0].lower()}{said[1:]}{more}", where=path.name)
+    return SettingsError(f"{where or 'the file'}: {said[0].lower()}{said[1:]}{more}", where=source)
 
 
 def _names(location: tuple[int | str, ...]) -> list[str]:
