@@ -22,6 +22,7 @@ from vaultkit.chain.aave import RESERVES
 from vaultkit.chain.borrowers import DAY
 from vaultkit.chain.lending_cache import LendingManifest, LendingSettings, build_lending, open_lending, thresholds
 from vaultkit.circuits.private import build_private
+from vaultkit.circuits.settings import CircuitShape
 from vaultkit.coprocessor.check import verify_store
 from vaultkit.coprocessor.moment import as_of
 from vaultkit.models.credit.baselines import candidates
@@ -184,7 +185,10 @@ def circuit_lines(scorer: CreditScorer) -> Lines:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "circuits" / "credit"
         count = scorer.n_features_in_
-        m = build_private(scorer.module_, folder, count=count, clip=CODE_MAX, srs_dir=Path(name) / "srs", on_chain=True)
+        # Features that hardly vary in training have large weights: a third leg holds the values that they could reach.
+        shape = CircuitShape(decomp_legs=3)
+        srs = Path(name) / "srs"
+        m = build_private(scorer.module_, folder, count=count, clip=CODE_MAX, srs_dir=srs, shape=shape, on_chain=True)
     return [
         f"A private circuit of the scorer (hidden features, an unsafe local reference string): {count} features, "
         f"{m.rows:,} rows at logrows {m.logrows}, proving key {m.pk_bytes / 1e6:.1f} MB, proof {m.proof_bytes:,} bytes "
