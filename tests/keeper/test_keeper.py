@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.fixtures.keeper import HangingProver, KeeperBench, ScriptedProver
+from tests.fixtures.vault import OUTPUT_SCALE
 from vaultkit.errors import EnvelopeExceeded, ProofInvalid, ProverFailed, ProverTimeout
 from vaultkit.keeper import actions, facts
 from vaultkit.keeper.facts import Miss
@@ -38,6 +39,26 @@ def test_two_epochs_are_kept_with_one_transaction_each(bench: KeeperBench) -> No
         assert bench.settle(keeper).accepted
     assert bench.trades() == kept
     assert bench.count(facts.Signed) == 2
+
+
+def test_an_epoch_that_the_deadband_leaves_without_a_swap_is_proven_and_accepted_all_the_same(
+    bench: KeeperBench,
+) -> None:
+    half = (2 ** (OUTPUT_SCALE - 1),)
+
+    class Steady(ScriptedProver):
+        def prove(self, job: ProofJob) -> Proof:
+            return replace(super().prove(job), outputs=half)
+
+    keeper = bench.keeper(Steady)
+    keeper.parts = replace(keeper.parts, outputs=lambda inputs: half)
+    bench.ticks(keeper)
+    settled = []
+    for _ in range(2):
+        bench.setup.allow(bench.setup.close_epoch(), *half, bench.signer.address)
+        settled.append(bench.settle(keeper))
+    assert all(fact.accepted for fact in settled) and bench.count(facts.Proven) == 2
+    assert [fact.detail.partition(",")[0] for fact in settled] == ["traded", "deadband"]
 
 
 def test_inputs_read_by_the_keeper_are_those_of_the_contract(bench: KeeperBench) -> None:
