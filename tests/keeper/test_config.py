@@ -10,6 +10,7 @@ import pytest
 from vaultkit.cli import main
 from vaultkit.errors import SettingsError
 from vaultkit.keeper.config import KeeperConfig, load_config
+from vaultkit.keeper.redact import HIDDEN, Redactor
 from vaultkit.keeper.template import TEMPLATE
 
 GOOD = '[chain]\nrpcs = ["http://h:1/key"]\n[account]\nkeystore = "k.json"\n[[vault]]\nbook = "b.json"\n'
@@ -73,6 +74,14 @@ def test_paths_start_at_the_files_folder_and_url_parts_are_secrets(tmp_path: Pat
     config = load_config(written(tmp_path, GOOD))
     assert config.vault[0].book == tmp_path / "b.json"
     assert config.secrets() == ("key",)
+
+
+def test_a_key_is_hidden_wherever_it_stands_in_a_url_also_when_a_node_repeats_it_alone(tmp_path: Path) -> None:
+    urls = ("https://h/v3/0123456789abcdef", "https://me:p%40ss-word@h/", "https://h/rpc?k=canary-in-query&n=1")
+    config = load_config(written(tmp_path, GOOD.replace('"http://h:1/key"', ", ".join(map(repr, urls)))))
+    redactor = Redactor(*config.secrets())
+    for secret in ("0123456789abcdef", "p@ss-word", "p%40ss-word", "canary-in-query"):
+        assert redactor.text(f"invalid key {secret}, see rpc") == f"invalid key {HIDDEN}, see rpc"
 
 
 def test_init_writes_a_file_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

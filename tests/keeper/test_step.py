@@ -10,6 +10,7 @@ import pytest
 from vaultkit.errors import JournalError
 from vaultkit.keeper import actions, facts
 from vaultkit.keeper.facts import Miss
+from vaultkit.keeper.monitor import alarms_of
 from vaultkit.keeper.state import Stage, State, Work, apply, fold
 from vaultkit.keeper.step import expired, first_epoch, step
 
@@ -286,3 +287,9 @@ def test_work_has_one_nonce() -> None:
     assert Work(EPOCH, MODEL).nonce is None
     work = after(*SENT).work
     assert work is not None and work.nonce == SIGNED.nonce
+
+
+def test_where_gas_costs_nothing_no_balance_is_low_but_an_empty_one() -> None:
+    free = replace(CONFIG, tip_wei=0)
+    assert alarms_of(after(), seen(base_fee=0), free) == {}
+    assert "low_balance" in alarms_of(after(), seen(base_fee=0, balance_wei=0), free)

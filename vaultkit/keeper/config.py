@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -15,6 +15,9 @@ from vaultkit.circuits.providers import ProverSettings
 from vaultkit.errors import SettingsError
 
 Positive = Annotated[int, Field(gt=0)]
+
+SHORTEST_KEY: Final = 8
+"""Characters from which a segment of a URL's path is taken for a key, not for a word like "rpc"."""
 
 
 def _an_address(value: str) -> str:
@@ -173,12 +176,15 @@ class KeeperConfig(_Table):
         }
 
     def secrets(self) -> tuple[str, ...]:
-        """Return the parts of configured URLs that must never be shown."""
+        """Return the parts of configured URLs that must never be shown, alone or together, as written and decoded."""
         urls = (*self.chain.rpcs, *self.private.endpoints, *self.operation.webhooks, self.account.remote or "")
         found = []
         for parts in map(urlsplit, urls):
-            found += [parts.username, parts.password, parts.path.strip("/"), parts.query]
-        return tuple(part for part in found if part)
+            named = [parts.username, parts.password, parts.path.strip("/"), parts.query]
+            within = [part for part in parts.path.split("/") if len(part) >= SHORTEST_KEY]
+            within += [value for _, value in parse_qsl(parts.query)]
+            found += [form for part in [*named, *within] if part for form in (part, unquote(part))]
+        return tuple(dict.fromkeys(found))
 
 
 def load_config(path: Path) -> KeeperConfig:

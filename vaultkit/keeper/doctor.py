@@ -129,7 +129,7 @@ def _balance(config: KeeperConfig, address: str) -> str:
     balance = quantity(rpc.call("eth_getBalance", [address, "latest"]), rpc)
     head = rpc.call("eth_getBlockByNumber", ["latest", False])
     price = 2 * quantity(head["baseFeePerGas"], rpc) + round(config.limits.tip_gwei * 10**9)
-    left = balance // (TRADE_GAS * price)
+    left = balance // max(1, TRADE_GAS * price)
     if left < config.limits.low_balance_transactions:
         raise SettingsError(
             "the balance is low", got=f"{left} transactions", expected=config.limits.low_balance_transactions

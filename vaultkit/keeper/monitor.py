@@ -48,7 +48,7 @@ def alarms_of(state: State, seen: Observation, config: Config) -> dict[str, str]
         found["head_frozen"] = f"no block after {seen.head.number}"
     gas = state.work.simulation.gas if state.work and state.work.simulation else TRADE_GAS
     price = 2 * seen.head.base_fee_wei + config.tip_wei
-    left = seen.balance_wei // (gas * price)
+    left = seen.balance_wei // max(1, gas * price)
     if left < config.low_balance:
         found["low_balance"] = f"the balance pays for {left} transactions"
     day = config.epochs_a_day
