@@ -42,6 +42,7 @@ from vaultkit.keeper.lock import KeeperLock
 from vaultkit.keeper.monitor import Health, Monitor
 from vaultkit.keeper.polite import Polite
 from vaultkit.keeper.quorum import Quorum
+from vaultkit.keeper.remembering import Remembering
 from vaultkit.keeper.submit import Fees, Submitter
 from vaultkit.protocols import Proof, ProofJob
 
@@ -65,7 +66,8 @@ class Case:
     def __init__(self, bench: KeeperBench, proxy: FaultProxy, seed: int) -> None:
         self.bench, self.proxy = bench, proxy
         self.random = random.Random(seed)
-        self.rpc = Polite(HttpRpc(proxy.url.replace("http://", f"http://user:{CANARY}@"), timeout=5))
+        endpoint = Polite(HttpRpc(proxy.url.replace("http://", f"http://user:{CANARY}@"), timeout=5))
+        self.rpc = Remembering(endpoint, moment_seconds=0.0)
         self.monitor = Monitor("vault")
         self.halted = ""
         self.blocks = 0

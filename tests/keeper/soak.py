@@ -40,6 +40,7 @@ from vaultkit.chain.rpc import HttpRpc
 from vaultkit.keeper import facts
 from vaultkit.keeper.polite import Polite
 from vaultkit.keeper.quorum import Quorum
+from vaultkit.keeper.remembering import Remembering
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 OWED_SECONDS = 60
@@ -76,7 +77,8 @@ class Soak:
         setup.rpc.call("anvil_setBalance", [self.bench.signer.address, hex(10**24)])
         self.proxies = [stack.enter_context(FaultProxy(devnet.url, seed + i)) for i in range(2)]
         self.case = Case(self.bench, self.proxies[0], seed)
-        self.case.rpc = Quorum([Polite(HttpRpc(proxy.url, timeout=5)) for proxy in self.proxies], 2)
+        quorum = Quorum([Polite(HttpRpc(proxy.url, timeout=5)) for proxy in self.proxies], 2)
+        self.case.rpc = Remembering(quorum, moment_seconds=0.0)
         self.case.start()
         stack.callback(lambda: self.case.keeper.close())
         self.disturber = Disturber(self.case, self.proxies[1])
