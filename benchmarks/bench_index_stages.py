@@ -15,14 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import orjson
 from bench_index import markdown, node_seconds
 from rich.console import Console
 from swap_chain import FIRST, Shape, swap_chain
 
 from vaultkit.chain.devnet import Devnet
 from vaultkit.chain.hashing import keccak
-from vaultkit.chain.header import verify_header
+from vaultkit.chain.header import HeaderFields, verify_header
 from vaultkit.chain.logs import LogColumns, LogFilter
 from vaultkit.chain.receipts import Receipts, encode_receipt, receipts_root
 from vaultkit.chain.transaction import verify_transactions
@@ -38,11 +37,12 @@ RESULTS = project_root() / "benchmarks" / "results" / "index_stages.md"
 ROUNDS = 9
 
 
-def batches(devnet: Devnet, method: str, blocks: int, *rest: bool) -> list[list[Any]]:
-    """Return what the node answers for every block, a batch at a time."""
+def batches(devnet: Devnet, method: str, blocks: int, *rest: bool, kind: Any = None) -> list[list[Any]]:
+    """Return what the node answers for every block, a batch at a time, plain or read into a type."""
     size = HEADERS_A_BATCH if rest == (False,) else RECEIPTS_A_BATCH
     spans = [range(start, min(start + size, FIRST + blocks)) for start in range(FIRST, FIRST + blocks, size)]
-    return [devnet.rpc.batch([(method, [hex(number), *rest]) for number in span]) for span in spans]
+    asked = [[(method, [hex(number), *rest]) for number in span] for span in spans]
+    return [devnet.rpc.batch(calls) if kind is None else devnet.rpc.batch_as(calls, kind) for calls in asked]
 
 
 def node_costs(devnet: Devnet, address: str, blocks: int) -> dict[str, float]:
@@ -76,15 +76,15 @@ def least(function: Callable[[], Any]) -> float:
 def own_costs(devnet: Devnet, address: str, blocks: int) -> dict[str, float]:
     """Return our processor seconds for every block of the chain, by stage."""
     table = EVENT_TABLES["uniswap_v3_swaps"]
-    heads = [orjson.dumps(part) for part in batches(devnet, "eth_getBlockByNumber", blocks, False)]
-    whole = [orjson.dumps(part) for part in batches(devnet, "eth_getBlockByNumber", blocks, True)]
-    fields = [item for part in heads for item in orjson.loads(part)]
+    heads = batches(devnet, "eth_getBlockByNumber", blocks, False, kind=HeaderFields)
+    whole = batches(devnet, "eth_getBlockByNumber", blocks, True)
+    fields = [item for part in heads for item in part]
     headers = [verify_header(item) for item in fields]
     calls = [("eth_getBlockReceipts", [hex(header.number)]) for header in headers]
     receipts = devnet.rpc.batch_as(calls, Receipts)
     encoded = [encode_receipt(receipt) for part in receipts for receipt in part]
     wanted = LogFilter.of([address], topics_of([table]))
-    transactions = [item for part in whole for item in orjson.loads(part)]
+    transactions = [item for part in whole for item in part]
 
     def columns() -> LogColumns:
         found = LogColumns()
@@ -101,16 +101,14 @@ def own_costs(devnet: Devnet, address: str, blocks: int) -> dict[str, float]:
         with tempfile.TemporaryDirectory() as folder:
             write_tables(Path(folder), FIRST, FIRST + blocks - 1, frames)
 
-    def ask(method: str, *rest: bool) -> Callable[[], Any]:
-        return lambda: batches(devnet, method, blocks, *rest)
+    def ask(method: str, *rest: bool, kind: Any = None) -> Callable[[], Any]:
+        return lambda: batches(devnet, method, blocks, *rest, kind=kind)
 
-    parse = {"heads": least(lambda: [orjson.loads(part) for part in heads])}
-    parse["whole"] = least(lambda: [orjson.loads(part) for part in whole])
     return {
-        "headers: ask, receive, parse": least(ask("eth_getBlockByNumber", False)),
+        "headers: ask, receive, parse": least(ask("eth_getBlockByNumber", False, kind=HeaderFields)),
         "headers: RLP, keccak, link": least(lambda: [verify_header(item) for item in fields]),
         "headers: bloom": least(lambda: [wanted.may_be_in(header) for header in headers]),
-        "receipts: ask, receive, parse": least(lambda: devnet.rpc.batch_as(calls, Receipts)),
+        "receipts: ask, receive, parse": least(ask("eth_getBlockReceipts", kind=Receipts)),
         "receipts: RLP and trie, without keccak of leaves": least(lambda: [receipts_root(part) for part in receipts])
         - (leaves := least(lambda: [keccak(item) for item in encoded])),
         "receipts: keccak of leaves": leaves,

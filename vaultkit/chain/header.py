@@ -9,10 +9,13 @@ EIP-7685 (requests hash).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
+import msgspec
+
 from vaultkit.chain.hashing import encode_string, keccak, list_head, minimal_bytes, number_text, string_head
+from vaultkit.chain.rpc import HttpRpc
 from vaultkit.errors import HeaderMismatch, RpcUnavailable
 from vaultkit.protocols import Rpc
 
@@ -52,8 +55,37 @@ fixed sizes."""
 _NONCE_HEAD: Final = string_head(8).hex()
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class HeaderFields(msgspec.Struct, gc=False, rename="camel"):
+    """What of a JSON-RPC header is hashed, and what it is said to hash to; None is what is absent."""
+
+    parent_hash: str | None = None
+    sha3_uncles: str | None = None
+    miner: str | None = None
+    state_root: str | None = None
+    transactions_root: str | None = None
+    receipts_root: str | None = None
+    logs_bloom: str | None = None
+    difficulty: str | None = None
+    number: str | None = None
+    gas_limit: str | None = None
+    gas_used: str | None = None
+    timestamp: str | None = None
+    extra_data: str | None = None
+    mix_hash: str | None = None
+    nonce: str | None = None
+    base_fee_per_gas: str | None = None
+    withdrawals_root: str | None = None
+    blob_gas_used: str | None = None
+    excess_blob_gas: str | None = None
+    parent_beacon_block_root: str | None = None
+    requests_hash: str | None = None
+    hash: str | None = None
+
+
+_ATTRIBUTES: Final = {field.encode_name: field.name for field in msgspec.structs.fields(HeaderFields)}
+
+
+class Header(msgspec.Struct, frozen=True, gc=False):
     """A header whose fields hash to ``hash``.
 
     Parameters
@@ -76,7 +108,7 @@ class Header:
     state_root: bytes
 
 
-def encode_header(fields: Mapping[str, Any]) -> bytes:
+def encode_header(fields: Mapping[str, Any] | HeaderFields) -> bytes:
     """Return the RLP of a header given as JSON-RPC gives it, for every fork from Frontier to Prague.
 
     Raises
@@ -84,28 +116,10 @@ def encode_header(fields: Mapping[str, Any]) -> bytes:
     HeaderMismatch
         When a field is absent, malformed, or stands without one that must come before it.
     """
-    present = [fields.get(name) is not None for name, _ in _LATER_FIELDS]
-    count = present.index(False) if False in present else len(present)
-    if any(present[count:]):
-        raise HeaderMismatch(
-            "a header has a later fork's field without an earlier one's",
-            got=[name for (name, _), has in zip(_LATER_FIELDS, present, strict=True) if has],
-            where=f"block {fields.get('number')}",
-        )
-    try:
-        text = _text(fields) + "".join([_later_text(fields[name], size) for name, size in _LATER_FIELDS[:count]])
-        body = bytes.fromhex(text)
-        # fromhex skips blanks, which would let a field borrow bytes from its neighbour.
-        if 2 * len(body) != len(text):
-            raise ValueError
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        for name, size in (*_FIELDS, *_LATER_FIELDS[:count]):
-            _item(fields, name, size)
-        raise HeaderMismatch("a header cannot be encoded", where=f"block {fields.get('number')}") from error
-    return list_head(len(body)) + body
+    return _encoded(_read(fields))
 
 
-def verify_header(fields: Mapping[str, Any]) -> Header:
+def verify_header(fields: Mapping[str, Any] | HeaderFields) -> Header:
     """Return a header after hashing it.
 
     Raises
@@ -113,24 +127,25 @@ def verify_header(fields: Mapping[str, Any]) -> Header:
     HeaderMismatch
         When the fields do not hash to the ``hash`` among them.
     """
-    encoded = encode_header(fields)
+    read = _read(fields)
+    encoded = _encoded(read)
     found = keccak(encoded)
-    claimed = _item(fields, "hash", 32)
+    claimed = _item(read, "hash", 32)
     if found != claimed:
         raise HeaderMismatch(
             "a header does not hash to its block hash",
             got=f"0x{found.hex()}",
             expected=f"0x{claimed.hex()}",
-            where=f"block {fields['number']}",
+            where=f"block {read.number}",
         )
     at = _FIRST_FIELD
     return Header(
-        number=int(fields["number"], 16),
+        number=int(read.number or "", 16),
         hash=found,
         parent_hash=encoded[at : at + 32],
-        timestamp=int(fields["timestamp"], 16),
-        base_fee_wei=int(fields.get("baseFeePerGas") or "0x0", 16),
-        gas_used=int(fields["gasUsed"], 16),
+        timestamp=int(read.timestamp or "", 16),
+        base_fee_wei=int(read.base_fee_per_gas or "0x0", 16),
+        gas_used=int(read.gas_used or "", 16),
         state_root=encoded[at + 87 : at + 119],
         transactions_root=encoded[at + 120 : at + 152],
         receipts_root=encoded[at + 153 : at + 185],
@@ -175,10 +190,11 @@ def fetch_headers(rpc: Rpc, numbers: Sequence[int]) -> list[Header]:
     HeaderMismatch
         When one does not hash, or has another number than was asked for.
     """
-    answers = rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
+    calls = [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
+    answers = rpc.batch_as(calls, HeaderFields) if isinstance(rpc, HttpRpc) else rpc.batch(calls)
     headers = []
     for number, answer in zip(numbers, answers, strict=True):
-        if not isinstance(answer, dict):
+        if not isinstance(answer, (dict, HeaderFields)):
             raise RpcUnavailable(
                 "the node does not have a block", got=f"block {number}", where=rpc.label, next_step="Wait until it has"
             )
@@ -189,35 +205,90 @@ def fetch_headers(rpc: Rpc, numbers: Sequence[int]) -> list[Header]:
     return headers
 
 
-def _text(fields: Mapping[str, Any]) -> str:
+def _read(fields: Mapping[str, Any] | HeaderFields) -> HeaderFields:
+    if isinstance(fields, HeaderFields):
+        return fields
+    try:
+        return msgspec.convert(fields, HeaderFields)
+    except msgspec.ValidationError as error:
+        raise HeaderMismatch(
+            "a header's field is malformed", got=error, where=f"block {str(fields.get('number'))[:80]}"
+        ) from error
+
+
+def _encoded(fields: HeaderFields) -> bytes:
+    """Return the encoding, joined as hexadecimal text and turned into bytes once."""
+    later = (
+        fields.base_fee_per_gas,
+        fields.withdrawals_root,
+        fields.blob_gas_used,
+        fields.excess_blob_gas,
+        fields.parent_beacon_block_root,
+        fields.requests_hash,
+    )
+    count = later.index(None) if None in later else len(later)
+    if any(value is not None for value in later[count:]):
+        raise HeaderMismatch(
+            "a header has a later fork's field without an earlier one's",
+            got=[name for (name, _), value in zip(_LATER_FIELDS, later, strict=True) if value is not None],
+            where=f"block {fields.number}",
+        )
+    try:
+        text = _text(fields) + "".join(
+            [
+                _later_text(value, size)
+                for value, (_, size) in zip(later, _LATER_FIELDS, strict=True)
+                if value is not None
+            ]
+        )
+        body = bytes.fromhex(text)
+        # fromhex skips blanks, which would let a field borrow bytes from its neighbour.
+        if 2 * len(body) != len(text):
+            raise ValueError
+    except (TypeError, ValueError, OverflowError) as error:
+        for name, size in (*_FIELDS, *_LATER_FIELDS[:count]):
+            _item(fields, name, size)
+        raise HeaderMismatch("a header cannot be encoded", where=f"block {fields.number}") from error
+    return list_head(len(body)) + body
+
+
+@lru_cache(maxsize=4096)
+def _quantity_text(value: str | None) -> str:
+    """Return the RLP of a JSON-RPC quantity as text; many of a header's are those of its neighbour."""
+    return number_text(int(value, 16))  # type: ignore[arg-type]
+
+
+def _text(fields: HeaderFields) -> str:
     """Return the RLP of the fields that every header has, as hexadecimal text."""
-    parent, ommers, mix = fields["parentHash"], fields["sha3Uncles"], fields["mixHash"]
-    state, transactions, receipts = fields["stateRoot"], fields["transactionsRoot"], fields["receiptsRoot"]
-    miner, bloom, nonce = fields["miner"], fields["logsBloom"], fields["nonce"]
+    parent, ommers, mix = fields.parent_hash, fields.sha3_uncles, fields.mix_hash
+    state, transactions, receipts = fields.state_root, fields.transactions_root, fields.receipts_root
+    miner, bloom, nonce = fields.miner, fields.logs_bloom, fields.nonce
+    extra = fields.extra_data
+    if not (parent and ommers and mix and state and transactions and receipts and miner and bloom and nonce and extra):
+        raise ValueError("a field is absent")
     hashes = (len(parent), len(ommers), len(mix), len(state), len(transactions), len(receipts))
     if hashes != (_HASH_CHARS,) * 6 or (len(miner), len(bloom), len(nonce)) != (42, 514, 18):
         raise ValueError("a field of another length")
-    numbers = [
-        number_text(int(fields[name], 16)) for name in ("difficulty", "number", "gasLimit", "gasUsed", "timestamp")
-    ]
-    extra = encode_string(bytes.fromhex(fields["extraData"][2:])).hex()
+    extra = encode_string(bytes.fromhex(extra[2:])).hex()
     return (
         f"{_HASH_HEAD}{parent[2:]}{_HASH_HEAD}{ommers[2:]}{_ADDRESS_HEAD}{miner[2:]}{_HASH_HEAD}{state[2:]}"
-        f"{_HASH_HEAD}{transactions[2:]}{_HASH_HEAD}{receipts[2:]}{_BLOOM_HEAD}{bloom[2:]}{''.join(numbers)}"
+        f"{_HASH_HEAD}{transactions[2:]}{_HASH_HEAD}{receipts[2:]}{_BLOOM_HEAD}{bloom[2:]}"
+        f"{_quantity_text(fields.difficulty)}{_quantity_text(fields.number)}{_quantity_text(fields.gas_limit)}"
+        f"{_quantity_text(fields.gas_used)}{_quantity_text(fields.timestamp)}"
         f"{extra}{_HASH_HEAD}{mix[2:]}{_NONCE_HEAD}{nonce[2:]}"
     )
 
 
 def _later_text(value: str, size: int) -> str:
     if size == 0:
-        return number_text(int(value, 16))
+        return _quantity_text(value)
     if len(value) != _HASH_CHARS:
         raise ValueError("a field of another length")
     return _HASH_HEAD + value[2:]
 
 
-def _item(fields: Mapping[str, Any], name: str, size: int) -> bytes:
-    value = fields.get(name)
+def _item(fields: HeaderFields, name: str, size: int) -> bytes:
+    value = getattr(fields, _ATTRIBUTES[name])
     try:
         if not isinstance(value, str) or not value.startswith("0x"):
             raise ValueError
@@ -231,5 +302,5 @@ def _item(fields: Mapping[str, Any], name: str, size: int) -> bytes:
         raise HeaderMismatch(
             "a header's field is absent or malformed",
             got=f"{name} = {str(value)[:80]}",
-            where=f"block {fields.get('number')}",
+            where=f"block {fields.number}",
         ) from error

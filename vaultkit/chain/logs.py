@@ -6,13 +6,13 @@ otherwise hide a log from the filter by spelling its address differently, and ev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from vaultkit.chain.header import Header
-from vaultkit.chain.receipts import Log, Receipt, Receipts, bloom_mask, claimed_hash, read_receipts
+from vaultkit.chain.receipts import Receipt, Receipts, bloom_mask, claimed_hash, read_receipts
 from vaultkit.chain.rpc import HttpRpc
 from vaultkit.chain.transaction import verify_transactions
 from vaultkit.chain.trie import EMPTY_ROOT
@@ -51,12 +51,17 @@ class LogFilter:
             return not (self._address_masks or self._topic_masks) and header.receipts_root != EMPTY_ROOT
         return _has_one(bloom, self._address_masks) and _has_one(bloom, self._topic_masks)
 
-    def matches(self, log: Log) -> bool:
-        """Return whether a log is wanted."""
-        topics = log.topics
-        if self.topic0s and (not topics or topics[0][2:].lower() not in self.topic0s):
-            return False
-        return not self.addresses or log.address[2:].lower() in self.addresses
+    @cached_property
+    def wants(self) -> Callable[[str, str | None], bool]:
+        """Whether a log of some address and first topic, as a node spells them, is wanted; answers are remembered."""
+
+        @lru_cache(maxsize=4096)
+        def wants(address: str, topic0: str | None) -> bool:
+            if self.topic0s and (topic0 is None or topic0[2:].lower() not in self.topic0s):
+                return False
+            return not self.addresses or address[2:].lower() in self.addresses
+
+        return wants
 
     def query(self) -> dict[str, Any]:
         """Return the filter as ``eth_getLogs`` takes it, without a range."""
@@ -108,27 +113,29 @@ class LogColumns:
 
     def add_block(self, header: Header, receipts: Sequence[Receipt], wanted: LogFilter) -> bool:
         """Append what a block's verified receipts hold of the wanted logs; return whether that is any."""
-        log_index, before = 0, len(self.block_number)
-        addresses, topic0s, matches = wanted.addresses, wanted.topic0s, wanted.matches
+        start, before = 0, len(self.block_number)
+        wants = wanted.wants
         for transaction_index, receipt in enumerate(receipts):
             logs = receipt.logs
-            # Most logs are of other contracts: those are told by one look-up.
             found = [
-                (log_index + place, log.address, log.topics, log.data)
-                for place, log in enumerate(logs)
-                if (not addresses or log.address[2:].lower() in addresses) and (not topic0s or matches(log))
+                place for place, log in enumerate(logs) if wants(log.address, log.topics[0] if log.topics else None)
             ]
-            log_index += len(logs)
             if found:
-                places, who, topics, data = zip(*found, strict=True)
-                self.log_index += places
-                self.address += who
-                self.topic_count += map(len, topics)
+                picked = logs if len(found) == len(logs) else [logs[place] for place in found]
+                topics = [log.topics for log in picked]
+                counts = [len(some) for some in topics]
+                self.log_index += [start + place for place in found]
+                self.address += [log.address for log in picked]
+                self.topic_count += counts
                 for place, column in enumerate((self.topic0, self.topic1, self.topic2, self.topic3)):
-                    column += [some[place] if len(some) > place else None for some in topics]
-                self.data += data
+                    if place < min(counts):
+                        column += [some[place] for some in topics]
+                    else:
+                        column += [some[place] if len(some) > place else None for some in topics]
+                self.data += [log.data for log in picked]
                 self.transaction_index += [transaction_index] * len(found)
                 self.transaction_hash += [claimed_hash(receipt)] * len(found)
+            start += len(logs)
         added = len(self.log_index) - before
         self.block_number += [header.number] * added
         self.timestamp += [header.timestamp] * added

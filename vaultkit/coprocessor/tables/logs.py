@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from vaultkit.chain.logs import LogColumns
 from vaultkit.coprocessor.tables.event import COMMON, polars_type
@@ -40,14 +38,4 @@ def raw_logs(columns: LogColumns) -> pl.DataFrame:
 
 def _binary(texts: Sequence[str | None]) -> pl.Series:
     """Return hexadecimal texts with 0x as bytes, all of a column turned over at once; None stays null."""
-    digits = ["" if text is None else text[2:] for text in texts]
-    ends = np.cumsum([0, *map(len, digits)], dtype=np.int64) // 2
-    content = bytes.fromhex("".join(digits))
-    missing = np.array([text is None for text in texts], dtype=bool) if None in texts else None
-    array = pa.LargeBinaryArray.from_buffers(
-        pa.large_binary(),
-        len(digits),
-        [None, pa.py_buffer(ends), pa.py_buffer(content)],
-    )
-    series = pl.Series(pl.from_arrow(array))
-    return series if missing is None else series.set(pl.Series(missing), None)
+    return pl.Series(texts, dtype=pl.String).str.slice(2).str.decode("hex")
