@@ -42,6 +42,7 @@ class Fleet:
 
     def __init__(self, keepers: Sequence[Keeper]) -> None:
         self._keepers = list(keepers)
+        self._proving: set[int] = set()
         self.halted: dict[int, KeeperError] = {}
 
     def run(self, epochs: int | None, stop: threading.Event, *, accepted: bool = True) -> None:
@@ -62,12 +63,15 @@ class Fleet:
                 index = self._next(turns, stop)
                 if index is None:
                     break
+                self._proving.discard(index)
                 keeper, goal = self._keepers[index], wanted[index]
                 if goal is not None and count(keeper) >= goal:
                     keeper.monitor.stopped()
                     continue
                 try:
                     heapq.heappush(turns, (time.monotonic() + keeper.turn(), index))
+                    if keeper.parts.proofs.running:
+                        self._proving.add(index)
                 except KeeperError as error:
                     keeper.monitor.halted(str(error))
                     self.halted[index] = error
@@ -82,14 +86,13 @@ class Fleet:
     def _next(self, turns: list[tuple[float, int]], stop: threading.Event) -> int | None:
         """Take out and return the keeper whose turn it is, when it is; None where ``stop`` is set before."""
         while not stop.is_set():
-            hurried = next((turn for turn in turns if self._keepers[turn[1]].hurried), None)
+            hurried = next((index for index in self._proving if self._keepers[index].hurried), None)
             if hurried is not None:
-                turns.remove(hurried)
+                turns.remove(next(turn for turn in turns if turn[1] == hurried))
                 heapq.heapify(turns)
-                return hurried[1]
+                return hurried
             pause = turns[0][0] - time.monotonic()
             if pause <= 0:
                 return heapq.heappop(turns)[1]
-            proving = any(keeper.parts.proofs.running for keeper in self._keepers)
-            stop.wait(min(pause, GLANCE_SECONDS) if proving else pause)
+            stop.wait(min(pause, GLANCE_SECONDS) if self._proving else pause)
         return None
