@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from vaultkit.units import PIPS, Q128, WAD, mul_div
+from vaultkit.units import PIPS, WAD, mul_div
 
 DAY_SECONDS: Final = 86_400
 
@@ -27,6 +27,10 @@ class Reason(IntEnum):
     DUST = 3
     TURNOVER = 4
     STOPPED = 5
+
+
+_TRADED: Final = Reason.TRADED
+_DEADBAND: Final = Reason.DEADBAND
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,30 +113,29 @@ def plan(
     left_wad
         Share of value that this epoch may still trade, with 18 decimals; not limited where left out.
     """
-    held = risk_value(risk, twap_x128)
+    held = risk * twap_x128 >> 128
     nav = idle + held
     target = max(policy.min_weight_wad, min(policy.max_weight_wad, weight_wad))
     before = held * WAD // nav if nav else 0
     risk_in = target < before
     change = before - target if risk_in else target - before
     if change < policy.deadband_wad:
-        return TradePlan(Reason.DEADBAND, risk_in, 0, 0, before, target)
-    if mul_div(abs(spot_x128 - twap_x128), PIPS, twap_x128) > policy.deviation_pips:
+        return TradePlan(_DEADBAND, risk_in, 0, 0, before, target)
+    if abs(spot_x128 - twap_x128) * PIPS // twap_x128 > policy.deviation_pips:
         return TradePlan(Reason.DEVIATION, risk_in, 0, 0, before, target)
-    notional = mul_div(min(change, policy.max_step_wad), nav, WAD)
-    notional = min(notional, policy.max_notional)
+    notional = min(min(change, policy.max_step_wad) * nav // WAD, policy.max_notional)
     if left_wad is not None:
-        notional = min(notional, mul_div(left_wad, nav, WAD))
+        notional = min(notional, left_wad * nav // WAD)
     if risk_in:
-        amount_in = min(mul_div(notional, Q128, twap_x128), risk)
-        fair = risk_value(amount_in, twap_x128)
+        amount_in = min((notional << 128) // twap_x128, risk)
+        fair = amount_in * twap_x128 >> 128
     else:
         amount_in = min(notional, idle)
-        fair = mul_div(amount_in, Q128, twap_x128)
+        fair = (amount_in << 128) // twap_x128
     least = min_out(fair, fee_pips, policy.slippage_pips)
     if amount_in == 0 or least == 0:
         return TradePlan(Reason.DUST, risk_in, 0, 0, before, target)
-    return TradePlan(Reason.TRADED, risk_in, amount_in, least, before, target)
+    return TradePlan(_TRADED, risk_in, amount_in, least, before, target)
 
 
 class Turnover(NamedTuple):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from vaultkit.errors import StrategyError
+from vaultkit.circuits.quantize import quantized, requantized
+from vaultkit.errors import CircuitError, DataError, StrategyError
 from vaultkit.models import FlatRegressor, PriceRegressor
 from vaultkit.strategy.base import Strategy
 from vaultkit.strategy.fold import fold, tail_of
@@ -88,3 +89,30 @@ def test_model_without_layers_is_refused():
     mine = strategy(lambda r: 0.5 + r)
     with pytest.raises(StrategyError, match="no trained layers"):
         fold(mine, FlatRegressor().fit([[0.0], [1.0]], [0.0, 1.0]), mine.window.shape())
+
+
+def test_candidates_without_an_export_have_the_integers_of_their_exports(fitted):
+    mine = strategy(lambda r: 0.5 + 40 * r)
+    shape = mine.window.shape()
+    like, settings = quantized(fold(mine, fitted, shape).module, shape)
+    windows = np.random.default_rng(1).integers(-shape.clip, shape.clip + 1, (500, 16))
+    for limit in (2**12, 2**16):
+        module = fold(mine, fitted, shape, hidden_limit=limit).module
+        exported, _ = quantized(module, shape, settings=settings)
+        emulated = requantized(module, like)
+        np.testing.assert_array_equal(emulated.outputs(windows), exported.outputs(windows))
+        assert emulated.output_bound == exported.output_bound
+        assert not np.array_equal(like.outputs(windows), exported.outputs(windows))
+
+
+def test_weights_of_another_architecture_or_none_are_no_candidates(fitted):
+    mine = strategy(lambda r: 0.5 + 40 * r)
+    module = fold(mine, fitted, mine.window.shape()).module
+    like, _ = quantized(module, mine.window.shape())
+    wider = torch.nn.Sequential(torch.nn.Linear(16, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
+    with pytest.raises(CircuitError, match="another architecture"):
+        requantized(wider, like)
+    with torch.no_grad():
+        module[0].weight[0, 0] = float("nan")
+    with pytest.raises(DataError, match="NaN"):
+        requantized(module, like)

@@ -8,7 +8,7 @@ the emulator with real witnesses, and the tests do so over thousands of rows, el
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ class Emulator:
 
     def __init__(self, model: onnx.ModelProto, settings: Settings, clip: int) -> None:
         arguments = settings["run_args"]
-        self._model, self.clip = model, clip
+        self._model, self._settings, self.clip = model, settings, clip
         self._input_scale, self._param_scale = int(arguments["input_scale"]), int(arguments["param_scale"])
         self._target_scale = max(self._input_scale, self._param_scale) * int(arguments["scale_rebase_multiplier"])
         self._range = int(arguments["decomp_base"]) ** int(arguments["decomp_legs"])
@@ -83,6 +83,31 @@ class Emulator:
     def load(cls, artefact: Path, clip: int) -> Emulator:
         """Return the emulator of an artefact folder."""
         return cls(check_graph(artefact / "model.onnx"), read_settings(artefact / "settings.json"), clip)
+
+    def with_weights(self, weights: Mapping[str, npt.NDArray[np.float32]]) -> Emulator:
+        """Return the emulator of the same graph with other weights.
+
+        Parameters
+        ----------
+        weights
+            By the names of the graph's initializers, all of them, each of the shape that is there.
+
+        Raises
+        ------
+        CircuitError
+            When names or shapes are others: the weights are of another architecture.
+        EnvelopeExceeded
+            As the emulator itself.
+        """
+        present = {tensor.name: tuple(tensor.dims) for tensor in self._model.graph.initializer}
+        given = {name: array.shape for name, array in weights.items()}
+        if given != present:
+            raise CircuitError("weights are of another architecture", got=given, expected=present)
+        model = onnx.ModelProto()
+        model.CopyFrom(self._model)
+        for tensor in model.graph.initializer:
+            tensor.CopyFrom(numpy_helper.from_array(weights[tensor.name], tensor.name))
+        return Emulator(model, self._settings, self.clip)
 
     def outputs(self, inputs: npt.ArrayLike) -> Integers:
         """Return the circuit's outputs for integer windows.

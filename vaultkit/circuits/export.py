@@ -111,13 +111,24 @@ def export_onnx(module: nn.Module, count: int, path: Path) -> None:
     ExportMismatch
         When ONNX Runtime and torch differ by more than 1e-4 of the output's size.
     """
-    for name, parameter in module.state_dict().items():
-        if not bool(torch.isfinite(parameter).all()):
-            raise DataError("a model parameter is NaN or infinite", where=name)
+    check_finite(module)
     bound = BoundToBeneficiary(module).eval()
     write_onnx(bound, (torch.zeros(1, count), torch.zeros(1, LIMB_COUNT)), path, INPUT_NAMES, (OUTPUT_NAME,))
     check_graph(path)
     _compare_with_torch(bound, count, path)
+
+
+def check_finite(module: nn.Module) -> None:
+    """Refuse a module with a parameter that is no number.
+
+    Raises
+    ------
+    DataError
+        When a parameter is NaN or infinite.
+    """
+    for name, parameter in module.state_dict().items():
+        if not bool(torch.isfinite(parameter).all()):
+            raise DataError("a model parameter is NaN or infinite", where=name)
 
 
 def write_onnx(

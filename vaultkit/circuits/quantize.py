@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from vaultkit.circuits.emulator import Emulator
-from vaultkit.circuits.export import check_graph, export_onnx
+from vaultkit.circuits.export import BoundToBeneficiary, check_finite, check_graph, export_onnx
 from vaultkit.circuits.settings import DEFAULT_SHAPE, CircuitShape, Settings, generate_settings
 from vaultkit.manifest import WindowShape
 
@@ -37,3 +37,22 @@ def quantized(
         export_onnx(module, window.count, onnx)
         found = settings if settings is not None else generate_settings(onnx, shape)
         return Emulator(check_graph(onnx), found, window.clip), found
+
+
+def requantized(module: nn.Module, like: Emulator) -> Emulator:
+    """Return the emulator of a module of ``like``'s architecture, without exporting it: a hundredth of the time.
+
+    For candidates among which one is chosen; what is kept is exported and compared by `quantized`.
+
+    Raises
+    ------
+    DataError
+        When a parameter is NaN or infinite.
+    CircuitError
+        When the architecture is another.
+    EnvelopeExceeded
+        As `quantized`.
+    """
+    check_finite(module)
+    state = BoundToBeneficiary(module).state_dict()
+    return like.with_weights({name: tensor.detach().numpy() for name, tensor in state.items()})

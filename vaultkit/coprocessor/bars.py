@@ -150,10 +150,22 @@ class TickSeries:
         """
         ends = np.asarray(epoch_ends, dtype=np.int64).reshape(-1, 1)  # (epochs, 1)
         points = ends - np.arange(spec.point_count, dtype=np.int64) * spec.bar_seconds  # (epochs, count + 2)
-        sums = self.cumulatives(points)
+        sums = self._shared_cumulatives(points, spec.bar_seconds)
         means = (sums[:, :-1] - sums[:, 1:]) // spec.bar_seconds  # (epochs, count + 1), floored as the pool floors
         moves = np.clip(means[:, :-1] - means[:, 1:], -spec.clip, spec.clip)
         return spec.sign * moves  # (epochs, count)
+
+    def _shared_cumulatives(self, points: Int64s, step: int) -> Int64s:
+        """Return `cumulatives`; points of neighbouring windows that are the same are looked up once."""
+        if not points.size:
+            return self.cumulatives(points)
+        first = int(points.min())
+        places, apart = np.divmod(points - first, step)
+        last = int(places.max())
+        if apart.any() or last >= points.size:
+            return self.cumulatives(points)
+        shared: Int64s = self.cumulatives(first + np.arange(last + 1) * step)[places]
+        return shared
 
     def _steps(self, times: Int64s) -> NDArray[np.intp]:
         if times.size and (int(times.min()) < self.times[0] or int(times.max()) > self.end_time):

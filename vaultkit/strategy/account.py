@@ -22,6 +22,7 @@ REVERTED: Final = "SLIPPAGE"
 
 _YEAR_SECONDS: Final = 365 * 86_400
 _NAMES: Final = tuple(reason.name for reason in Reason)
+_TRADED: Final = Reason.TRADED
 
 
 Outcome = tuple[str, TradePlan, Fill | None]
@@ -106,7 +107,7 @@ class Account:
         elapsed = epoch - (self.last_epoch or min(self.first_epoch, epoch - 1))
         used = self._turnover.after(self.used_wad, elapsed)
         idle, risk = self.idle, self.risk
-        nav = idle + risk_value(risk, twap_x128)
+        nav = idle + (risk * twap_x128 >> 128)
         supply, high_water = self._performance(nav) if self._fees.performance_pips else (self.supply, 0)
         stopped, peak = self._drawdown(nav, supply) if self._guards.drawdown_wad else (False, 0)
         plan = limited_plan(
@@ -114,7 +115,8 @@ class Account:
             stopped=stopped,
         )  # fmt: skip
         fill = None
-        if plan.reason is Reason.TRADED:
+        reason = plan.reason
+        if reason is _TRADED:
             pool, ticks = path.state(event)
             direction = plan.risk_in == self.risk_is_token0
             fill = swap_exact_input(pool, ticks, plan.amount_in, self.fee_pips, zero_for_one=direction)
@@ -133,7 +135,7 @@ class Account:
             reward = min(self._fees.reward_per_epoch, budget, self.idle)
             self.idle -= reward
             self.reward_paid += reward
-        return _NAMES[plan.reason], plan, fill
+        return _NAMES[reason], plan, fill
 
     def _performance(self, nav: int) -> tuple[int, int]:
         """Return the shares after the performance fee, and the high-water mark that it leaves."""

@@ -170,24 +170,30 @@ def backtest(
     numbers, stamps = (ends // period_seconds).tolist(), times.tolist()
     spots = _spots(path, events, risk_is_token0=pool.risk_is_token0)
     gas = 0
-    for i, (event, spot, twap) in enumerate(zip(events, spots, twaps, strict=True)):
-        if weights_wad is not None and missed[i]:
+    aims = [0] * len(events) if weights_wad is None else [int(weight) for weight in weights_wad]
+    for number, stamp, event, spot, twap, aim, late, wei in zip(
+        numbers, stamps, events, spots, twaps, aims, missed, gas_wei, strict=True
+    ):
+        if weights_wad is not None and late:
             outcomes.append(MISSED)
         elif weights_wad is not None:
-            outcome, plan, fill = account.rebalance(numbers[i], int(weights_wad[i]), twap, spot, path, event)
+            outcome, plan, fill = account.rebalance(number, aim, twap, spot, path, event)
             if outcome != REVERTED:  # a keeper's simulation finds it before anything is sent
-                gas += risk_value(gas_wei[i], spot)
+                gas += wei * spot >> 128
             outcomes.append(outcome)
             before.append(plan.weight_before_wad)
             if fill is not None:
-                swaps.append(_trade(numbers[i], stamps[i], plan, fill, spot, pool))
+                swaps.append(_trade(number, stamp, plan, fill, spot, pool))
         idles.append(account.idle)
         risks.append(account.risk)
         supplies.append(account.supply)
-    held = list(map(risk_value, risks, spots))
+    held = [risk * spot >> 128 for risk, spot in zip(risks, spots, strict=True)]
     values = list(map(operator.add, idles, held))
     weights = [worth / value if value else 0.0 for worth, value in zip(held, values, strict=True)]
-    shares = map(share_x96, map(operator.add, idles, map(risk_value, risks, twaps)), supplies)
+    shares = [
+        share_x96(idle + (risk * twap >> 128), supply)
+        for idle, risk, twap, supply in zip(idles, risks, twaps, supplies, strict=True)
+    ]
     return Backtest(
         tuple(ends.tolist()),
         tuple(values),

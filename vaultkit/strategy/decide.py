@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -11,15 +11,15 @@ import numpy.typing as npt
 from torch import nn
 
 from vaultkit.circuits.emulator import Emulator
-from vaultkit.circuits.quantize import quantized
+from vaultkit.circuits.quantize import quantized, requantized
 from vaultkit.circuits.refine import refine_last_layer
 from vaultkit.circuits.settings import DEFAULT_SHAPE, CircuitShape, Settings
-from vaultkit.errors import EnvelopeExceeded
+from vaultkit.errors import EnvelopeExceeded, ExportMismatch
 from vaultkit.manifest import WindowShape
 from vaultkit.models.aware import fine_tune
 from vaultkit.statement import weight_wad
 from vaultkit.strategy.base import Strategy
-from vaultkit.strategy.fold import Folded, fold, is_two_layers, tail_of
+from vaultkit.strategy.fold import Folded, Tail, fold, is_two_layers, tail_of
 from vaultkit.strategy.samples import Floats, Integers
 from vaultkit.units import WAD
 
@@ -85,19 +85,22 @@ def quantize(
         When the strategy cannot become a circuit.
     """
     expected = float_weights(strategy, model, windows, window.input_scale)
-    architecture = _architecture(strategy, model, window, shape)
-    settings = settings or _SETTINGS.get(architecture)
+    tail = tail_of(strategy)
+    architecture = _architecture(tail, model, window, shape)
+    like = _CIRCUITS.get(architecture)
+    if settings is None and like is not None:
+        settings = like.settings
     best: Quantized | None = None
     refused: EnvelopeExceeded | None = None
     chosen: Folded | None = None
     for limit in hidden_limits(shape):
-        folded = fold(strategy, model, window, hidden_limit=limit, shape=shape)
+        folded = fold(strategy, model, window, hidden_limit=limit, shape=shape, tail=tail)
         try:
-            found = _rounded(folded, windows, expected, window, shape, settings)
+            found = _rounded(folded, windows, expected, window, shape, settings, like)
         except EnvelopeExceeded as exceeded:  # rounding a few large weights can reach past the range
             refused = exceeded
         else:
-            settings = _SETTINGS[architecture] = found.settings
+            settings, like = found.settings, found
             if best is None or found.mean_error < best.mean_error:
                 best, chosen = found, folded
         if not is_two_layers(folded.module):  # the limit of hidden units does nothing to it
@@ -105,13 +108,14 @@ def quantize(
     if best is None or chosen is None:
         assert refused is not None
         raise refused
+    _CIRCUITS[architecture] = best
     if aware and isinstance(chosen.module, nn.Sequential) and is_two_layers(chosen.module):
         inputs, wanted = windows / float(1 << window.input_scale), expected * 2.0**chosen.gain_bits
         module = fine_tune(chosen.module, inputs, wanted, param_scale=shape.param_scale, scale=shape.hidden_scale)
         with contextlib.suppress(EnvelopeExceeded):
-            found = _rounded(Folded(module, chosen.gain_bits), windows, expected, window, shape, settings)
+            found = _rounded(Folded(module, chosen.gain_bits), windows, expected, window, shape, settings, best)
             best = min(best, found, key=lambda one: one.mean_error)
-    return best
+    return _exported(best, windows, window, shape)
 
 
 def quantize_in_some_shape(strategy: Strategy, model: Any, windows: Integers, window: WindowShape) -> Quantized:
@@ -133,13 +137,12 @@ def quantize_in_some_shape(strategy: Strategy, model: Any, windows: Integers, wi
 SHAPES: Final = (DEFAULT_SHAPE, CircuitShape(decomp_base=1_024), CircuitShape(decomp_base=256, decomp_legs=3))
 """Circuits from the cheapest on: deep nets and trees reach further than the first one's range."""
 
-_SETTINGS: Final[dict[str, Settings]] = {}
-"""Of architectures met in this process: many variants of a strategy differ in nothing that settings depend on."""
+_CIRCUITS: Final[dict[str, Quantized]] = {}
+"""One of every architecture met in this process: variants of a strategy share settings and graph."""
 
 
-def _architecture(strategy: Strategy, model: Any, window: WindowShape, shape: CircuitShape) -> str:
+def _architecture(tail: Tail, model: Any, window: WindowShape, shape: CircuitShape) -> str:
     """Return what settings depend on: layers and scales; a tail that is not affine is the strategy's own."""
-    tail = tail_of(strategy)
     own = "" if tail.rest is None else f"{tail.rest.code} {dict(tail.rest.state_dict())}"
     return f"{getattr(model, 'module_', None)!r} {own} {window!r} {shape!r}"
 
@@ -160,11 +163,25 @@ def _rounded(
     window: WindowShape,
     shape: CircuitShape,
     settings: Settings | None,
+    like: Quantized | None,
 ) -> Quantized:
+    """Return a candidate: two layers take the graph of one that was exported, anything else is exported itself."""
     module, wanted = folded.module, expected * 2.0**folded.gain_bits
-    if isinstance(module, nn.Sequential) and is_two_layers(module):
+    plain = isinstance(module, nn.Sequential) and is_two_layers(module)
+    if isinstance(module, nn.Sequential) and plain:
         module = refine_last_layer(module, windows, wanted, shape=shape)
-    emulator, settings = quantized(module, window, shape=shape, settings=settings)
+    if plain and like is not None and settings is like.settings:
+        emulator = requantized(module, like.emulator)
+    else:
+        emulator, settings = quantized(module, window, shape=shape, settings=settings)
     scale = emulator.output_scale + folded.gain_bits
     error = float(np.abs(emulator.outputs(windows)[:, 0] / 2.0**scale - expected).mean())
     return Quantized(module, folded.gain_bits, emulator, settings, error)
+
+
+def _exported(best: Quantized, windows: Integers, window: WindowShape, shape: CircuitShape) -> Quantized:
+    """Return what was chosen with the graph that its own export gives, compared with torch and with the choice."""
+    emulator, settings = quantized(best.module, window, shape=shape, settings=best.settings)
+    if not np.array_equal(emulator.outputs(windows), best.emulator.outputs(windows)):
+        raise ExportMismatch("a candidate's integers are not those of its export", next_step="Report this as a bug")
+    return replace(best, emulator=emulator, settings=settings)

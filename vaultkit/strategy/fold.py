@@ -102,6 +102,7 @@ def fold(
     *,
     hidden_limit: int = 2**14,
     shape: CircuitShape = DEFAULT_SHAPE,
+    tail: Tail | None = None,
 ) -> Folded:
     """Return the strategy's whole function as one module.
 
@@ -113,6 +114,8 @@ def fold(
         Largest integer that hidden units are scaled to, over all windows within the clip bound.
     shape
         Of the circuit: its scales, and the largest integer that the output may reach.
+    tail
+        What `tail_of` found, where it was asked already.
 
     Raises
     ------
@@ -126,7 +129,7 @@ def fold(
             got=type(model).__name__,
             expected="PriceRegressor, or a scikit-learn estimator as Over(Ridge(), horizon)",
         )
-    tail = tail_of(strategy)
+    tail = tail_of(strategy) if tail is None else tail
     folded = copy.deepcopy(net).double()
     last = _last(folded)
     if last is None:

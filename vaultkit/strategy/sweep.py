@@ -226,7 +226,8 @@ def _run(inputs: Inputs, settings: list[Setting], workers: int, ray: bool) -> It
         yield from (run_trial(inputs, setting, fits) for setting in settings)
     else:
         with ProcessPoolExecutor(workers, get_context("spawn"), _share, (inputs,)) as pool:
-            yield from pool.map(_shared_trial, settings)
+            # Neighbours in a grid share a model: in one process it is fitted once.
+            yield from pool.map(_shared_trial, settings, chunksize=max(1, len(settings) // (20 * workers)))
 
 
 def _run_on_ray(inputs: Inputs, settings: list[Setting]) -> Iterator[Trial]:

@@ -11,7 +11,7 @@ import itertools
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,98 +20,16 @@ import numpy as np
 from vaultkit.circuits.settings import CircuitShape
 from vaultkit.errors import CircuitError, EnvelopeExceeded, FidelityTooLow
 from vaultkit.manifest import ArtefactManifest
-from vaultkit.strategy.compile import (
-    MAX_DISAGREEMENT,
-    MAX_PNL_DIFFERENCE,
-    compile_strategy,
-    earlier_windows,
-    measure_fidelity,
-)
+from vaultkit.strategy.compile import compile_strategy, earlier_windows, measure_fidelity
 from vaultkit.strategy.decide import Quantized, float_weights, quantize
 from vaultkit.strategy.narrow import Net, nets, student_of
 from vaultkit.strategy.research import Fitted
-
-SHAPES: Final = tuple(
-    CircuitShape(param_scale=bits, decomp_base=base, decomp_legs=legs, num_inner_cols=columns)
-    for base, legs in ((512, 2), (1024, 2), (64, 3), (128, 3), (256, 3))
-    for columns in (1, 2)
-    for bits in (9, 12)
-) + tuple(
-    CircuitShape(param_scale=bits, decomp_base=base, decomp_legs=3, num_inner_cols=columns, scale_rebase_multiplier=2)
-    for base in (256, 512)
-    for columns in (1, 2)
-    for bits in (7, 9)
-)
-"""Every base and number of legs that holds at least 18 bits; more columns make verifiers too long.
-
-With a rebase multiplier of two the first layer is not divided back: fewer rows, for values of three legs.
-"""
+from vaultkit.strategy.tune_front import RULES, Candidate, Limits, Preference, choose, finalists, pareto, shapes_for
 
 COLUMNS: Final = (
     "net", "base", "legs", "columns", "bits", "rebase", "rows", "logrows", "flipped", "mean error", "front", "prove s",
     "gas", "verifier", "pk MB", "chosen",
 )  # fmt: skip
-RULE: Final = "gas within 10,000 of the least; then logrows, rows, flipped windows, mean error, shape"
-_GAS_STEP: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a chosen circuit must keep to.
-
-    Parameters
-    ----------
-    logrows
-        The one size that the reference string at hand is for, where it is for one alone.
-    finalists
-        How many of the front are measured.
-    max_verify_gas, max_verifier_bytes, max_pk_bytes, max_proof_seconds
-        Checked on the measured finalists; None does not limit. A verifier that no chain deploys is never chosen.
-    aware
-        Whether candidates are fine-tuned through their rounding.
-    widths, activations
-        Of smaller nets that are tried in the model's place; the model's own alone where empty.
-    """
-
-    max_disagreement: float = MAX_DISAGREEMENT
-    max_pnl_difference: float = MAX_PNL_DIFFERENCE
-    max_logrows: int = 11
-    logrows: int | None = None
-    finalists: int = 3
-    max_verify_gas: int | None = None
-    max_verifier_bytes: int | None = None
-    max_pk_bytes: int | None = None
-    max_proof_seconds: float | None = None
-    aware: bool = False
-    widths: tuple[int, ...] = ()
-    activations: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A shape, and a smaller net where one is tried, with what is known of both before any key is made."""
-
-    shape: CircuitShape
-    rows: int
-    logrows: int
-    flipped: int
-    disagreement: float
-    pnl_difference: float
-    mean_error: float
-    net: Net | None = None
-
-    @property
-    def costs(self) -> tuple[float, ...]:
-        """What the front is taken over, less is better."""
-        return self.shape.num_inner_cols, self.logrows, self.rows, self.flipped, self.mean_error
-
-    def order(self) -> tuple[Any, ...]:
-        """Return what candidates are sorted by: no measured time is in it."""
-        return *self.costs, tuple(asdict(self.shape).values()), str(self.net or "")
-
-    def record(self) -> dict[str, Any]:
-        """Return shape and net as the manifest keeps them."""
-        return {**asdict(self.shape), **({"net": asdict(self.net)} if self.net else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +40,7 @@ class Tuning:
     front: tuple[Candidate, ...]
     measured: dict[Candidate, ArtefactManifest]
     chosen: Candidate
+    prefer: Preference
     refused: int
     seconds: float
 
@@ -151,7 +70,7 @@ class Tuning:
         Gas and the verifier's length are left out: they differ by a few units with every local reference string.
         """
         return {
-            "rule": RULE,
+            "rule": RULES[self.prefer],
             "candidates": len(self.candidates),
             "out_of_range": self.refused,
             "front": [one.record() for one in self.front],
@@ -164,10 +83,15 @@ def tune_strategy(
     fitted: Fitted,
     limits: Limits | None = None,
     *,
-    shapes: Sequence[CircuitShape] = SHAPES,
+    shapes: Sequence[CircuitShape] | None = None,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Tuning:
     """Return the shapes that were tried and the one to compile with.
+
+    Parameters
+    ----------
+    shapes
+        To try; `shapes_for` the limits where left out.
 
     Raises
     ------
@@ -175,6 +99,7 @@ def tune_strategy(
         When no shape keeps to the limits.
     """
     limits, begun = limits or Limits(), time.monotonic()
+    shapes = shapes_for(limits.max_logrows) if shapes is None else shapes
     candidates: list[Candidate] = []
     refused = 0
     students: dict[Net | None, Any] = {None: None}
@@ -198,7 +123,7 @@ def tune_strategy(
     ]
     front = pareto(allowed)
     measured: dict[Candidate, ArtefactManifest] = {}
-    for i, one in enumerate(front[: limits.finalists]):
+    for i, one in enumerate(finalists(front, limits)):
         progress(f"prove and verify finalist {i + 1}")
         found = _measure(fitted, one, limits, students[one.net])
         if found is not None:
@@ -210,26 +135,8 @@ def tune_strategy(
             where=fitted.strategy.name(),
             next_step="Allow more with the --max options, or train with a larger signal",
         )
-    least = min(_gas(found) for found in measured.values())
-    cheap = [one for one, found in measured.items() if _gas(found) < least + _GAS_STEP]
-    chosen = min(cheap, key=lambda one: one.order()[1:])
-    return Tuning(tuple(candidates), tuple(front), measured, chosen, refused, time.monotonic() - begun)
-
-
-def pareto(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return the candidates that no other beats in one cost while matching it in all; of equals the first."""
-
-    def beaten(one: Candidate) -> bool:
-        return any(
-            other.costs != one.costs and all(a <= b for a, b in zip(other.costs, one.costs, strict=True))
-            for other in candidates
-        )
-
-    front: dict[tuple[float, ...], Candidate] = {}
-    for one in candidates:
-        if not beaten(one):
-            front.setdefault(one.costs, one)
-    return list(front.values())
+    chosen = choose({one: found.verify_gas or 0 for one, found in measured.items()}, limits.prefer)
+    return Tuning(tuple(candidates), tuple(front), measured, chosen, limits.prefer, refused, time.monotonic() - begun)
 
 
 def plot(tuning: Tuning, path: Path) -> Path:
@@ -241,8 +148,10 @@ def plot(tuning: Tuning, path: Path) -> Path:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
-    for columns, marker in ((1, "o"), (2, "s")):
+    for columns, marker in ((1, "o"), (2, "s"), (3, "^"), (4, "D")):
         part = [one for one in tuning.candidates if one.shape.num_inner_cols == columns]
+        if not part:
+            continue
         label = f"{columns} column{'s' if columns > 1 else ''}"
         axes.scatter([one.rows for one in part], [one.mean_error for one in part], marker=marker, label=label)
     front = sorted(tuning.front, key=lambda one: one.rows)
@@ -314,7 +223,3 @@ def _measure(fitted: Fitted, one: Candidate, limits: Limits, student: Any) -> Ar
         (found.proof_seconds, limits.max_proof_seconds),
     )
     return found if all(limit is None or (got is not None and got <= limit) for got, limit in pairs) else None
-
-
-def _gas(manifest: ArtefactManifest) -> int:
-    return manifest.verify_gas or 0
