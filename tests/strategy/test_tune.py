@@ -11,7 +11,20 @@ from vaultkit.strategy.compile import compile_strategy
 from vaultkit.strategy.loader import load_strategy
 from vaultkit.strategy.narrow import Net, chosen_net, kept_tuning, nets, student_of
 from vaultkit.strategy.research import fit_strategy
-from vaultkit.strategy.tune import COLUMNS, Candidate, Limits, pareto, plot, tune_strategy
+from vaultkit.strategy.tune import COLUMNS, plot, tune_strategy
+from vaultkit.strategy.tune_front import (
+    LARGE_SHAPES,
+    Candidate,
+    Limits,
+    choose,
+    finalists,
+    pareto,
+    preference,
+    shapes_for,
+)
+from vaultkit.strategy.tune_front import (
+    SHAPES as SMALL_SHAPES,
+)
 
 SHAPES = (CircuitShape(num_inner_cols=2), CircuitShape(param_scale=7), DEFAULT_SHAPE)
 
@@ -36,6 +49,40 @@ def test_beaten_and_equal_shapes_are_not_on_the_front():
     equal = candidate(CircuitShape(decomp_base=1024))
     other = candidate(CircuitShape(num_inner_cols=2), logrows=10)
     assert pareto([best, worse, equal, other]) == [best, other]
+
+
+ONE, TWO, FOUR = (
+    candidate(CircuitShape(num_inner_cols=columns), rows=rows, logrows=logrows)
+    for columns, rows, logrows in ((1, 26_000, 15), (2, 13_000, 14), (4, 6_600, 13))
+)
+LARGER = candidate(CircuitShape(param_scale=9), rows=30_000, logrows=15, error=1e-6)
+
+
+def test_finalists_are_the_least_gas_and_the_shortest_proof_in_turn():
+    short = candidate(CircuitShape(num_inner_cols=3), rows=8_000, logrows=13)
+    front = [ONE, LARGER, TWO, short, FOUR]
+    assert finalists(front, Limits(finalists=2)) == [ONE, short], "a limit on seconds must leave something"
+    assert finalists(front, Limits(finalists=2, prefer="proof")) == [short, ONE]
+    assert set(finalists(front, Limits(finalists=9))) == set(front)
+    small = [candidate(DEFAULT_SHAPE), candidate(CircuitShape(num_inner_cols=2), logrows=10)]
+    assert finalists(small, Limits(finalists=1)) == small[:1]
+
+
+def test_choice_follows_what_is_preferred():
+    gas = {ONE: 441_000, TWO: 570_000, FOUR: 822_000}
+    assert choose(gas, "gas") == ONE
+    assert choose(gas, "proof") == ONE, "as many cells in each: fewest columns"
+    short = candidate(CircuitShape(num_inner_cols=3), rows=8_000, logrows=13)
+    assert choose({**gas, short: 700_000}, "proof") == short
+    with pytest.raises(SettingsError, match="cannot prefer"):
+        preference("speed")
+    assert preference("proof") == "proof"
+
+
+def test_more_columns_and_wider_values_are_searched_for_large_nets_alone():
+    assert shapes_for(11) == shapes_for(12) == SMALL_SHAPES
+    assert shapes_for(15) == SMALL_SHAPES + LARGE_SHAPES
+    assert {shape.num_inner_cols for shape in LARGE_SHAPES} == {1, 2, 3, 4}
 
 
 def test_cheapest_faithful_shape_is_chosen_and_measured(tuning):

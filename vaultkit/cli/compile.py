@@ -32,7 +32,10 @@ def compile_(
     max_disagreement: Annotated[float, typer.Option(help="Largest share of windows decided differently.")] = 0.005,
     tune: Annotated[bool, typer.Option(help="Search for the cheapest shape instead of the kit's own.")] = False,
     finalists: Annotated[int, typer.Option(help="Shapes that the search measures with real proofs.")] = 3,
-    max_logrows: Annotated[int, typer.Option(help="Largest reference string that the search may ask for.")] = 11,
+    max_logrows: Annotated[
+        int, typer.Option(help="Largest string that the search may ask for; above 12 it tries up to four columns.")
+    ] = 11,
+    prefer: Annotated[str, typer.Option(help="What the search makes cheapest: gas, or proof (time).")] = "gas",
     max_pnl_difference: Annotated[
         float, typer.Option(help="Largest share of the start that rounding may win or lose over the validation epochs.")
     ] = 0.01,
@@ -59,7 +62,8 @@ def compile_(
     from vaultkit.strategy.loader import load_strategy
     from vaultkit.strategy.narrow import chosen_net, kept_tuning, student_of
     from vaultkit.strategy.research import read_fitted
-    from vaultkit.strategy.tune import COLUMNS, Limits, plot, tune_strategy
+    from vaultkit.strategy.tune import COLUMNS, plot, tune_strategy
+    from vaultkit.strategy.tune_front import Limits, preference
 
     if (width or activation) and not tune:
         raise SettingsError("widths and activations are searched by --tune alone", next_step="Add --tune")
@@ -88,6 +92,7 @@ def compile_(
                 max_logrows=min(max_logrows, available_logrows(srs)) if srs else max_logrows,
                 logrows=available_logrows(srs) if srs and srs.suffix != ".ptau" else None,
                 finalists=finalists,
+                prefer=preference(prefer),
                 max_verify_gas=max_verify_gas,
                 max_verifier_bytes=max_verifier_bytes,
                 max_pk_bytes=max_pk_bytes,
