@@ -134,6 +134,7 @@ def test_smaller_net_that_is_asked_for_is_chosen_recorded_and_judged_by_the_trai
         student=student_of(fitted, found.chosen.net),
         tuning=found.record(),
         max_disagreement=0.5,
+        max_pnl_difference=1.0,
     )
     assert (manifest.rows, manifest.fidelity.flipped) == (found.chosen.rows, found.chosen.flipped)
     assert chosen_net(kept_tuning(out)) == Net(0)
