@@ -12,12 +12,13 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils.estimator_checks import check_estimator
 
-from vaultkit.errors import DataError, ToolMissing
+from vaultkit.errors import DataError, ToolMissing, VaultkitError
 from vaultkit.models import (
     BoostedPrice,
     ConvRegressor,
     GarchVolatility,
     LinearPrice,
+    ModelNotFitted,
     PriceRegressor,
     SignPrice,
 )
@@ -72,8 +73,10 @@ def test_same_rows_give_the_same_model(name, rows):
 def test_a_model_that_was_not_fitted_says_so(name):
     from sklearn.base import clone
 
-    with pytest.raises(NotFittedError, match="not fitted"):
+    with pytest.raises(ModelNotFitted, match=r"not fitted.*Call fit") as refused:
         clone(MODELS[name]).predict(np.zeros((2, 16)))
+    assert isinstance(refused.value, VaultkitError) and isinstance(refused.value, NotFittedError)
+    assert refused.value.exit_code == 2
 
 
 def test_sums_by_batches_are_scikit_learns_ridge_and_logistic(rows):

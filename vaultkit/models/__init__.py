@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vaultkit.models.boosted import BoostedPrice
     from vaultkit.models.conv import ConvRegressor
+    from vaultkit.models.fitted import ModelNotFitted
     from vaultkit.models.linear import LinearPrice, SignPrice
     from vaultkit.models.over import Over
     from vaultkit.models.price import FlatRegressor, PriceRegressor
@@ -19,6 +20,7 @@ __all__ = [
     "FlatRegressor",
     "GarchVolatility",
     "LinearPrice",
+    "ModelNotFitted",
     "Over",
     "PriceRegressor",
     "SignPrice",
@@ -30,6 +32,7 @@ _HOMES = {
     "FlatRegressor": "price",
     "GarchVolatility": "volatility",
     "LinearPrice": "linear",
+    "ModelNotFitted": "fitted",
     "Over": "over",
     "PriceRegressor": "price",
     "SignPrice": "linear",

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.tree import DecisionTreeRegressor
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from vaultkit.errors import DataError
+from vaultkit.models.fitted import require_fitted
 from vaultkit.models.layers import MAX_LEAVES, tree_module
 from vaultkit.models.net import Floats, checked_rows, slices
 
@@ -113,7 +114,7 @@ class BoostedPrice(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: npt.ArrayLike) -> Floats:
         """Return log-returns.  # (rows,)."""
-        check_is_fitted(self)
+        require_fitted(self)
         rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         predicted: Floats = np.empty(len(rows))
         for part in slices(len(rows), self.batch_size):

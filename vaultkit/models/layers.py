@@ -16,10 +16,10 @@ from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.tree import DecisionTreeRegressor
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from vaultkit.errors import DataError, UnsupportedOperator
+from vaultkit.models.fitted import require_fitted
 
 MAX_LEAVES: Final = 64
 """Leaves of a tree, or of all trees of an ensemble, up to which trees are exported; beyond, distil them."""
@@ -50,10 +50,10 @@ def module_of(estimator: Any, *, input_scale: int = 7) -> nn.Module:
     ------
     UnsupportedOperator
         When the estimator is another, has several outputs, another activation than ReLU, or too many leaves.
-    NotFittedError
-        When it has not been fitted (scikit-learn's own).
+    ModelNotFitted
+        When it has not been fitted.
     """
-    check_is_fitted(estimator)
+    require_fitted(estimator)
     if isinstance(estimator, LinearRegression | Ridge | LogisticRegression):
         return nn.Sequential(_linear(np.atleast_2d(estimator.coef_), np.atleast_1d(estimator.intercept_))).eval()
     if isinstance(estimator, MLPRegressor | MLPClassifier):

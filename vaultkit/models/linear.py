@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 from torch import nn
 
 from vaultkit.errors import DataError
+from vaultkit.models.fitted import require_fitted
 from vaultkit.models.net import Floats, checked_rows, moments, slices
 
 _MOST_STEPS: Final = 50
@@ -28,7 +29,7 @@ class _OneLayer(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: npt.ArrayLike) -> Floats:
         """Return what the layer gives, in double precision.  # (rows,)."""
-        check_is_fitted(self)
+        require_fitted(self)
         rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         predicted: Floats = rows @ self.coef_ + self.intercept_
         return predicted

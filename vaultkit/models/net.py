@@ -18,10 +18,11 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file, save_file
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 from torch import Tensor, nn
 
 from vaultkit.errors import DataError, ToolMissing
+from vaultkit.models.fitted import require_fitted
 
 Floats = npt.NDArray[np.float64]
 
@@ -97,7 +98,7 @@ class NetRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: npt.ArrayLike) -> Floats:
         """Return log-returns.  # (rows,)."""
-        check_is_fitted(self)
+        require_fitted(self)
         rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         predicted: Floats = np.empty(len(rows))
         with torch.no_grad():
@@ -107,7 +108,7 @@ class NetRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def save(self, path: Path) -> None:
         """Write the fitted weights as safetensors."""
-        check_is_fitted(self)
+        require_fitted(self)
         save_file(self.module_.state_dict(), path)
 
     def load(self, path: Path) -> NetRegressor:

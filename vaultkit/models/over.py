@@ -10,9 +10,10 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file, save_file
 from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from vaultkit.errors import DataError
+from vaultkit.models.fitted import require_fitted
 from vaultkit.models.layers import module_of, module_with
 
 Floats = npt.NDArray[np.float64]
@@ -71,7 +72,7 @@ class Over(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: npt.ArrayLike) -> Floats:
         """Return what the layers give: log-returns, or a classifier's logits.  # (rows,)."""
-        check_is_fitted(self, "module_")
+        require_fitted(self, "module_")
         rows = validate_data(self, X, reset=False, dtype=np.float64)
         with torch.no_grad():
             predicted: Floats = self.module_(torch.tensor(rows, dtype=torch.float32)).double().numpy()[:, 0]
@@ -79,7 +80,7 @@ class Over(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def save(self, path: Path) -> None:
         """Write the layers as safetensors; the estimator itself is not kept."""
-        check_is_fitted(self, "module_")
+        require_fitted(self, "module_")
         save_file({name: tensor.contiguous() for name, tensor in self.module_.state_dict().items()}, path)
 
     def load(self, path: Path) -> Over:

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 from torch import nn
 
 from vaultkit.errors import DataError
+from vaultkit.models.fitted import require_fitted
 from vaultkit.models.net import Floats, NetRegressor, checked_rows
 
 _ACTIVATIONS: Final = {"relu": nn.ReLU, "clamp": nn.Hardtanh}
@@ -126,7 +127,7 @@ class FlatRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: npt.ArrayLike) -> Floats:
         """Return zeros.  # (rows,)."""
-        check_is_fitted(self)
+        require_fitted(self)
         rows: Floats = validate_data(self, X, reset=False)
         return np.zeros(len(rows))
 

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
+from vaultkit.models.fitted import require_fitted
 from vaultkit.models.net import Floats, checked_rows, slices
 
 _LEAST: Final = 1e-12
@@ -74,7 +75,7 @@ class GarchVolatility(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: npt.ArrayLike) -> Floats:
         """Return standard deviations of the log-return.  # (rows,)."""
-        check_is_fitted(self)
+        require_fitted(self)
         rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         deviations: Floats = np.empty(len(rows))
         fading = self.memory_ ** np.arange(rows.shape[1])
