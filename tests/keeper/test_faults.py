@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.fixtures.faulty_rpc import FaultyRpc as Nonsense
 from tests.fixtures.keeper import KeeperBench, ScriptedProver, model
 from tests.fixtures.vault import PROOF
 from vaultkit.chain.account import Signer
@@ -27,7 +28,9 @@ from vaultkit.errors import (
     WindowError,
 )
 from vaultkit.keeper import actions, facts
+from vaultkit.keeper.breaker import BUDGET
 from vaultkit.keeper.keys import create_keystore
+from vaultkit.keeper.monitor import Health
 from vaultkit.keeper.redact import HIDDEN, Redactor, json_logger
 from vaultkit.keeper.submit import Answer, Fees, Submitter
 from vaultkit.protocols import Proof, ProofJob, Rpc
@@ -101,6 +104,33 @@ def test_a_keeper_waits_out_an_endpoint_that_refuses_and_then_keeps_the_epoch(be
     assert bench.trades() == [epoch]
     events = [json.loads(line)["event"] for line in bench.logs.getvalue().splitlines()]
     assert "degraded" in events and "recovered" in events
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [
+        ("eth_getBlockByNumber", None),
+        ("eth_getBlockByNumber", {"number": "0x1"}),
+        ("eth_getBlockByNumber", "0x"),
+        ("eth_call", None),
+        ("eth_getTransactionReceipt", {"status": "0x1"}),
+    ],
+)
+def test_answers_that_are_nothing_of_their_kind_are_an_outage_and_never_use_up_the_budget_of_errors(
+    bench: KeeperBench, method: str, answer: Any
+) -> None:
+    rpc = Nonsense(bench.setup.rpc)
+    keeper = bench.keeper(rpc=rpc)
+    bench.ticks(keeper)
+    bench.close_epoch()
+    while bench.count(facts.Broadcast) == 0:
+        keeper.turn()
+    bench.mine()
+    rpc.alter(method, lambda genuine, params: answer)
+    for _ in range(3 * BUDGET):
+        assert keeper.turn() > 0 and keeper.monitor.health is Health.DEGRADED
+    rpc._faults.clear()
+    assert bench.settle(keeper).accepted
 
 
 def test_an_epoch_that_passes_while_the_endpoint_refuses_is_missed_for_that_reason(bench: KeeperBench) -> None:

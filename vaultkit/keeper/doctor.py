@@ -66,6 +66,8 @@ def _checked(name: str, check: Callable[[], str]) -> tuple[str, bool, str]:
         return name, True, check()
     except VaultkitError as error:
         return name, False, str(error)
+    except (TypeError, KeyError, ValueError) as error:
+        return name, False, f"an answer cannot be read: {type(error).__name__}: {error}"
 
 
 def _endpoint(url: str, config: KeeperConfig) -> str:

@@ -130,6 +130,15 @@ class Observer:
         WrongChain
             When the endpoint serves another chain than before.
         """
+        try:
+            return self._observe(work)
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            # All that is read here is the endpoint's: a block that is null is an outage, not a fault of the keeper.
+            raise RpcUnavailable(
+                "the endpoint's answer cannot be read", got=f"{type(error).__name__}: {error}", where=self._rpc.label
+            ) from error
+
+    def _observe(self, work: Work | None) -> Observation:
         head, reorg_to = self._tracker.update()
         pin = {"blockHash": head.block_hash}
         before = {"blockHash": self._tracker.hashes.get(head.number - 1, head.block_hash)}
