@@ -51,6 +51,11 @@ def test_accounts_are_reckoned_with_the_files_economics_and_break_even_where_pro
     assert found["break_even_reward_wei"] == even
     assert found["break_even_gas_price_wei"] == (3 * 10**15 - machine) // mined.gas_used
     assert told(reward_wei=even)["profit_wei"] == 0
+    economics(bench.path, None, None, tmp_path / "keeper.toml", as_json=False)
+    shown = capsys.readouterr().out
+    figures = (3e6, mined.gas_used, mined.cost_wei / 10**9, found["profit_wei"] / 10**9)
+    missing = [figure for figure in figures if f" {figure:,.0f} " not in shown]
+    assert missing == [], f"whole figures, also where the terminal is narrow: {shown}"
 
 
 def test_the_reward_that_the_vault_paid_is_told_and_reckoned_at_the_pools_mean_price(

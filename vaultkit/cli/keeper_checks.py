@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
-from vaultkit.cli.output import JsonFlag, emit, emit_rows
+from vaultkit.cli.output import JsonFlag, emit, emit_rows, stdout
 
 ConfigOption = Annotated[Path, typer.Option(help="Configuration file.")]
 JournalArgument = Annotated[Path, typer.Argument(help="Journal of a keeper.")]
@@ -117,13 +118,16 @@ def economics(
         print(json.dumps({**totals, "epochs": epochs}))
         return
     gwei: Callable[[int | None], str] = lambda wei: "none" if wei is None else f"{wei / 10**9:,.0f}"  # noqa: E731
-    rows = [
-        (e.epoch, e.reason, e.reward, gwei(e.reward_wei), f"{e.gas_used:,}", gwei(e.gas_wei), gwei(e.machine_wei),
-         gwei(e.profit_wei))
-        for e in found.epochs
-    ]  # fmt: skip
-    columns = ("epoch", "outcome", "paid", "reward", "gas used", "gas", "machine", "profit")
-    emit_rows(columns, rows, as_json=False, title="Gwei by epoch; paid by the vault in its asset's smallest units")
+    rows = Table(title="Gwei by epoch; paid by the vault in its asset's smallest units")
+    rows.add_column("outcome", overflow="fold")
+    for column in ("epoch", "paid", "reward", "gas used", "gas", "machine", "profit"):
+        rows.add_column(column, justify="right", no_wrap=True)  # where it is narrow the outcome's words are broken
+    for e in found.epochs:
+        rows.add_row(
+            *(e.reason, str(e.epoch), f"{e.reward:,}", gwei(e.reward_wei), f"{e.gas_used:,}", gwei(e.gas_wei)),
+            *(gwei(e.machine_wei), gwei(e.profit_wei)),
+        )
+    stdout.print(rows)
     price = found.break_even_gas_price_wei
     words = {
         "profit, gwei": gwei(found.profit_wei),
