@@ -14,7 +14,7 @@ from typing import Any
 from vaultkit.chain.header import Header
 from vaultkit.chain.receipts import Receipt, Receipts, bloom_mask, claimed_hash, read_receipts
 from vaultkit.chain.rpc import HttpRpc
-from vaultkit.chain.transaction import verify_transactions
+from vaultkit.chain.transaction import Transactions, transaction_hashes
 from vaultkit.chain.trie import EMPTY_ROOT
 from vaultkit.errors import RpcUnavailable
 from vaultkit.protocols import Rpc
@@ -199,13 +199,12 @@ def fetch_transaction_hashes(rpc: Rpc, headers: Sequence[Header]) -> dict[int, l
     HeaderMismatch
         When its transactions do not rebuild the root of the header that was verified.
     """
-    answers = rpc.batch([("eth_getBlockByNumber", [hex(header.number), True]) for header in headers])
+    calls = [("eth_getBlockByNumber", [hex(header.number), True]) for header in headers]
+    answers = rpc.batch_as(calls, Transactions) if isinstance(rpc, HttpRpc) else rpc.batch(calls)
     found = {}
     for header, answer in zip(headers, answers, strict=True):
-        if not isinstance(answer, dict):
+        if not isinstance(answer, (dict, Transactions)):
             raise RpcUnavailable("the node does not have a block", got=f"block {header.number}", where=rpc.label)
         # The root is the verified header's, whatever else the answer says.
-        found[header.number] = verify_transactions(
-            {**answer, "transactionsRoot": f"0x{header.transactions_root.hex()}"}
-        )
+        found[header.number] = transaction_hashes(answer, header.transactions_root, header.number)
     return found

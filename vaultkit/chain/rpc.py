@@ -29,7 +29,10 @@ DEFAULT_TIMEOUT_SECONDS: Final = 30.0
 MAX_ANSWER_SECONDS: Final = 120.0
 """Longest that one answer may take in all, however steadily it trickles."""
 
-_PIECE: Final = 2**20
+_PIECE: Final = 2**18
+"""Bytes that are read at once: more takes fresh memory from the system for every piece, which costs more than it saves.
+"""
+
 _BUSY: Final = (429, 503)
 _GATEWAY_TIMEOUT: Final = 504
 
