@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from vaultkit.circuits.quantize import quantized, requantized
+from vaultkit.circuits.settings import CircuitShape
 from vaultkit.errors import CircuitError, DataError, StrategyError
 from vaultkit.models import FlatRegressor, PriceRegressor
 from vaultkit.strategy.base import Strategy
@@ -116,3 +119,24 @@ def test_weights_of_another_architecture_or_none_are_no_candidates(fitted):
         module[0].weight[0, 0] = float("nan")
     with pytest.raises(DataError, match="NaN"):
         requantized(module, like)
+
+
+def test_units_of_a_deep_net_are_scaled_without_changing_it_and_lose_less_to_rounding():
+    torch.manual_seed(0)
+    layers = [torch.nn.Linear(16, 12), torch.nn.ReLU(), torch.nn.Linear(12, 6), torch.nn.ReLU(), torch.nn.Linear(6, 1)]
+    model = SimpleNamespace(module_=torch.nn.Sequential(*layers))
+    mine, errors = strategy(lambda r: 0.5 + 4 * r), []
+    window, shape = mine.window.shape(), CircuitShape(decomp_base=1024)
+    windows = np.random.default_rng(1).integers(-128, 129, (500, 16))
+    with torch.no_grad():
+        layers[0].weight.mul_(0.05)  # as a net trained on small inputs or targets may be: units far below their range
+        layers[4].weight.mul_(10)
+        expected = 0.5 + 4 * model.module_.double()(torch.from_numpy(windows / 128)).numpy()[:, 0]
+        for limit in (0, 2**14):
+            folded = fold(mine, model, window, hidden_limit=limit, growth_bits=2, shape=shape)
+            real = folded.module.double()(torch.from_numpy(windows / 128)).numpy()[:, 0] / 2.0**folded.gain_bits
+            np.testing.assert_allclose(real, expected, atol=1e-5)
+            emulator, _ = quantized(folded.module.float(), window, shape=shape)
+            got = emulator.outputs(windows)[:, 0] / 2.0 ** (emulator.output_scale + folded.gain_bits)
+            errors.append(float(np.abs(got - expected).mean()))
+    assert errors[1] < 0.3 * errors[0], errors

@@ -19,11 +19,12 @@ from vaultkit.manifest import WindowShape
 from vaultkit.models.aware import fine_tune
 from vaultkit.statement import weight_wad
 from vaultkit.strategy.base import Strategy
-from vaultkit.strategy.fold import Folded, Tail, fold, is_two_layers, tail_of
+from vaultkit.strategy.fold import Folded, Tail, fold, is_layered, is_two_layers, tail_of
 from vaultkit.strategy.samples import Floats, Integers
 from vaultkit.units import WAD
 
 _LEAST_LIMIT_BITS: Final = 11
+_GROWTHS: Final = (2, 5, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,8 @@ def quantize(
     best: Quantized | None = None
     refused: EnvelopeExceeded | None = None
     chosen: Folded | None = None
-    for limit in hidden_limits(shape):
-        folded = fold(strategy, model, window, hidden_limit=limit, shape=shape, tail=tail)
+    for limit, growth in _scalings(getattr(model, "module_", None), shape):
+        folded = fold(strategy, model, window, hidden_limit=limit, growth_bits=growth, shape=shape, tail=tail)
         try:
             found = _rounded(folded, windows, expected, window, shape, settings, like)
         except EnvelopeExceeded as exceeded:  # rounding a few large weights can reach past the range
@@ -103,8 +104,6 @@ def quantize(
             settings, like = found.settings, found
             if best is None or found.mean_error < best.mean_error:
                 best, chosen = found, folded
-        if not is_two_layers(folded.module):  # the limit of hidden units does nothing to it
-            break
     if best is None or chosen is None:
         assert refused is not None
         raise refused
@@ -156,6 +155,19 @@ def hidden_limits(shape: CircuitShape) -> tuple[int, ...]:
     return *(1 << k for k in range(_LEAST_LIMIT_BITS, bits)), shape.max_integer
 
 
+def _scalings(net: Any, shape: CircuitShape) -> list[tuple[int, int]]:
+    """Return candidates for the last hidden layer's limit and the bits that it is above the one before.
+
+    Only nets of linear layers and ReLU can be scaled. Deeper ones may be better left as they are: interval arithmetic
+    says far more of their units than they ever reach.
+    """
+    if not is_layered(net):
+        return [(0, 0)]
+    if is_two_layers(net):
+        return [(limit, 0) for limit in hidden_limits(shape)]
+    return [(0, 0), *((limit, growth) for limit in hidden_limits(shape) for growth in _GROWTHS)]
+
+
 def _rounded(
     folded: Folded,
     windows: Integers,
@@ -165,10 +177,10 @@ def _rounded(
     settings: Settings | None,
     like: Quantized | None,
 ) -> Quantized:
-    """Return a candidate: two layers take the graph of one that was exported, anything else is exported itself."""
+    """Return a candidate: plain layers take the graph of one that was exported, anything else is exported itself."""
     module, wanted = folded.module, expected * 2.0**folded.gain_bits
-    plain = isinstance(module, nn.Sequential) and is_two_layers(module)
-    if isinstance(module, nn.Sequential) and plain:
+    plain = is_layered(module)
+    if isinstance(module, nn.Sequential) and is_two_layers(module):
         module = refine_last_layer(module, windows, wanted, shape=shape)
     if plain and like is not None and settings is like.settings:
         emulator = requantized(module, like.emulator)

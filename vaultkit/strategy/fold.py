@@ -9,6 +9,7 @@ point, which the manifest's ``output_scale`` records.
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import operator
 from collections.abc import Callable
@@ -101,6 +102,7 @@ def fold(
     window: WindowShape,
     *,
     hidden_limit: int = 2**14,
+    growth_bits: int = 0,
     shape: CircuitShape = DEFAULT_SHAPE,
     tail: Tail | None = None,
 ) -> Folded:
@@ -111,7 +113,10 @@ def fold(
     model
         Fitted, with ``module_`` from inputs to log-returns.
     hidden_limit
-        Largest integer that hidden units are scaled to, over all windows within the clip bound.
+        Largest integer that the last hidden layer is scaled to, over all windows within the clip bound; 0 leaves the
+        units as they were trained.
+    growth_bits
+        How many bits smaller every layer before it is: what a layer grows by is what its weights have to be written in.
     shape
         Of the circuit: its scales, and the largest integer that the output may reach.
     tail
@@ -139,8 +144,8 @@ def fold(
     with torch.no_grad():
         last.bias.mul_(tail.slope).add_(tail.offset)
         last.weight.mul_(tail.slope)
-        if is_two_layers(folded):
-            _spread(folded, largest, hidden_limit / 2.0**shape.hidden_scale)
+        if hidden_limit and isinstance(folded, nn.Sequential) and is_layered(folded):
+            _spread(folded, largest, hidden_limit, growth_bits, shape)
         if tail.rest is None:
             room = math.floor(math.log2(shape.max_integer / _reach(folded, largest)))
             gain_bits = min(MAX_GAIN_BITS, room - shape.scale)
@@ -151,9 +156,15 @@ def fold(
 
 
 def is_two_layers(net: nn.Module) -> bool:
-    """Return whether a net is ``Linear, ReLU, Linear``, which can be scaled and refined further."""
-    kinds = (nn.Linear, nn.ReLU, nn.Linear)
-    return isinstance(net, nn.Sequential) and len(net) == 3 and all(map(isinstance, net, kinds))
+    """Return whether a net is ``Linear, ReLU, Linear``, whose last layer can be refined further."""
+    return isinstance(net, nn.Sequential) and len(net) == 3 and is_layered(net)
+
+
+def is_layered(net: nn.Module) -> bool:
+    """Return whether a net is linear layers with ReLU between them, whose hidden units can be scaled."""
+    if not isinstance(net, nn.Sequential) or len(net) < 3 or len(net) % 2 == 0:
+        return False
+    return all(isinstance(layer, (nn.Linear, nn.ReLU)[i % 2]) for i, layer in enumerate(net))
 
 
 def _last(net: nn.Module) -> nn.Linear | None:
@@ -165,16 +176,26 @@ def _last(net: nn.Module) -> nn.Linear | None:
     return None
 
 
-def _spread(net: nn.Module, largest: float, limit: float) -> None:
-    """Scale every hidden unit of two layers so that ``limit`` is the most it can be."""
-    assert isinstance(net, nn.Sequential)
-    first, last = net[0], net[2]
-    assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
-    reach = first.weight.abs().sum(dim=1) * largest + first.bias  # (hidden,)
-    factor = torch.where(reach > 0, limit / reach.clamp_min(1e-12), torch.ones_like(reach))
-    first.weight.mul_(factor[:, None])
-    first.bias.mul_(factor)
-    last.weight.div_(factor[None, :])
+def _spread(net: nn.Sequential, largest: float, limit: int, growth_bits: int, shape: CircuitShape) -> None:
+    """Scale every hidden unit so that the most it can be is ``limit`` in the last hidden layer, less before it."""
+    linear = [layer for layer in net if isinstance(layer, nn.Linear)]
+    high = torch.full((linear[0].in_features,), largest, dtype=torch.float64)
+    low, scale = -high, shape.input_scale
+    for i, (layer, after) in enumerate(itertools.pairwise(linear)):
+        scale = min(scale + shape.param_scale, shape.scale)
+        wanted = limit / 2.0 ** (scale + growth_bits * (len(linear) - 2 - i))
+        low, high = _bounds(layer, low, high)
+        factor = torch.where(high > 0, wanted / high.clamp_min(1e-12), torch.ones_like(high))
+        layer.weight.mul_(factor[:, None])
+        layer.bias.mul_(factor)
+        after.weight.div_(factor[None, :])
+        low, high = (low * factor).clamp_min(0), (high * factor).clamp_min(0)
+
+
+def _bounds(layer: nn.Linear, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the least and the most that a layer gives for inputs within bounds."""
+    up, down = layer.weight.clamp_min(0), layer.weight.clamp_max(0)
+    return up @ low + down @ high + layer.bias, up @ high + down @ low + layer.bias
 
 
 def _reach(net: nn.Module, largest: float) -> float:
@@ -188,8 +209,7 @@ def _reach(net: nn.Module, largest: float) -> float:
     low = -high
     for layer in net:
         if isinstance(layer, nn.Linear):
-            up, down = layer.weight.clamp_min(0), layer.weight.clamp_max(0)
-            high, low = up @ high + down @ low + layer.bias, up @ low + down @ high + layer.bias
+            low, high = _bounds(layer, low, high)
         else:
             high, low = high.clamp_min(0), low.clamp_min(0)
     return float(torch.maximum(high.abs(), low.abs()).max().clamp_min(2.0**-20))
