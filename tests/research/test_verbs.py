@@ -24,20 +24,27 @@ from vaultkit.strategy.variant import grid, parse_axis, variant
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A folder with an address book, a store of one made-up pool, and a strategy that is quick to fit."""
-    from vaultkit.coprocessor.store import write_tables
-
     folder = tmp_path_factory.mktemp("project")
     AddressBook(chain_id=31337, pool=made_pool()).save(folder / "book.json")
     frame = made_swaps(0, days=6, momentum=300)
-    files = write_tables(folder / "store", 1, frame.height, {"uniswap_v3_swaps": frame})
-    DatasetManifest(
-        network="store", chain_id=31337, anchor="single", address=made_pool().pool, first_block=1,
-        last_block=frame.height, last_hash="0x" + "00" * 32, blocks_positive=frame.height, files=files,
-    ).save(folder / "store")  # fmt: skip
+    save_store(folder / "store", frame, [(1, frame.height, frame)])
     call(folder, "new", "strategy", "quick", "--folder", str(folder / "strategies"))
     file = folder / "strategies" / "quick.py"
     file.write_text(file.read_text().replace('horizon="4h")', 'horizon="4h", max_epochs=3)'))
     return folder
+
+
+def save_store(folder, frame, parts):
+    """Write a store of a frame's rows, one file a part: first and last block, and the rows themselves."""
+    from vaultkit.coprocessor.store import write_tables
+
+    files = {}
+    for first, last, part in parts:
+        files |= write_tables(folder, first, last, {"uniswap_v3_swaps": part})
+    DatasetManifest(
+        network=folder.name, chain_id=31337, anchor="single", address=made_pool().pool, first_block=1,
+        last_block=frame.height, last_hash="0x" + "00" * 32, blocks_positive=frame.height, files=files,
+    ).save(folder)  # fmt: skip
 
 
 def call(project, *words, capsys=None):
@@ -73,6 +80,30 @@ def test_backtest_writes_a_tearsheet_and_is_kept_by_content(project, own_build, 
         assert again == first
         with pytest.raises(AssertionError, match="computed again"):
             main([*words, "--latency", "61", "--json"])
+
+
+@pytest.mark.parametrize("verb", ["backtest", "train"])
+@pytest.mark.parametrize(
+    ("parts", "error", "message"),
+    [
+        (lambda f, half, end: [(1, half, f[:half]), (half + 9, end, f[half + 8 :])], "RangeMissing", "gap"),
+        (lambda f, half, end: [(1, half, f[:half]), (half - 3, end, f[half - 4 :])], "RangeMissing", "overlap"),
+        (lambda f, half, end: [(1, half, f[:half])], "RangeMissing", "ends early"),
+        (lambda f, half, end: [(1, end, pl.concat([f[:half], f[half - 1 :]]))], "DataError", "a log twice"),
+        (lambda f, half, end: [(1, end, pl.concat([f[half:], f[:half]]))], "DataError", "not in chain order"),
+        (lambda f, half, end: [(1, end, f.with_columns(block_number=pl.col("block_number").reverse()))],
+         "DataError", "out of order"),
+    ],
+    ids=["gap", "overlap", "end", "doubled", "files in another order", "blocks in another order"],
+)  # fmt: skip
+def test_damaged_stores_are_refused_by_name(project, own_build, tmp_path, capsys, verb, parts, error, message):
+    frame = made_swaps(0, days=6, momentum=300)
+    save_store(tmp_path / "store", frame, parts(frame, frame.height // 2, frame.height))
+    quick = str(project / "strategies" / "quick.py")
+    places = ["--store", str(tmp_path / "store"), "--book", str(project / "book.json")]
+    _, answer = call(project, verb, quick, *places, capsys=capsys)
+    assert (answer["error"], message in answer["message"]) == (error, True), answer
+    assert answer["message"].count(". ") == 1, "it says what to do"
 
 
 def test_prices_from_a_file_are_marked_unverified(project, own_build, capsys, tmp_path):

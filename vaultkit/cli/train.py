@@ -66,9 +66,7 @@ def model_path(name: str) -> Path:
 
 def read_history(store: Path | None, book: Path | None) -> tuple[PoolBook, Any]:
     """Return the pool and its verified swaps."""
-    from vaultkit.book import AddressBook
-    from vaultkit.coprocessor.store import scan
-    from vaultkit.settings import build_dir, project_root
+    from vaultkit.cli.history import read_tables
 
-    pool = AddressBook.load(book or build_dir() / "devnet" / "book.json").pool
-    return pool, scan(store or project_root() / "data" / "local", "uniswap_v3_swaps").collect()
+    history = read_tables(store, book, None)
+    return history.pool, history.swaps

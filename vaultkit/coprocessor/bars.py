@@ -77,7 +77,7 @@ class TickSeries:
             raise DataError("a swap lacks a value", got=dict(zip(needed, rows.null_count().row(0), strict=True)))
         stamps = rows["timestamp"].to_numpy().astype(np.int64)
         if np.any(np.diff(stamps) < 0):
-            raise DataError("swaps are not in chain order")
+            raise DataError("swaps are not in chain order", next_step="Sort by block and log, or index the pool again")
         last_of_block = np.append(np.diff(stamps) > 0, True)
         times = stamps[last_of_block]
         ticks = rows["tick"].to_numpy().astype(np.int64)[last_of_block]

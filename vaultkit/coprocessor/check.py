@@ -69,7 +69,7 @@ def verify_store(store: Path | str) -> StoreReport:
     groups = _check_commitment(store, manifest)
     tables = manifest.tables or tuple(sorted({file.table for file in manifest.files.values()} | set(TABLES)))
     for table in tables:
-        _check_ranges(manifest, table)
+        require_whole(manifest, table)
     count = manifest.last_block - manifest.first_block + 1
     rows, digests = {"blocks": count}, {"blocks": _check_blocks(store, manifest)}
     for table in tables:
@@ -89,15 +89,28 @@ def _check_commitment(store: Path, manifest: DatasetManifest) -> int:
     return sum(len(file.row_groups) for file in manifest.files.values())
 
 
-def _check_ranges(manifest: DatasetManifest, table: str) -> None:
+def require_whole(manifest: DatasetManifest, table: str) -> None:
+    """Refuse a table whose files do not hold the manifest's range of blocks once, whole.
+
+    Raises
+    ------
+    RangeMissing
+        When there is a gap or an overlap, or it ends early.
+    """
     spans = sorted((file.first_block, file.last_block) for file in manifest.files.values() if file.table == table)
     expected = manifest.first_block
     for first, last in spans:
         if first != expected:
-            raise RangeMissing("a table has a gap or an overlap", got=f"block {first}", expected=expected, where=table)
+            raise RangeMissing(
+                "a table has a gap or an overlap", got=f"block {first}", expected=expected, where=table,
+                next_step="Index the range anew into an empty folder",
+            )  # fmt: skip
         expected = last + 1
     if expected != manifest.last_block + 1:
-        raise RangeMissing("a table ends early", got=expected - 1, expected=manifest.last_block, where=table)
+        raise RangeMissing(
+            "a table ends early", got=f"block {expected - 1}", expected=manifest.last_block, where=table,
+            next_step="Index the range anew into an empty folder",
+        )  # fmt: skip
 
 
 def _check_blocks(store: Path, manifest: DatasetManifest) -> str:

@@ -240,11 +240,11 @@ def _read(strategy: Strategy, frame: Any, spec: WindowSpec, study: Study) -> tup
     times = frame["timestamp"].to_numpy()
     if not len(times):
         raise DataError("a swaps table is empty", next_step="Index the pool with `vaultkit index`")
+    ticks: Ticks = TickSeries.from_swaps(frame)
     ahead = strategy.horizon_seconds() + study.costs.latency_seconds
     decisions = decision_times(
         int(times[0]), int(times[-1]), spec, ahead_seconds=ahead, every_seconds=study.every_seconds
     )
-    ticks: Ticks = TickSeries.from_swaps(frame)
     samples = make_samples(
         ticks, spec, decisions, horizon_seconds=strategy.horizon_seconds(), latency_seconds=study.costs.latency_seconds
     )
