@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from vaultkit.circuits.plan import plan
+from vaultkit.circuits.export import export_onnx
+from vaultkit.circuits.plan import plan, relu_net
+from vaultkit.circuits.settings import CircuitShape, generate_settings
 from vaultkit.cli import main
 from vaultkit.errors import CircuitError
 
@@ -26,9 +28,31 @@ def test_verb_shows_one_and_two_columns(capsys):
     assert one["eth_per_decision"] < two["eth_per_decision"]
 
 
+def test_large_net_is_planned_in_the_shape_that_needs_fewer_rows(tmp_path):
+    export_onnx(relu_net(16, (64, 64)), 16, tmp_path / "model.onnx")
+    small = generate_settings(tmp_path / "model.onnx", CircuitShape())
+    found = plan(16, (64, 64))
+    assert found.rows < 0.9 * small["num_rows"]
+    assert found.logrows <= small["run_args"]["logrows"]
+
+
 def test_net_without_width_is_refused():
     with pytest.raises(CircuitError, match="positive widths"):
         plan(16, (0,))
+
+
+@pytest.mark.parametrize("price", [-1.0, float("nan"), float("inf")])
+def test_gas_price_that_is_none_is_refused(price):
+    with pytest.raises(CircuitError, match="gas price"):
+        plan(16, (16,), gas_gwei=price)
+
+
+def test_table_for_people_is_not_cut_off(capsys):
+    with pytest.raises(SystemExit):
+        main(["plan"])
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert {"verify_gas", "441000", "570000"} <= set(shown.replace("│", " ").split())
 
 
 def weights_of(capsys, *ways):

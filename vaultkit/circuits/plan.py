@@ -7,8 +7,9 @@ measured of circuits with one and two columns on two cores; they are estimates a
 from __future__ import annotations
 
 import itertools
+import math
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,10 @@ _GAS: Final = {1: 441_000, 2: 570_000}
 _VERIFIER_BYTES: Final = {1: 10_650, 2: 13_640}
 _PK_BYTES_A_ROW: Final = {1: 3_074, 2: 4_400}
 _SECONDS_A_ROW: Final = {1: 0.46 / 2**11, 2: 0.335 / 2**10}
+
+_LARGE_LOGROWS: Final = 12
+_LARGE: Final = CircuitShape(decomp_base=1_024, decomp_legs=3, scale_rebase_multiplier=2)
+"""What `vaultkit compile --tune` finds for nets whose range table is the smaller part: fewer divisions, more legs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +55,23 @@ def plan(inputs: int, hidden: tuple[int, ...], *, columns: int = 1, gas_gwei: fl
     Raises
     ------
     CircuitError
-        When a width is not positive, the columns are not 1 or 2, or the net needs more than 2**20 rows.
+        When a width is not positive, a gas price negative, the columns are not 1 or 2, or the net needs more than
+        2**20 rows.
     """
     if inputs < 1 or min(hidden, default=1) < 1 or columns not in _GAS:
         raise CircuitError(
             "a plan needs positive widths and one or two columns", got=f"{inputs}, {hidden}, {columns} columns"
         )
+    if not 0 <= gas_gwei < math.inf:
+        raise CircuitError("a plan needs a gas price", got=gas_gwei, expected="Gwei, zero or more")
     widths = (inputs, *hidden, 1)
     with tempfile.TemporaryDirectory(prefix="vaultkit-plan-") as name:
         onnx = Path(name) / "model.onnx"
         export_onnx(relu_net(inputs, hidden), inputs, onnx)
         settings = generate_settings(onnx, CircuitShape(num_inner_cols=columns))
+        if int(settings["run_args"]["logrows"]) > _LARGE_LOGROWS:
+            wider = generate_settings(onnx, replace(_LARGE, num_inner_cols=columns))
+            settings = min(settings, wider, key=lambda one: int(one["num_rows"]))
     logrows = int(settings["run_args"]["logrows"])
     return Plan(
         layers=widths,
@@ -72,7 +83,7 @@ def plan(inputs: int, hidden: tuple[int, ...], *, columns: int = 1, gas_gwei: fl
         proof_seconds=round(_SECONDS_A_ROW[columns] * 2**logrows, 2),
         verify_gas=_GAS[columns],
         verifier_bytes=_VERIFIER_BYTES[columns],
-        eth_per_decision=_GAS[columns] * gas_gwei * 1e-9,
+        eth_per_decision=round(_GAS[columns] * gas_gwei * 1e-9, 12),
     )
 
 

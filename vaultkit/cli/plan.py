@@ -33,8 +33,13 @@ def plan(
         return
     with stderr.status("Counting rows"):
         plans = [estimate(inputs, tuple(hidden or (16,)), columns=c, gas_gwei=gas_gwei) for c in (1, 2)]
-    rows = [tuple(asdict(one).values()) for one in plans]
-    emit_rows(tuple(asdict(plans[0])), rows, as_json=as_json, title="Rows are counted; the rest is estimated")
+    title = "Rows are counted; the rest is estimated"
+    if as_json:
+        emit_rows(tuple(asdict(plans[0])), [tuple(asdict(one).values()) for one in plans], as_json=True)
+    else:  # ten figures are too many for the width of a terminal
+        figures = zip(*(asdict(one).values() for one in plans), strict=True)
+        rows = [(name, *values) for name, values in zip(asdict(plans[0]), figures, strict=True)]
+        emit_rows(("", "cheapest to verify", "fewest rows"), rows, as_json=False, title=title)
 
 
 def _measure(inputs: int, hidden: tuple[int, ...], weights: list[str], as_json: bool) -> None:
