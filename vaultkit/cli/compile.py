@@ -31,7 +31,7 @@ def compile_(
     fresh: Annotated[bool, typer.Option(help="Do not start from the settings of an artefact that is there.")] = False,
     max_disagreement: Annotated[float, typer.Option(help="Largest share of windows decided differently.")] = 0.005,
     tune: Annotated[bool, typer.Option(help="Search for the cheapest shape instead of the kit's own.")] = False,
-    finalists: Annotated[int, typer.Option(help="Shapes that the search measures with real proofs.")] = 3,
+    finalists: Annotated[int, typer.Option(min=1, help="Shapes that the search measures with real proofs.")] = 3,
     max_logrows: Annotated[
         int, typer.Option(help="Largest string that the search may ask for; above 12 it tries up to four columns.")
     ] = 11,
