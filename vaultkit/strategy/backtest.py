@@ -8,8 +8,10 @@ block meets. The replayed trades do not move later prices.
 from __future__ import annotations
 
 import collections
+import contextlib
+import gc
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -25,7 +27,7 @@ from vaultkit.strategy.pool_path import PoolPath
 from vaultkit.strategy.samples import Floats, Ticks
 from vaultkit.strategy.swap import Fill
 from vaultkit.tickmath import price_x128, price_x128_at_tick
-from vaultkit.trade import TradePlan, risk_value
+from vaultkit.trade import TradePlan
 from vaultkit.units import PIPS
 
 MISSED: Final = "MISSED"
@@ -171,22 +173,23 @@ def backtest(
     spots = _spots(path, events, risk_is_token0=pool.risk_is_token0)
     gas = 0
     aims = [0] * len(events) if weights_wad is None else [int(weight) for weight in weights_wad]
-    for number, stamp, event, spot, twap, aim, late, wei in zip(
-        numbers, stamps, events, spots, twaps, aims, missed, gas_wei, strict=True
-    ):
-        if weights_wad is not None and late:
-            outcomes.append(MISSED)
-        elif weights_wad is not None:
-            outcome, plan, fill = account.rebalance(number, aim, twap, spot, path, event)
-            if outcome != REVERTED:  # a keeper's simulation finds it before anything is sent
-                gas += wei * spot >> 128
-            outcomes.append(outcome)
-            before.append(plan.weight_before_wad)
-            if fill is not None:
-                swaps.append(_trade(number, stamp, plan, fill, spot, pool))
-        idles.append(account.idle)
-        risks.append(account.risk)
-        supplies.append(account.supply)
+    with _without_collection():
+        for number, stamp, event, spot, twap, aim, late, wei in zip(
+            numbers, stamps, events, spots, twaps, aims, missed, gas_wei, strict=True
+        ):
+            if weights_wad is not None and late:
+                outcomes.append(MISSED)
+            elif weights_wad is not None:
+                outcome, plan, fill = account.rebalance(number, aim, twap, spot, path, event)
+                if outcome != REVERTED:  # a keeper's simulation finds it before anything is sent
+                    gas += wei * spot >> 128
+                outcomes.append(outcome)
+                before.append(plan.weight_before_wad)
+                if fill is not None:
+                    swaps.append(_trade(number, stamp, plan, fill, spot, pool))
+            idles.append(account.idle)
+            risks.append(account.risk)
+            supplies.append(account.supply)
     held = [risk * spot >> 128 for risk, spot in zip(risks, spots, strict=True)]
     values = list(map(operator.add, idles, held))
     weights = [worth / value if value else 0.0 for worth, value in zip(held, values, strict=True)]
@@ -209,6 +212,18 @@ def backtest(
         start_value,
         period_seconds,
     )
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Pause the search for cycles: a loop that makes none would have all of its trades walked through for nothing."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 def _spots(path: PoolPath, events: list[int], *, risk_is_token0: bool) -> list[int]:
@@ -242,13 +257,12 @@ def half_and_half(
 
 def _trade(epoch: int, time: int, plan: TradePlan, fill: Fill, spot: int, pool: PoolBook) -> Trade:
     """Return a swap and its costs against a fill of everything at the price before it."""
-    fee_in = plan.amount_in * pool.fee_pips // PIPS
+    notional, received = plan.amount_in, fill.paid
+    fee = notional * pool.fee_pips // PIPS
     if plan.risk_in:
-        notional, fee = risk_value(plan.amount_in, spot), risk_value(fee_in, spot)
-        received = fill.paid
+        notional, fee = notional * spot >> 128, fee * spot >> 128
     else:
-        notional, fee = plan.amount_in, fee_in
-        received = risk_value(fill.paid, spot)
+        received = received * spot >> 128
     return Trade(
         epoch,
         time,

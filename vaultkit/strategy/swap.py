@@ -125,22 +125,14 @@ def swap_exact_input(pool: PoolState, ticks: TickMap, amount_in: int, fee_pips: 
         net_of_fee = left * (PIPS - fee_pips) // PIPS
         if zero_for_one:
             needed = amount0(target, price, liquidity, up=True)
-            if net_of_fee >= needed:
-                after = target
-            else:
-                after = _next_from_amount0(price, liquidity, net_of_fee)
-                needed = amount0(after, price, liquidity, up=True)
+            after = target if net_of_fee >= needed else _next_from_amount0(price, liquidity, net_of_fee)
             paid += amount1(after, price, liquidity, up=False)
         else:
             needed = amount1(price, target, liquidity, up=True)
-            if net_of_fee >= needed:
-                after = target
-            else:
-                after = price + net_of_fee * Q96 // liquidity
-                needed = amount1(price, after, liquidity, up=True)
+            after = target if net_of_fee >= needed else price + net_of_fee * Q96 // liquidity
             paid += amount0(price, after, liquidity, up=False)
         price = after
-        if after != target:
+        if after != target:  # all of it was taken, and the pool keeps what rounding left as a fee
             return Fill(amount_in, paid, price, crossed)
         left -= needed + fee_on(needed, fee_pips)
         if edge in (MIN_TICK, MAX_TICK):
