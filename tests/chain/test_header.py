@@ -10,7 +10,7 @@ from eth_utils.crypto import keccak
 
 from tests.fixtures.faulty_rpc import FaultyRpc, flip
 from vaultkit.chain.devnet import Devnet
-from vaultkit.chain.header import encode_header, fetch_headers, link_headers, verify_header
+from vaultkit.chain.header import HeaderFields, encode_header, fetch_headers, link_headers, verify_header
 from vaultkit.errors import HeaderMismatch, RpcUnavailable
 
 BLOCKS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "blocks"
@@ -68,6 +68,14 @@ def test_a_header_without_a_field_is_refused(fields: dict[str, Any], name: str) 
 def test_a_malformed_field_is_refused(fields: dict[str, Any], value: Any) -> None:
     with pytest.raises(HeaderMismatch, match="malformed"):
         verify_header({**fields, "stateRoot": value})
+
+
+def test_headers_read_into_a_type_are_those_read_from_json(chain: Devnet) -> None:
+    calls = [("eth_getBlockByNumber", [hex(number), False]) for number in range(chain.block_number() + 1)]
+    typed, plain = chain.rpc.batch_as(calls, HeaderFields), chain.rpc.batch(calls)
+    assert {type(fields) for fields in typed} == {HeaderFields}
+    assert [encode_header(fields) for fields in typed] == [encode_header(fields) for fields in plain]
+    assert [verify_header(fields) for fields in typed] == [verify_header(fields) for fields in plain]
 
 
 def test_a_header_that_names_another_parent_does_not_link(chain: Devnet) -> None:

@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from vaultkit.chain.transaction import encode_transaction, transactions_root, verify_transactions
+from vaultkit.chain.devnet import Devnet
+from vaultkit.chain.header import fetch_headers
+from vaultkit.chain.logs import fetch_transaction_hashes
+from vaultkit.chain.transaction import (
+    Transactions,
+    encode_transaction,
+    transaction_hashes,
+    transactions_root,
+    verify_transactions,
+)
 from vaultkit.errors import HeaderMismatch
 
 BLOCKS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "blocks" / "nimbus"
@@ -49,6 +58,27 @@ def test_a_renamed_transaction_is_noticed() -> None:
     block["transactions"][0]["hash"] = "0x" + "00" * 32
     with pytest.raises(HeaderMismatch, match="its name"):
         verify_transactions(block)
+
+
+def test_transactions_read_into_a_type_are_those_read_from_json(chain: Devnet) -> None:
+    numbers = range(1, 61)
+    calls = [("eth_getBlockByNumber", [hex(number), True]) for number in numbers]
+    typed, plain = chain.rpc.batch_as(calls, Transactions), chain.rpc.batch(calls)
+    assert {type(block) for block in typed} == {Transactions}
+    headers = fetch_headers(chain.rpc, numbers)
+    found = fetch_transaction_hashes(chain.rpc, headers)
+    assert found == {int(block["number"], 16): verify_transactions(block) for block in plain}
+    assert sum(map(len, found.values())) > 0
+    full, other = [header for header, block in zip(headers, typed, strict=True) if block.transactions][:2]
+    with pytest.raises(HeaderMismatch, match="transactionsRoot"):
+        transaction_hashes(typed[full.number - 1], other.transactions_root, full.number)
+
+
+def test_a_block_with_names_in_place_of_transactions_is_refused(chain: Devnet) -> None:
+    header = next(header for header in fetch_headers(chain.rpc, range(1, 61)) if header.gas_used)
+    bare = chain.rpc.call("eth_getBlockByNumber", [hex(header.number), False])
+    with pytest.raises(HeaderMismatch, match="cannot be read"):
+        transaction_hashes(bare, header.transactions_root, header.number)
 
 
 def test_a_block_without_transactions_has_the_empty_root() -> None:
