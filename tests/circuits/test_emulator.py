@@ -149,6 +149,20 @@ def test_emulator_equals_the_witness_where_products_are_brought_back_later(tmp_p
     compare(net, tmp_path, rows_of(6, 60), shape)
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [
+        CircuitShape(param_scale=9, decomp_base=1024, decomp_legs=3, num_inner_cols=3, scale_rebase_multiplier=3),
+        CircuitShape(param_scale=7, decomp_base=4096, num_inner_cols=4, scale_rebase_multiplier=2),
+    ],
+    ids=["three columns", "four columns"],
+)
+def test_emulator_equals_the_witness_of_a_deep_net_in_shapes_for_large_ones(tmp_path, shape):
+    torch.manual_seed(3)
+    widths = [nn.Linear(COUNT, 12), nn.ReLU(), nn.Linear(12, 10), nn.ReLU(), nn.Linear(10, 1)]
+    compare(nn.Sequential(*widths), tmp_path, rows_of(7, 60), shape)
+
+
 def test_weights_coarser_than_inputs_are_refused():
     with pytest.raises(CircuitError, match="coarser"):
         CircuitShape(input_scale=7, param_scale=5)
