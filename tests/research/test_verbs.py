@@ -303,6 +303,14 @@ def test_options_that_cannot_be_are_refused_in_a_sentence(project, own_build, ca
     assert code == 2 and named in answer["message"]
 
 
+@pytest.mark.parametrize("words", [("--gas-gwei", "nan"), ("--gas-gwei", "-5"), ("--controls", "0"), ("--folds", "0")])
+def test_training_refuses_numbers_that_are_none(project, own_build, capsys, words):
+    with pytest.raises(SystemExit) as ended:
+        main(["train", str(project / "strategies" / "quick.py"), *places(project), *words])
+    assert ended.value.code == 2 and words[0] in capsys.readouterr().err
+    assert not list(own_build.rglob("*.safetensors"))
+
+
 @pytest.mark.parametrize("setting", [{"model.hidden": "wide"}, {"gain": "much"}])
 def test_a_value_of_another_kind_is_refused(project, setting):
     with pytest.raises(StrategyError, match="cannot have this value"):

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vaultkit.cli.history import BookOption, StoreOption, StrategyArgument
 from vaultkit.cli.output import JsonFlag, emit, emit_rows, stderr
-from vaultkit.cli.train import BookOption, ModelOption, StoreOption, StrategyArgument, model_path, read_history
+from vaultkit.cli.train import ModelOption, model_path, read_history
 
 if TYPE_CHECKING:
     from vaultkit.manifest import ArtefactManifest

@@ -10,9 +10,9 @@ import typer
 
 from vaultkit.cli.deploy_guards import Guard, attacked, hold, rehearsed
 from vaultkit.cli.endpoint import RpcOption
+from vaultkit.cli.history import StoreOption
 from vaultkit.cli.output import JsonFlag, emit, stderr, stdout
 from vaultkit.cli.redteam import BlockSecondsOption, StepOption
-from vaultkit.cli.train import StoreOption
 from vaultkit.cli.wallet import BookOption, KeystoreOption, PassphraseOption
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vaultkit.cli.endpoint import RpcOption
+from vaultkit.cli.history import StoreOption
 from vaultkit.cli.output import JsonFlag, emit_rows, stderr, stdout
-from vaultkit.cli.train import StoreOption
 from vaultkit.cli.wallet import BookOption
 
 if TYPE_CHECKING:

@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vaultkit.cli.history import (
+    BookOption,
+    FoldsOption,
+    GasOption,
+    StoreOption,
+    StrategyArgument,
+    make_study,
+    read_tables,
+)
 from vaultkit.cli.output import JsonFlag, emit, stderr
 
 if TYPE_CHECKING:
     from vaultkit.book import PoolBook
 
-StrategyArgument = Annotated[str, typer.Argument(help="Name in strategies/, or a Python file.")]
-StoreOption = Annotated[Path | None, typer.Option(help="Folder of the network; data/local where left out.")]
-BookOption = Annotated[Path | None, typer.Option(help="Address book; the local market's where left out.")]
 ModelOption = Annotated[Path | None, typer.Option("--model", help="Weights; build/models/NAME.safetensors by default.")]
 
 
@@ -29,22 +35,27 @@ def train(
     store: StoreOption = None,
     book: BookOption = None,
     model: ModelOption = None,
-    folds: Annotated[int, typer.Option(help="Test blocks of the walk-forward study.")] = 4,
-    controls: Annotated[int, typer.Option(help="Random walks sent through the same pipeline.")] = 4,
-    gas_gwei: Annotated[float, typer.Option(help="Gas price of the backtest.")] = 1.0,
+    folds: FoldsOption = 4,
+    controls: Annotated[int, typer.Option(min=1, help="Random walks sent through the same pipeline.")] = 4,
+    gas_gwei: GasOption = 1.0,
     as_json: JsonFlag = False,
 ) -> None:
     """Study a strategy by purged walk-forward, beside hold and a random-walk control, and fit it."""
     from vaultkit.strategy.card import model_card
-    from vaultkit.strategy.costs import Costs
     from vaultkit.strategy.loader import load_strategy
-    from vaultkit.strategy.research import Study, fit_strategy
+    from vaultkit.strategy.research import fit_strategy
 
     loaded = load_strategy(strategy)
-    pool, frame = read_history(store, book)
-    study = Study(folds=folds, controls=controls, costs=Costs(gas_price_wei=int(gas_gwei * 10**9)))
+    history = read_tables(store, book, None)
+    study = make_study(
+        history, folds=folds, controls=controls, embargo=0.0, latency=None, missed=0.0, gas_gwei=gas_gwei,
+        base_fees=True, size=100_000.0, every=600,
+    )  # fmt: skip
     with stderr.status("Training") as status:
-        fitted = fit_strategy(loaded, frame, pool, study, progress=lambda stage: status.update(f"Training: {stage}"))
+        fitted = fit_strategy(
+            loaded, history.swaps, history.pool, study, liquidity=history.liquidity,
+            progress=lambda stage: status.update(f"Training: {stage}"),
+        )  # fmt: skip
     assert fitted.research is not None
     figures: dict[str, Any] = {"strategy": loaded.name(), **fitted.research.summary()}
     if hasattr(fitted.model, "save"):
@@ -66,7 +77,5 @@ def model_path(name: str) -> Path:
 
 def read_history(store: Path | None, book: Path | None) -> tuple[PoolBook, Any]:
     """Return the pool and its verified swaps."""
-    from vaultkit.cli.history import read_tables
-
     history = read_tables(store, book, None)
     return history.pool, history.swaps
