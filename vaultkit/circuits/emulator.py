@@ -281,7 +281,7 @@ def _required(operands: list[Fixed | None], index: int) -> Fixed:
 
 def _like(values: Any, constant: Integers) -> Any:
     """Return a constant where ``values`` are: as it is beside an array, on the same device beside a tensor."""
-    if isinstance(values, np.ndarray):
+    if isinstance(values, np.ndarray | np.generic):
         return constant
     import torch
 
