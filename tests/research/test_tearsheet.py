@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 
@@ -89,6 +90,18 @@ def test_same_evidence_gives_the_same_page(evidence):
 
 def test_short_history_is_not_annualized(evidence):
     assert "annual return" not in Tearsheet("a", evidence).html()
+    assert "annual_return" not in evidence.figures() and "calmar" not in evidence.figures()
+    assert evidence.figures()["sharpe"] == round(evidence.performance.sharpe, 6)
+
+
+def test_sizes_are_in_whole_units_of_the_asset(evidence):
+    sizes = [
+        re.findall(
+            r"<tr><td>([\d,]+)</td><td>[+-]", Tearsheet("a", dataclasses.replace(evidence, asset_decimals=d)).html()
+        )
+        for d in (6, 7)
+    ]
+    assert sizes == [["10,000", "100,000", "1,000,000", "10,000,000"], ["1,000", "10,000", "100,000", "1,000,000"]]
 
 
 def test_runs_are_compared_best_first(evidence):

@@ -20,6 +20,9 @@ from vaultkit.strategy.validation import deflated_sharpe
 _SIZES: Final = (1, 10, 100, 1_000)
 """Vaults of the capacity curve, in tenths of the backtest's own start."""
 
+_YEARLY: Final = ("annual_return", "calmar")
+_LEAST_SECONDS: Final = 90 * 86_400
+
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
@@ -58,6 +61,8 @@ class Evidence:
         Size, return after gas and refused share of larger and smaller vaults.
     depth
         ``"ticks"`` where fills know the initialized ticks, ``"range"`` where only the liquidity in range.
+    asset_decimals
+        Of the vault's asset: sizes are in its smallest units.
     liquidity
         What the strategy's liquidity ranges would have done, where it gives any.
     """
@@ -68,12 +73,20 @@ class Evidence:
     baselines: Mapping[str, Backtest]
     capacity: Sequence[tuple[int, float, float]]
     depth: str
+    asset_decimals: int
     liquidity: LiquidityBacktest | None = None
 
     @property
     def performance(self) -> Performance:
         """Figures of the real backtest."""
         return measured(self.real)
+
+    @property
+    def said(self) -> dict[str, float | int]:
+        """Figures that the history is long enough for: a few weeks say nothing of a year's return."""
+        ends = self.real.epoch_ends
+        short = ends[-1] - ends[0] < _LEAST_SECONDS
+        return {name: value for name, value in self.performance.as_dict().items() if not (short and name in _YEARLY)}
 
     @property
     def costs(self) -> CostSplit:
@@ -93,7 +106,7 @@ class Evidence:
     def figures(self) -> dict[str, float | int | str]:
         """Return the figures as a flat mapping."""
         found: dict[str, float | int | str] = {}
-        for name, value in self.performance.as_dict().items():
+        for name, value in self.said.items():
             found[name] = round(value, 6) if isinstance(value, float) else value
         found |= {f"cost_{name}": round(getattr(self.costs, name), 6) for name in CostSplit.__slots__}
         for name, interval in self.intervals.items():
@@ -130,4 +143,6 @@ def gather(
     liquidity = None
     if decisions.ranges is not None:
         liquidity = liquidity_backtest(path, pool, decisions.epoch_ends, decisions.ranges, costs)
-    return Evidence(real, instant, replay(decisions.floating), others, curve, path.depth, liquidity)
+    return Evidence(
+        real, instant, replay(decisions.floating), others, curve, path.depth, pool.asset_decimals, liquidity
+    )

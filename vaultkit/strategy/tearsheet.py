@@ -26,8 +26,6 @@ border-bottom:1px solid #e4e7eb}.vk td+td,.vk th+th{text-align:right;font-varian
 .vk th{background:#f5f7fa}.vk .lead{color:#52606d}.vk .warn{background:#fff5f5;border-left:4px solid #c53030;
 padding:.4rem .8rem}.vk .grid{display:grid;grid-template-columns:1fr 1fr;gap:0 2rem}"""
 
-_YEARLY: Final = ("annual_return", "calmar")
-_LEAST_SECONDS: Final = 90 * 86_400
 
 _NOTE: Final = (
     "Past prices, out of sample. Intervals are 95 % block bootstraps; an interval that holds zero is no evidence of "
@@ -58,13 +56,10 @@ class Tearsheet:
 
     def html(self) -> str:
         """Return a fragment with its own style, plots inside."""
-        evidence, figures = self.evidence, self.evidence.performance
+        evidence = self.evidence
         spans = evidence.intervals
         rows = []
-        seconds = evidence.real.epoch_ends[-1] - evidence.real.epoch_ends[0]
-        for name, value in figures.as_dict().items():
-            if name in _YEARLY and seconds < _LEAST_SECONDS:
-                continue  # a few weeks say nothing of a year
+        for name, value in evidence.said.items():
             span = spans.get(name)
             said = f" ({_figure(name, span.low)} to {_figure(name, span.high)})" if span else ""
             rows.append((name.replace("_", " "), _figure(name, value) + said))
@@ -72,7 +67,8 @@ class Tearsheet:
         split = [(name, f"{getattr(evidence.costs, name):+.4%}") for name in type(evidence.costs).__slots__]
         outcomes = sorted(evidence.real.reasons.items(), key=lambda item: -item[1])
         capacity = [
-            (f"{size / 1e6:,.0f}", f"{back:+.2%}", f"{refused:.1%}") for size, back, refused in evidence.capacity
+            (f"{size / 10**evidence.asset_decimals:,.0f}", f"{back:+.2%}", f"{refused:.1%}")
+            for size, back, refused in evidence.capacity
         ]
         runs = {"this strategy": evidence.real, **evidence.baselines}
         warned = "".join(f'<p class="warn">{html.escape(text)}</p>' for text in self.warnings)
@@ -184,7 +180,7 @@ def _plots(evidence: Evidence) -> str:
     weight.plot(times, 100 * np.array(real.weights), color=INK, linewidth=1.0)
     weight.set_ylim(-4, 104)
     weight.set_title("Held in the risk token, %", loc="left", fontsize=10)
-    sizes = [size / 1e6 for size, _, _ in evidence.capacity]
+    sizes = [size / 10**evidence.asset_decimals for size, _, _ in evidence.capacity]
     capacity.plot(sizes, [100 * back for _, back, _ in evidence.capacity], "o-", color=GOOD, markersize=4)
     capacity.set_xscale("log")
     capacity.set_title("Return after gas by size of the vault, %", loc="left", fontsize=10)
