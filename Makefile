@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: faults soak fuzz fuzz-long mutation sandwich forgeries broken
-.PHONY: demo test test-slow check bench notebooks docs lab setup clean
+.PHONY: demo test test-slow check bench notebooks docs lab screens setup clean
 
 setup: $(VENV)/.ready contracts/node_modules/.ready
 
@@ -67,6 +67,11 @@ notebooks: setup
 DOCS ?= build/docs
 docs: setup
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs $(DOCS)
+
+# Pictures of the notebooks in JupyterLab, into build/screens; needs Chromium.
+screens: setup
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt playwright
+	$(BIN)/python -m tests.notebooks.screens
 
 lab: setup
 	$(BIN)/jupyter lab --notebook-dir=notebooks
