@@ -150,8 +150,8 @@ def main() -> None:
         *(f"| {name} | {took:.2f} | {took / ours:.0f} |" for name, took in rows),
         "",
         f"The same year with a decision every four hours, as the default strategy decides: vaultkit {usually:.3f} s for"
-        f" {len(ends[:: PERIOD // BAR]):,} decisions ({usual[0][1].trades:,} traded), demeter {calm['seconds']:.2f} s on"
-        f" the 5-minute rows ({calm['trades']:,} traded), {calm['seconds'] / usually:,.0f} times vaultkit's.",
+        f" {len(ends[:: PERIOD // BAR]):,} decisions ({usual[0][1].trades:,} traded), demeter {calm['seconds']:.2f} s"
+        f" on the 5-minute rows ({calm['trades']:,} traded), {calm['seconds'] / usually:,.0f} times vaultkit's.",
         "",
         "Runs of vaultkit: " + ", ".join(f"{took:.2f}" for took, _ in fast) + " s.",
         "",
