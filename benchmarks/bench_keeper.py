@@ -54,7 +54,7 @@ def stages(bench: KeeperBench) -> dict[str, list[float]]:
         found["epoch end to sent"].append((time.perf_counter() - total) * 1_000)
         found["of that the keeper's own CPU time"].append((time.process_time() - busy) * 1_000)
         assert bench.count(facts.Broadcast) == before + 1
-        bench.settle(keeper)
+        bench.settle(keeper, pause=POLL_SECONDS / 2)
     return found
 
 
