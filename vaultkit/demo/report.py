@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vaultkit.demo.result import DemoResult, Epoch
+from vaultkit.display import html_table
+from vaultkit.lab.plots import ACCENT, GOOD, INK, PALE, dress, utc
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-INK, ACCENT, PALE, GOOD = "#1f2933", "#2f6fde", "#9aa5b1", "#1b8a5a"
 
 _PROVEN = (
     ("Inputs", "proven", "the vault reads them from the pool's own cumulatives and builds the instances itself"),
@@ -27,18 +26,6 @@ _PROVEN = (
 )
 
 
-def _times(stamps: Sequence[int]) -> list[dt.datetime]:
-    return [dt.datetime.fromtimestamp(stamp, dt.UTC).replace(tzinfo=None) for stamp in stamps]
-
-
-def _dress(axes: Axes, title: str, unit: str) -> None:
-    axes.set_title(title, loc="left", fontsize=11, color=INK, fontweight="bold")
-    axes.set_ylabel(unit, color=INK)
-    axes.grid(axis="y", color="#e4e7eb", linewidth=0.8)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(colors=INK, labelsize=9)
-
-
 def _legend(axes: Axes) -> None:
     """Put the names beside the title, where no line can run through them."""
     axes.legend(frameon=False, fontsize=9, loc="lower right", bbox_to_anchor=(1.0, 0.99), ncols=3, borderaxespad=0.2)
@@ -49,16 +36,15 @@ def draw(result: DemoResult, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    import matplotlib.dates as mdates
     import matplotlib.pyplot as plt
 
     series = result.series
-    times = _times(series.timestamp)
-    marks = _times([epoch.timestamp for epoch in result.epochs])
+    times = utc(series.timestamp)
+    marks = utc([epoch.timestamp for epoch in result.epochs])
     figure, (price, weight, nav) = plt.subplots(3, 1, figsize=(10, 8.4), sharex=True, layout="constrained")
 
     price.plot(times, series.price, color=INK, linewidth=1.1)
-    _dress(price, f"WETH in the pool: {result.price_path}", "USDC per WETH")
+    dress(price, f"WETH in the pool: {result.price_path}", "USDC per WETH")
 
     weight.step(times, [100 * w for w in series.weight], where="post", color=ACCENT, linewidth=1.6, label="held")
     weight.plot(
@@ -71,7 +57,7 @@ def draw(result: DemoResult, path: Path) -> None:
     )
     weight.set_ylim(-4, 104)
     _legend(weight)
-    _dress(weight, "Share of the vault held in WETH", "% of NAV")
+    dress(weight, "Share of the vault held in WETH", "% of NAV")
 
     first_nav, first_price = series.nav_per_share[0], series.price[0]
     nav.plot(
@@ -87,9 +73,7 @@ def draw(result: DemoResult, path: Path) -> None:
         label="hold half and half",
     )
     _legend(nav)
-    _dress(nav, "NAV of a share against holding", "first block = 100")
-    nav.set_xlabel("chain time (UTC)", color=INK)
-    nav.xaxis.set_major_formatter(mdates.ConciseDateFormatter(nav.xaxis.get_major_locator()))
+    dress(nav, "NAV of a share against holding", "first block = 100", "chain time (UTC)")
     for axes in (price, weight, nav):
         for mark in marks:
             axes.axvline(mark, color="#cbd2d9", linewidth=0.7, zorder=0)
@@ -100,12 +84,6 @@ def draw(result: DemoResult, path: Path) -> None:
     )
     figure.savefig(path, dpi=110)
     plt.close(figure)
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    header = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _cell(value: float | int | str) -> str:
@@ -150,8 +128,9 @@ def write_page(result: DemoResult, path: Path, picture: str) -> None:
         ("Circuit", result.circuit),
         ("Gas of the deployment", result.deployment),
     ]
+    times = ((step.name, step.outcome, f"{step.seconds:.1f}") for step in result.steps)
     blocks = "".join(
-        f"<section><h2>{title}</h2>{_table(('figure', 'value'), _figure_rows(figures))}</section>"
+        f"<section><h2>{title}</h2>{html_table(('figure', 'value'), _figure_rows(figures))}</section>"
         for title, figures in sections
     )
     path.write_text(
@@ -161,10 +140,10 @@ def write_page(result: DemoResult, path: Path, picture: str) -> None:
 <p class="lead">Strategy {html.escape(result.strategy)} on a local chain; prices: {html.escape(result.price_path)}.
 {html.escape(result.audit)} {result.seconds:.0f} s in all, {result.peak_memory_mib:,} MiB at most.</p>
 <img src="{picture}" alt="Price, weight and NAV over chain time">
-<h2>Epochs, rebuilt by the audit</h2>{_table(EPOCH_HEAD, map(epoch_row, result.epochs))}
-<h2>What is proven, what is trusted</h2>{_table(("what", "status", "why"), _PROVEN)}
+<h2>Epochs, rebuilt by the audit</h2>{html_table(EPOCH_HEAD, map(epoch_row, result.epochs))}
+<h2>What is proven, what is trusted</h2>{html_table(("what", "status", "why"), _PROVEN)}
 <div class="grid">{blocks}</div>
-<h2>Time</h2>{_table(("step", "outcome", "seconds"), ((s.name, s.outcome, f"{s.seconds:.1f}") for s in result.steps))}
+<h2>Time</h2>{html_table(("step", "outcome", "seconds"), times)}
 </body></html>
 """
     )
