@@ -60,6 +60,7 @@ def run_demo(settings: DemoSettings, folders: Folders, console: Console) -> Demo
             kept = keep(rpc, rpc_url, settings.epochs, folders, stage)
         with stages.stage("Audit from chain data alone") as stage:
             report = check_all(rpc, book, artefact, stage)
+            report.require_passed()
         with stages.stage("Report with plots") as stage:
             result = DemoResult(
                 strategy=strategy.name(),

@@ -117,7 +117,7 @@ def keep(rpc: Rpc, rpc_url: str, epochs: int, folders: Folders, stage: Stage) ->
 
 
 def check_all(rpc: Rpc, book: AddressBook, artefact: Path, stage: Stage) -> AuditReport:
-    """Audit every epoch, with ezkl as a second verifier, and refuse to go on where one fails."""
+    """Return the audit of every epoch, with ezkl as a second verifier; whether it passed is the caller's to ask."""
     count = 0
 
     def advance(headers: int) -> None:
@@ -126,6 +126,5 @@ def check_all(rpc: Rpc, book: AddressBook, artefact: Path, stage: Stage) -> Audi
         stage.say(f"{count:,} headers verified")
 
     report = audit(rpc, book, verify_proof=lambda proof: verify_proof(artefact, proof), progress=advance)
-    report.require_passed()
     stage.outcome = report.verdict
     return report

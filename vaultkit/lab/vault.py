@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from vaultkit.chain.account import Signer
-from vaultkit.circuits.verify import verify_proof
 from vaultkit.display import card, html_table
 from vaultkit.lab.circuit import Circuit
 from vaultkit.lab.plots import ACCENT, INK, dress, utc
 from vaultkit.lab.series import Series, series_of
 from vaultkit.lab.stages import shown
-from vaultkit.lab.trading import DEPOSITOR, deposit
+from vaultkit.lab.trading import DEPOSITOR, check_all, deposit
 from vaultkit.units import WAD, from_units
-from vaultkit.vault.audit import AuditReport, audit
+from vaultkit.vault.audit import AuditReport
 from vaultkit.vault.client import VaultClient
 from vaultkit.vault.orders import Orders
 from vaultkit.vault.overview import Overview, read_overview
@@ -90,22 +89,8 @@ class Vault:
 
         The report says what failed; `AuditReport.require_passed` raises where something did.
         """
-        count = 0
         with shown("Audit from chain data alone") as stage:
-
-            def advance(headers: int) -> None:
-                nonlocal count
-                count += headers
-                stage.say(f"{count:,} headers verified")
-
-            report = audit(
-                self.client.rpc,
-                self.client.book,
-                verify_proof=lambda proof: verify_proof(self.circuit.folder, proof),
-                progress=advance,
-            )
-            stage.outcome = report.verdict
-        return report
+            return check_all(self.client.rpc, self.client.book, self.circuit.folder, stage)
 
     def series(self) -> Series:
         """Return price, weight and share price since the first deposit."""
