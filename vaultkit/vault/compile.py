@@ -22,7 +22,7 @@ from vaultkit.settings import build_dir, contracts_dir
 
 SOLC_VERSION: Final = "0.8.30"
 _IMPORT = re.compile(r"""^\s*import\s[^;]*?["']([^"']+)["']\s*;""", re.MULTILINE)
-_FOLDERS = ("interfaces", "libraries", "mocks")
+_FOLDERS = ("credit", "interfaces", "libraries", "mocks")
 
 
 def compile_contracts(extra: dict[str, Path] | None = None) -> Path:
