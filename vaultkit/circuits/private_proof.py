@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from vaultkit.circuits.emulator import Emulator
 from vaultkit.circuits.evidence import (
     CircuitPaths,
     proof_commitments,
@@ -15,13 +14,12 @@ from vaultkit.circuits.evidence import (
     verify_step,
     write_proof,
 )
-from vaultkit.circuits.export import check_graph
 from vaultkit.circuits.ezkl_calls import run_steps
 from vaultkit.circuits.private import PrivateManifest
+from vaultkit.circuits.scored import score_with
 from vaultkit.circuits.sealed import PrivateProof, Sealed
-from vaultkit.circuits.settings import read_settings
 from vaultkit.circuits.srs import find_srs
-from vaultkit.errors import DataError, EnvelopeExceeded, ProofInvalid, ProverFailed
+from vaultkit.errors import ProofInvalid, ProverFailed
 
 
 def score_of(folder: Path, features: Sequence[int]) -> int:
@@ -32,14 +30,7 @@ def score_of(folder: Path, features: Sequence[int]) -> int:
     DataError, EnvelopeExceeded
         When the features are not integers, not as many as the model takes, or outside its bound.
     """
-    manifest = PrivateManifest.load(folder)
-    if len(features) != manifest.count:
-        raise DataError("a private circuit takes another number of features", expected=manifest.count)
-    if any(abs(value) > manifest.clip for value in features):
-        raise EnvelopeExceeded("a private feature is outside the bound", expected=f"at most {manifest.clip}")
-    model = check_graph(folder / "model.onnx")
-    emulator = Emulator(model, read_settings(folder / "public.json"), manifest.clip)
-    return int(emulator.outputs([list(features)])[0, 0])
+    return score_with(PrivateManifest.load(folder), folder, tuple(features))
 
 
 def prove_private(folder: Path, sealed: Sealed, *, deadline_seconds: float = 120.0) -> PrivateProof:
