@@ -11,7 +11,7 @@ import {IPriceOracle} from "./IPriceOracle.sol";
 /// @param maxScore Greatest score that the tier is open to.
 /// @param ltvBps Most debt that may be taken, as a share of the collateral's value.
 /// @param thresholdBps Debt above this share of the collateral's value may be liquidated.
-/// @param rateBps Simple interest a year, added up whenever the line is used.
+/// @param rateBps Nominal interest a year, compounded by the second; what anybody does or leaves does not change it.
 struct Tier {
     int128 maxScore;
     uint16 ltvBps;
@@ -83,8 +83,8 @@ struct Score {
 ///         tier it was last lent at, and a score only ever raises it. So no score, and no lapse of one, makes anybody
 ///         liquidatable. Who borrows more does so on the terms of the present score, threshold included.
 /// @dev Assumptions on safety: the oracle's prices are fair and fresh; both tokens move exactly what they are asked to and
-///      have no hooks; proof system, registry's owner and (private mode) attester as the gate says. On liveness: somebody
-///      liquidates in time; lenders' exits wait for cash that borrowers bring back.
+///      have no hooks; the proof system is sound; the registry's owner installs no harmful model; who vouches for features (see
+///      each mode) is honest. On liveness: somebody liquidates in time; lenders' exits wait for cash that borrowers bring back.
 interface ICreditLine is IERC4626 {
     event CollateralAdded(address indexed borrower, uint256 amount);
     event CollateralRemoved(address indexed borrower, address indexed receiver, uint256 amount);
@@ -103,8 +103,6 @@ interface ICreditLine is IERC4626 {
     event PositionChanged(
         address indexed borrower, uint256 scaledDebt, uint256 rateTier, uint256 thresholdTier, uint256 collateral
     );
-    /// @notice A tier's index as it is from now on, 27 decimals.
-    event Accrued(uint256 indexed tier, uint256 index);
 
     error TiersEmptyOrTooMany(uint256 got, uint256 most);
     /// @notice Tiers rise in score, and a worse one gives no better terms.

@@ -17,7 +17,7 @@ from vaultkit.circuits.sealed import SALT_LIMB_BITS, SALT_LIMBS, Sealed, seal
 from vaultkit.circuits.settings import read_settings
 from vaultkit.circuits.verifier import VerifierCode, measure_gas
 from vaultkit.errors import ArtefactMismatch, DataError, EnvelopeExceeded, ProofInvalid
-from vaultkit.statement import beneficiary_limbs
+from vaultkit.statement import beneficiary_limbs, to_felt
 
 ALICE = "0x00000000000000000000000000000000000A11cE"
 BOB = "0x0000000000000000000000000000000000000B0b"
@@ -43,7 +43,7 @@ def proof(folder, sealed):
 
 def test_proof_shows_commitment_score_and_borrower_and_no_feature(folder, sealed, proof):
     verify_private(folder, proof)
-    assert proof.instances == (sealed.commitment(), proof.score, *beneficiary_limbs(ALICE))
+    assert proof.instances == (sealed.commitment(), *beneficiary_limbs(ALICE), to_felt(proof.score))
     assert proof.score == score_of(folder, FEATURES)
     assert len(proof.instances) == 11
 

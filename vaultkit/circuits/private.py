@@ -40,7 +40,7 @@ class _SealedModule(nn.Module):
         self.inner, self.count = inner, count
 
     def forward(self, sealed: Tensor) -> tuple[Tensor, Tensor]:
-        return self.inner(sealed[:, : self.count]), sealed[:, self.count + SALT_LIMBS :] * 1.0
+        return sealed[:, self.count + SALT_LIMBS :] * 1.0, self.inner(sealed[:, : self.count])
 
 
 def build_private(
@@ -79,7 +79,7 @@ def build_private(
         progress("export")
         exported = export_score(module, folder, count, clip, shape)
         dummy = (torch.zeros(1, count + SALT_LIMBS + LIMB_COUNT),)
-        write_onnx(_SealedModule(module, count).eval(), dummy, folder / _SEALED, ("sealed",), ("score", "limbs"))
+        write_onnx(_SealedModule(module, count).eval(), dummy, folder / _SEALED, ("sealed",), ("limbs", "score"))
         check_operators(read_model(folder / _SEALED), more=("Slice",))
         settings = generate_settings(folder / _SEALED, shape, privacy=_HASHED)
         progress("make keys and prove twice")
@@ -94,4 +94,4 @@ def _compare(exported: Exported, tried: list[Sealed], proven: list[tuple[int, ..
     for one, felts in zip(tried, proven, strict=True):
         score = int(exported.emulator.outputs([list(one.features)])[0, 0])
         if felts != PrivateProof(b"", one.commitment(), score, one.borrower, 0.0).instances:
-            raise ExportMismatch("the private circuit and the public model disagree", got=felts[1], expected=score)
+            raise ExportMismatch("the private circuit and the public model disagree", got=felts[-1], expected=score)

@@ -1,9 +1,9 @@
 """Private inputs: a proven score of features that stay hidden behind a salted Poseidon hash.
 
 The circuit's one input holds the features, nine random limbs of salt (144 bits) and the nine limbs of the borrower's
-address. Its hash, the commitment, is the first public instance; the score and the borrower's limbs are the others. The
-borrower keeps features and salt; an attester who has seen them signs the commitment. Without the salt anybody could try
-likely features until the hash fits.
+address. Its hash, the commitment, is the first public instance; the borrower's limbs and the score are the others, in
+the order of `vaultkit.statement` with the commitment as the one input. The borrower keeps features and salt; an
+attester who has seen them signs the commitment. Without the salt anybody could try likely features until the hash fits.
 
 What a proof shows: whoever made it knows features, salt and borrower of this commitment, and the committed weights give
 this score of them. Not: that the features are true. That is the attester's word.
@@ -19,7 +19,7 @@ from typing import Final
 from vaultkit.circuits.evidence import felt_of
 from vaultkit.circuits.ezkl_calls import Step, run_steps
 from vaultkit.errors import DataError
-from vaultkit.statement import beneficiary_limbs, to_felt
+from vaultkit.statement import beneficiary_limbs, from_felt, instances, to_felt
 
 SALT_LIMBS: Final = 9
 SALT_LIMB_BITS: Final = 16
@@ -93,8 +93,8 @@ class PrivateProof:
 
     @property
     def instances(self) -> tuple[int, ...]:
-        """Public instances in the verifier's order: commitment, score, the borrower's limbs.  # (11,)."""
-        return self.commitment, to_felt(self.score), *beneficiary_limbs(self.borrower)
+        """Public instances in the verifier's order: commitment, the borrower's limbs, score.  # (11,)."""
+        return instances((from_felt(self.commitment),), self.borrower, (self.score,))
 
 
 def seal(features: Sequence[int], borrower: str) -> Sealed:
