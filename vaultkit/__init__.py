@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vaultkit.lab.session import Lab
+    from vaultkit.strategy.base import Strategy
+    from vaultkit.strategy.window import Bars
+
+__all__ = ["Bars", "Lab", "Strategy"]
 
 _HOMES = {"Bars": "vaultkit.strategy.window", "Lab": "vaultkit.lab.session", "Strategy": "vaultkit.strategy.base"}
-
-__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
