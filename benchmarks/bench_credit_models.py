@@ -76,7 +76,7 @@ def local_aave() -> tuple[Lines, CreditScorer]:
         lending_index(devnet, manifest).index(store, start=manifest.aave.from_block)
         seconds_indexed = time.perf_counter() - begun
         rows = verify_store(store).rows
-        pool = thresholds(devnet, manifest.aave)
+        pool = thresholds(devnet.rpc, manifest.aave)
         reserves = [
             Reserve(bytes.fromhex(token[2:]), terms.decimals, pool[token.lower()], terms.stable)
             for token, terms in zip(manifest.aave.tokens, RESERVES, strict=True)

@@ -32,7 +32,7 @@ def test_the_pool_behind_its_proxy_is_the_code_that_aave_published(lending: Lend
     assert same > 0.96 * 2 * len(deployed)
     pool = Contract(devnet.rpc, manifest.aave.pool, load_abi("Pool"))
     assert [token.lower() for token in manifest.aave.tokens] == [t.lower() for t in pool.call("getReservesList")]
-    assert thresholds(devnet, manifest.aave) == {
+    assert thresholds(devnet.rpc, manifest.aave) == {
         token.lower(): terms.threshold_bps / 10_000 for token, terms in zip(manifest.aave.tokens, RESERVES, strict=True)
     }
 

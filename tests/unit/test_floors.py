@@ -15,6 +15,7 @@ FLOORS = {
     "circuits": 2,
     "vault": 2,
     "strategy": 3,
+    "credit": 3,
     "keeper": 4,
     "lab": 5,
     "demo": 6,

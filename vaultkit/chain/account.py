@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from eth_account import Account
+from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
+from eth_keys.exceptions import BadSignature
 from eth_utils.address import to_checksum_address
+from eth_utils.exceptions import ValidationError
 
 from vaultkit.chain.abi import Abi, as_reverted
 from vaultkit.chain.rpc import quantity
@@ -30,6 +34,39 @@ _PERMIT: Final = {
     "nonce": "uint256",
     "deadline": "uint256",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class TypedData:
+    """One struct of plain fields, as EIP-712 has it signed.
+
+    Parameters
+    ----------
+    domain
+        Its separator's fields by name.
+    primary, fields
+        Name of the struct, and its fields' types by name, in order.
+    message
+        The fields' values.
+    """
+
+    domain: Mapping[str, Any]
+    primary: str
+    fields: Mapping[str, str]
+    message: Mapping[str, Any]
+
+    @property
+    def types(self) -> dict[str, Any]:
+        """The struct as eth_account takes it."""
+        return {self.primary: [{"name": field, "type": kind} for field, kind in self.fields.items()]}
+
+    def signer_of(self, signature: bytes) -> str | None:
+        """Return the checksummed address that signed; None where the bytes are no signature."""
+        try:
+            signable = encode_typed_data(dict(self.domain), self.types, dict(self.message))
+            return str(Account.recover_message(signable, signature=signature))
+        except (ValueError, BadSignature, ValidationError):
+            return None
 
 
 class Signer:
@@ -60,12 +97,14 @@ class Signer:
         ----------
         EIP-2612, EIP-712; the domain's version is OpenZeppelin's "1".
         """
-        signed = self._account.sign_typed_data(
-            {"name": name, "version": "1", "chainId": chain_id, "verifyingContract": token},
-            {"Permit": [{"name": field, "type": kind} for field, kind in _PERMIT.items()]},
-            {"owner": self.address, "spender": spender, "value": value, "nonce": nonce, "deadline": deadline},
-        )
-        return signed.v, signed.r.to_bytes(32, "big"), signed.s.to_bytes(32, "big")
+        domain = {"name": name, "version": "1", "chainId": chain_id, "verifyingContract": token}
+        message = {"owner": self.address, "spender": spender, "value": value, "nonce": nonce, "deadline": deadline}
+        signature = self.sign_typed(TypedData(domain, "Permit", _PERMIT, message))
+        return signature[64], signature[:32], signature[32:64]
+
+    def sign_typed(self, data: TypedData) -> bytes:
+        """Return the signature of typed data: r, s, v.  # (65,)."""
+        return bytes(self._account.sign_typed_data(dict(data.domain), data.types, dict(data.message)).signature)
 
     @classmethod
     def from_keystore(cls, path: Path, password: str) -> Signer:

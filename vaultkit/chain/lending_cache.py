@@ -24,6 +24,7 @@ from vaultkit.chain.lending import FIRST_BORROWER, OPERATOR, STEP_SECONDS, Lendi
 from vaultkit.chain.market_cache import HISTORY_HARDFORK
 from vaultkit.errors import CacheError
 from vaultkit.manifest_file import Manifest, check_digest, check_files, read_folder, sha256_of
+from vaultkit.protocols import Rpc
 
 GENESIS: Final = 1_715_000_400
 """Timestamp of the chain's first block, in May 2024."""
@@ -200,7 +201,7 @@ def open_lending(folder: Path, *, port: int | None = None) -> Iterator[tuple[Dev
         yield devnet, manifest
 
 
-def thresholds(devnet: Devnet, aave: AaveDeployment) -> dict[str, float]:
+def thresholds(rpc: Rpc, aave: AaveDeployment) -> dict[str, float]:
     """Return the liquidation threshold of every reserve as the pool has it now, by token in lower case."""
-    data = Contract(devnet.rpc, aave.data_provider, load_abi("AaveProtocolDataProvider"))
+    data = Contract(rpc, aave.data_provider, load_abi("AaveProtocolDataProvider"))
     return {token.lower(): data.call("getReserveConfigurationData", token)[2] / 10_000 for token in aave.tokens}

@@ -10,7 +10,7 @@ from vaultkit.errors import DataError
 from vaultkit.models.credit.tiers import Tier, TierTable, evenly, probability_of
 
 SCALE = 12
-TABLE = evenly((0.01, 0.03, 0.08, 0.2), (8_000, 4_000), (250, 1_400))
+TABLE = evenly((0.01, 0.03, 0.08, 0.2), (8_000, 4_000), (8_500, 6_000), (250, 1_400))
 
 
 @given(st.integers(-(2**18), 2**18), st.integers(0, 2**18))
@@ -19,6 +19,7 @@ def test_a_better_score_never_gives_worse_terms(score: int, better_by: int) -> N
     if worse is not None:
         assert better is not None
         assert better.ltv_bps >= worse.ltv_bps
+        assert better.threshold_bps >= worse.threshold_bps
         assert better.rate_bps <= worse.rate_bps
 
 
@@ -43,11 +44,13 @@ def test_a_score_on_the_bound_is_in_the_tier_and_one_above_is_not() -> None:
     ("tiers", "message"),
     [
         ((), "empty"),
-        ((Tier(0.1, 8_000, 300), Tier(0.2, 8_100, 400)), "better terms"),
-        ((Tier(0.1, 8_000, 300), Tier(0.2, 7_000, 200)), "better terms"),
-        ((Tier(0.2, 8_000, 300), Tier(0.1, 7_000, 400)), "do not rise"),
-        ((Tier(0.0, 8_000, 300),), "out of range"),
-        ((Tier(0.5, 10_000, 300),), "out of range"),
+        ((Tier(0.1, 8_000, 8_500, 300), Tier(0.2, 8_100, 8_500, 400)), "better terms"),
+        ((Tier(0.1, 8_000, 8_500, 300), Tier(0.2, 7_000, 8_600, 400)), "better terms"),
+        ((Tier(0.1, 8_000, 8_500, 300), Tier(0.2, 7_000, 8_000, 200)), "better terms"),
+        ((Tier(0.2, 8_000, 8_500, 300), Tier(0.1, 7_000, 8_000, 400)), "do not rise"),
+        ((Tier(0.0, 8_000, 8_500, 300),), "out of range"),
+        ((Tier(0.5, 8_000, 8_000, 300),), "out of range"),
+        ((Tier(0.5, 9_000, 10_000, 300),), "out of range"),
     ],
 )
 def test_a_table_that_would_reward_risk_is_refused(tiers: tuple[Tier, ...], message: str) -> None:

@@ -22,12 +22,15 @@ class Tier:
     ----------
     most_probable
         Greatest probability, above 0 and below 1.
-    ltv_bps, rate_bps
-        Loan to value, and interest a year.
+    ltv_bps, threshold_bps
+        Most debt that may be taken, and debt above which it may be liquidated, as shares of the collateral's value.
+    rate_bps
+        Interest a year.
     """
 
     most_probable: float
     ltv_bps: int
+    threshold_bps: int
     rate_bps: int
 
 
@@ -47,12 +50,14 @@ class TierTable:
         if not self.tiers:
             raise DataError("a table of tiers is empty")
         for tier in self.tiers:
-            if not (0 < tier.most_probable < 1 and 0 < tier.ltv_bps < 10_000 and tier.rate_bps >= 0):
+            terms = 0 < tier.ltv_bps < tier.threshold_bps < 10_000 and tier.rate_bps >= 0
+            if not (0 < tier.most_probable < 1 and terms):
                 raise DataError("a tier is out of range", got=tier)
         for better, worse in zip(self.tiers, self.tiers[1:], strict=False):
             if worse.most_probable <= better.most_probable:
                 raise DataError("tiers do not rise in probability", got=(better, worse))
-            if worse.ltv_bps > better.ltv_bps or worse.rate_bps < better.rate_bps:
+            softer = worse.ltv_bps > better.ltv_bps or worse.threshold_bps > better.threshold_bps
+            if softer or worse.rate_bps < better.rate_bps:
                 raise DataError("a worse tier gives better terms", got=worse, expected=f"no better than {better}")
 
     def bounds(self, output_scale: int) -> tuple[int, ...]:
@@ -60,7 +65,7 @@ class TierTable:
 
         Examples
         --------
-        >>> TierTable((Tier(0.02, 8_000, 300), Tier(0.5, 5_000, 900))).bounds(12)
+        >>> TierTable((Tier(0.02, 8_000, 8_500, 300), Tier(0.5, 5_000, 6_000, 900))).bounds(12)
         (-15941, 0)
         """
         odds = (math.log(tier.most_probable / (1 - tier.most_probable)) for tier in self.tiers)
@@ -77,14 +82,16 @@ def probability_of(score: int, output_scale: int) -> float:
     return 1 / (1 + math.exp(-score / (1 << output_scale)))
 
 
-def evenly(probabilities: Sequence[float], ltv_bps: tuple[int, int], rate_bps: tuple[int, int]) -> TierTable:
+def evenly(
+    probabilities: Sequence[float], ltv_bps: tuple[int, int], threshold_bps: tuple[int, int], rate_bps: tuple[int, int]
+) -> TierTable:
     """Return a table whose terms go in even steps from the best to the worst.
 
     Parameters
     ----------
     probabilities
         Rising bounds of the tiers.
-    ltv_bps, rate_bps
+    ltv_bps, threshold_bps, rate_bps
         Of the best and of the worst tier.
     """
     last = max(1, len(probabilities) - 1)
@@ -93,5 +100,8 @@ def evenly(probabilities: Sequence[float], ltv_bps: tuple[int, int], rate_bps: t
         return ends[0] + (ends[1] - ends[0]) * place // last
 
     return TierTable(
-        tuple(Tier(p, between(ltv_bps, place), between(rate_bps, place)) for place, p in enumerate(probabilities))
+        tuple(
+            Tier(p, between(ltv_bps, place), between(threshold_bps, place), between(rate_bps, place))
+            for place, p in enumerate(probabilities)
+        )
     )
