@@ -76,12 +76,14 @@ interface IInputAnchor {
     error ProofInvalid(bytes32 root, uint256 reason);
     /// @notice The nodes show neither that the key has a value nor that it has none.
     error AbsenceNotShown(bytes32 root, uint256 node);
+    /// @notice A node of a trie has 2 or 17 items, and a path a known form.
+    error NodeMalformed(uint256 got);
     /// @notice The nodes show that there is no such account.
     error AccountAbsent(address account);
     /// @notice What the nodes lead to is no account of four fields.
     error AccountMalformed(uint256 fields);
-    /// @notice A slot holds a number that no chain writes: zero, or one with leading zeros.
-    error SlotMalformed(uint256 slot);
+    /// @notice A number is not as the chain writes it: a slot's zero, leading zeros, or bytes after it.
+    error NumberMalformed(uint256 value, uint256 encodedBytes);
     /// @notice A proof is needed for each slot.
     error SlotCount(uint256 got, uint256 expected);
     /// @notice Types 0 to 4 are known.

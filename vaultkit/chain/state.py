@@ -47,10 +47,16 @@ class ProvenStorage:
     ----------
     values
         By slot; a slot that is proven to be absent holds zero.
+    account_nodes
+        Of the state trie, from the root down.
+    slot_nodes
+        Of the account's trie, by slot.
     """
 
     account: Account
     values: dict[int, int]
+    account_nodes: tuple[bytes, ...]
+    slot_nodes: dict[int, tuple[bytes, ...]]
 
 
 def verify_proof(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None:
@@ -177,7 +183,8 @@ def _proven(rpc: Rpc, header: Header, address: str, slots: Sequence[int], answer
     if not isinstance(answer, dict):
         raise RpcUnavailable("cannot verify: the node gave no proof", where=f"block {header.number} of {rpc.label}")
     try:
-        account = verify_account(header.state_root, address, _nodes(answer["accountProof"]))
+        nodes = _nodes(answer["accountProof"])
+        account = verify_account(header.state_root, address, nodes)
         claimed = (int(answer["balance"], 16), int(answer["nonce"], 16))
         proofs = [
             (int(item["key"], 16), int(item["value"], 16), _nodes(item["proof"])) for item in answer["storageProof"]
@@ -200,11 +207,11 @@ def _proven(rpc: Rpc, header: Header, address: str, slots: Sequence[int], answer
             raise StateMismatch(
                 "a slot is not what its proof shows", got=value, expected=values[slot], where=f"{address}, slot {slot}"
             )
-    return ProvenStorage(account, values)
+    return ProvenStorage(account, values, nodes, {slot: proof for slot, _, proof in proofs})
 
 
-def _nodes(texts: Sequence[str]) -> list[bytes]:
-    return [bytes.fromhex(text[2:]) for text in texts]
+def _nodes(texts: Sequence[str]) -> tuple[bytes, ...]:
+    return tuple(bytes.fromhex(text[2:]) for text in texts)
 
 
 def _ended(rest: Sequence[bytes], value: bytes | None) -> bytes | None:

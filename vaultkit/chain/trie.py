@@ -16,6 +16,7 @@ from vaultkit.chain.hashing import encode_list, encode_string, keccak, minimal_b
 
 EMPTY_ROOT: Final = bytes.fromhex("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421")
 
+_HASH_BYTES: Final = 32
 _Item = tuple[bytes, bytes]
 
 
@@ -31,6 +32,31 @@ def ordered_root(values: Sequence[bytes]) -> bytes:
         return EMPTY_ROOT
     items = sorted((_key(index), value) for index, value in enumerate(values))
     return keccak(_node(items, 0))
+
+
+def ordered_proof(values: Sequence[bytes], index: int) -> list[bytes]:
+    """Return the nodes from the root of `ordered_root` to one of its values, those that are hashed.
+
+    Parameters
+    ----------
+    values
+        As `ordered_root` takes them.
+    index
+        Which of them is to be shown.
+    """
+    items = sorted((_key(place), value) for place, value in enumerate(values))
+    path, depth = _key(index), 0
+    nodes = [_node(items, 0)]
+    while len(items) > 1:
+        shared = _shared(items, depth)
+        if shared == depth:
+            items = [item for item in items if item[0][depth] == path[depth]]
+            shared = depth + 1
+        depth = shared
+        encoded = _node(items, depth)
+        if len(encoded) >= _HASH_BYTES:
+            nodes.append(encoded)
+    return nodes
 
 
 @lru_cache(maxsize=4096)
@@ -54,7 +80,16 @@ def _path(path: bytes, *, leaf: bool) -> bytes:
 
 def _reference(encoded: bytes) -> bytes:
     """Return a node inside its parent: itself while shorter than a hash, else its hash."""
-    return encoded if len(encoded) < 32 else b"\xa0" + keccak(encoded)
+    return encoded if len(encoded) < _HASH_BYTES else b"\xa0" + keccak(encoded)
+
+
+def _shared(items: list[_Item], depth: int) -> int:
+    """Return how many nibbles the keys of items, sorted and at least ``depth`` alike, have in common."""
+    first_key, last_key = items[0][0], items[-1][0]
+    shared = depth
+    while shared < min(len(first_key), len(last_key)) and first_key[shared] == last_key[shared]:
+        shared += 1
+    return shared
 
 
 def _node(items: list[_Item], depth: int) -> bytes:
@@ -62,10 +97,7 @@ def _node(items: list[_Item], depth: int) -> bytes:
     first_key, first_value = items[0]
     if len(items) == 1:
         return encode_list((_path(first_key[depth:], leaf=True), encode_string(first_value)))
-    last_key = items[-1][0]
-    shared = depth
-    while shared < min(len(first_key), len(last_key)) and first_key[shared] == last_key[shared]:
-        shared += 1
+    shared = _shared(items, depth)
     if shared > depth:
         return encode_list((_path(first_key[depth:shared], leaf=False), _reference(_node(items, shared))))
     slots = [b"\x80"] * 17
