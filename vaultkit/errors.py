@@ -24,6 +24,7 @@
     │   ├── LogsMismatch                     a log that no verified receipt holds, or one left out
     │   ├── WindowDisputed                   the pool's window is not the one of the indexed swaps
     │   ├── ProofInvalid                     an inference proof that does not verify
+    │   ├── AttestationRefused               a request that an attester's own index does not show
     │   └── AuditFailed                      a past epoch that was not the model's
     ├── StoreError                       6   Parquet files and manifests
     │   ├── ManifestMismatch                 a file is not the one its manifest names
@@ -209,6 +210,10 @@ class WindowDisputed(VerificationError):
 
 class ProofInvalid(VerificationError):
     """An inference proof does not verify, or speaks of another statement."""
+
+
+class AttestationRefused(VerificationError):
+    """An attester does not sign: its own verified history does not show what a request says."""
 
 
 class AuditFailed(VerificationError):

@@ -221,11 +221,18 @@ def activate_model(rpc: Rpc, session: ApeSession, registry: Any, pins: ModelPins
     if due == 0:
         raise DeployFailed("the registry does not hold the model that was proposed", where=f"0x{model_id.hex()[:8]}…")
     say("Waiting for the timelock, in chain time")
-    _wait_until(rpc, due)
+    wait_until(rpc, due)
     session.send(registry.activate, model_id)
 
 
-def _wait_until(rpc: Rpc, timestamp: int) -> None:
+def wait_until(rpc: Rpc, timestamp: int) -> None:
+    """Return once the chain's newest block is of a moment or later.
+
+    Raises
+    ------
+    DeployFailed
+        When it makes no blocks.
+    """
     seen, since = -1, time.monotonic()
     while True:
         now = quantity(rpc.call("eth_getBlockByNumber", ["latest", False])["timestamp"], rpc)

@@ -20,6 +20,7 @@ What can be proven, and how:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -163,3 +164,14 @@ def catalogue_table() -> str:
     words = {1: "up", -1: "down", 0: "free"}
     lines += [f"| {f.name} | {f.formula} | {f.provable} | {f.how} | {words[f.risk_sign]} |" for f in CATALOGUE]
     return "\n".join(lines) + "\n"
+
+
+def definition(features: Sequence[Feature] = CATALOGUE) -> str:
+    """Return features and their encodings in order, as a contract pins them.
+
+    Examples
+    --------
+    >>> definition(features_of("state")[:2])
+    'collateral_usd log2 8;debt_usd log2 8'
+    """
+    return ";".join(f"{feature.name} {feature.encoding} {feature.multiplier:g}" for feature in features)
