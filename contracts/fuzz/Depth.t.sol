@@ -64,6 +64,16 @@ abstract contract DepthTests is Rig {
         }
         isTrue(bounded > 3 && bounded < 57, "bounded by the range at some prices, by the move at others");
     }
+
+    /// @dev Of several ticks ahead in one word of the bitmap, the nearest counts.
+    function test_of_several_ends_ahead_the_nearest_bounds_the_sale() external {
+        uint256 wide = venue.sellable(100_000);
+        (, int24 tick,,,,,) = pool.slot0();
+        int24 low = riskIsToken0 ? tick / 10 * 10 - 60 : tick / 10 * 10 + 30;
+        pool.mint(address(this), low, low + 20, 1e17, "");
+        eq(venue.sellable(100_000), expected(100_000), "to the nearest");
+        isTrue(venue.sellable(100_000) < wide / 2, "less");
+    }
 }
 
 contract DepthTest is DepthTests {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Fees, IInferenceVault} from "../interfaces/IInferenceVault.sol";
 import {VaultConfig} from "../InferenceVault.sol";
 import {VaultFees} from "../VaultFees.sol";
 import {Rig} from "./Rig.sol";
+import {Vm} from "./Vm.sol";
 
 contract FeesTest is Rig {
     function setUp() external {
@@ -96,5 +98,53 @@ contract FeesTest is Rig {
         asset.mint(address(vault), 50_000e6);
         keep(6);
         isTrue(vault.balanceOf(FEE_TAKER) > shares, "again above the mark");
+    }
+
+    /// @dev A vault that stays in the asset, so that its value is known to the unit.
+    function calm(Fees memory f) internal {
+        VaultConfig memory c = config();
+        (c.fees, c.policy.minWeightWad) = (f, 0);
+        vault = newVault(c);
+        enter(BOB, 100_000e6);
+        keep(0);
+    }
+
+    /// @dev What was minted for gains, and the gains' share, in the epochs since `recordLogs`.
+    function performancePaid() internal returns (uint256 times, uint256 shares, uint256 assets) {
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        for (uint256 i = 0; i < logs.length; i++) {
+            if (logs[i].topics[0] != IInferenceVault.PerformanceFeePaid.selector) continue;
+            times++;
+            (shares, assets) = abi.decode(logs[i].data, (uint256, uint256));
+        }
+    }
+
+    function test_the_fee_on_gains_is_exact_and_at_the_mark_itself_there_is_none() external {
+        calm(Fees(0, 0, 100_000, FEE_TAKER));
+        asset.mint(address(vault), 10_000e6);
+        (uint256 nav, uint256 supply) = (vault.totalAssets(), vault.totalSupply() + 1e6);
+        vm.recordLogs();
+        keep(0);
+        (uint256 times, uint256 shares, uint256 assets) = performancePaid();
+        isTrue(times == 1 && assets > 999e6 && assets <= 1_000e6, "a tenth of the gain");
+        eq(shares, Math.mulDiv(assets, supply, nav + 1 - assets), "worth the fee once they are minted");
+        eq(vault.balanceOf(FEE_TAKER), shares, "to the recipient");
+        vm.recordLogs();
+        keep(0);
+        (times,,) = performancePaid();
+        eq(times, 0, "not again at the same value");
+    }
+
+    function test_without_a_share_of_gains_a_gain_costs_nothing() external {
+        calm(Fees(0, 0, 0, address(0)));
+        asset.mint(address(vault), 10_000e6);
+        uint256 supply = vault.totalSupply();
+        uint256 epoch = keep(0);
+        isTrue(vault.lastEpoch() == epoch && vault.totalSupply() == supply, "kept, nothing minted");
+    }
+
+    function test_the_least_reward_is_paid() external {
+        calm(Fees(1, 50_000, 0, address(0)));
+        eq(asset.balanceOf(KEEPER), 1, "one unit");
     }
 }

@@ -7,6 +7,13 @@ import {Instances} from "../libraries/Instances.sol";
 import {ZkGate} from "../ZkGate.sol";
 import {Rig} from "./Rig.sol";
 
+interface IInstances {
+    function instances(Statement calldata statement, uint256 inputCount, uint256 outputCount)
+        external
+        pure
+        returns (uint256[] memory);
+}
+
 contract GateTest is Rig {
     uint256 private epoch;
 
@@ -49,6 +56,16 @@ contract GateTest is Rig {
         refuses(s, proof(), abi.encodeWithSelector(Instances.NotAFieldInteger.selector, s.inputs[3]));
         s.inputs[3] = -s.inputs[3];
         refuses(s, proof(), abi.encodeWithSelector(Instances.NotAFieldInteger.selector, s.inputs[3]));
+    }
+
+    function test_every_output_follows_the_beneficiary_in_its_order() external {
+        Statement memory s = statement(epoch, 64);
+        s.outputs = new int256[](3);
+        (s.outputs[0], s.outputs[1], s.outputs[2]) = (5, -1, 7);
+        uint256[] memory found = IInstances(deployed("LibraryHarness", "")).instances(s, COUNT, 3);
+        eq(found.length, COUNT + 12, "length");
+        isTrue(found[COUNT + 9] == 5 && found[COUNT + 10] == ORDER - 1 && found[COUNT + 11] == 7, "outputs");
+        eq(found[COUNT + 8], uint256(uint160(KEEPER)) >> 144, "the last limb");
     }
 
     function test_invariant_6_outputs_are_bounded_at_both_ends() external {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IInferenceVault, Reason} from "../interfaces/IInferenceVault.sol";
 import {IModelRegistry, Model} from "../interfaces/IModelRegistry.sol";
 import {IProofGate} from "../interfaces/IProofGate.sol";
 import {IVenue} from "../interfaces/IVenue.sol";
 import {Instances} from "../libraries/Instances.sol";
+import {VaultConfig} from "../InferenceVault.sol";
 import {Rig} from "./Rig.sol";
 import {Vm} from "./Vm.sol";
 
@@ -171,6 +173,26 @@ abstract contract RebalanceTests is Rig {
     }
 
     /// @dev Within the deviation, but worse than the slippage: the trade reverts and the epoch is not used.
+    function test_invariant_8_at_the_greatest_deviation_itself_it_trades() external {
+        vm.warp((latest() + 1) * PERIOD - 100);
+        swapOutside(true, 20e18);
+        uint256 snapshot = vm.snapshotState();
+        closeEpoch(30);
+        (uint256 twap, uint256 spot) = (venue.twapX128(), venue.spotX128());
+        uint256 far = Math.mulDiv(twap > spot ? twap - spot : spot - twap, 1e6, twap);
+        vm.revertToState(snapshot);
+        isTrue(far > 10 && far < 10_000, "some way from the mean");
+        for (uint256 less = 0; less < 2; less++) {
+            VaultConfig memory c = config();
+            c.policy.deviationPips = far - less;
+            vault = newVault(c);
+            enter(BOB, 100_000e6);
+            keep(64);
+            isTrue((risk.balanceOf(address(vault)) != 0) == (less == 0), "no farther");
+            vm.revertToState(snapshot);
+        }
+    }
+
     function test_invariant_8_worse_than_the_slippage_reverts() external {
         uint256 epoch = closeEpoch(30);
         allow(epoch, 64, KEEPER);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {IInputSource} from "../interfaces/IInputSource.sol";
 import {Rig} from "./Rig.sol";
 
 /// @title Windows as the pool's ring of observations turns over: every slot is once the newest, the first one too
@@ -21,5 +22,16 @@ contract RingTest is Rig {
             }
         }
         isTrue(first > 1, "the first slot was among them");
+    }
+
+    /// @dev The ring has 80 slots and 41 observations. The last slot, never written, lies before the first in the ring: between
+    ///      them every point before the pool's history would find its place.
+    function test_invariant_5_a_slot_never_written_is_no_history() external {
+        build(true);
+        (,,, bool written) = pool.observations(79);
+        isTrue(!written, "empty");
+        bytes memory where = hex"00010000004f004f004f004f";
+        vm.expectRevert(abi.encodeWithSelector(IInputSource.HintRejected.selector, 2, 79));
+        source.read(START + 300, where);
     }
 }

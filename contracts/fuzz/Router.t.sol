@@ -3,8 +3,25 @@ pragma solidity 0.8.30;
 
 import {ExitRouter} from "../ExitRouter.sol";
 import {IVenue} from "../interfaces/IVenue.sol";
+import {IMintable} from "./Market.sol";
 import {Rig} from "./Rig.sol";
 import {Vm} from "./Vm.sol";
+
+/// @title A venue that takes half of what it is given
+contract HalfVenue {
+    address public immutable asset;
+    address public immutable risk;
+
+    constructor(address asset_, address risk_) {
+        (asset, risk) = (asset_, risk_);
+    }
+
+    function swap(bool, uint256 amountIn, uint256) external returns (uint256 amountOut) {
+        IMintable(risk).transferFrom(msg.sender, address(this), amountIn / 2);
+        amountOut = 1e6;
+        IMintable(asset).mint(msg.sender, amountOut);
+    }
+}
 
 contract RouterTest is Rig {
     ExitRouter private router;
@@ -52,6 +69,24 @@ contract RouterTest is Rig {
         vm.expectRevert(abi.encodeWithSelector(ExitRouter.VenueOfOtherTokens.selector, backwards));
         router.cashOut(vault, backwards, 1e15, 0, BOB, now_, none);
         router.cashOut(vault, venue, 1e15, assets, BOB, now_, none);
+    }
+
+    function test_a_venue_of_one_other_token_is_refused() external {
+        for (uint256 i = 0; i < 2; i++) {
+            IVenue other = i == 0
+                ? IVenue(address(new HalfVenue(address(asset), ALICE)))
+                : IVenue(address(new HalfVenue(ALICE, address(risk))));
+            vm.prank(BOB);
+            vm.expectRevert(abi.encodeWithSelector(ExitRouter.VenueOfOtherTokens.selector, other));
+            router.cashOut(vault, other, 1e15, 0, BOB, block.timestamp, none);
+        }
+    }
+
+    function test_a_venue_that_takes_less_is_left_no_allowance() external {
+        IVenue half = IVenue(address(new HalfVenue(address(asset), address(risk))));
+        vm.prank(BOB);
+        router.cashOut(vault, half, 1e15, 0, BOB, block.timestamp, none);
+        eq(risk.allowance(address(router), address(half)), 0, "none");
     }
 
     function test_it_refuses_what_would_be_owed_to_it() external {

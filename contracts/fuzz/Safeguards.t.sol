@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {IInferenceVault, Policy, Safeguards} from "../interfaces/IInferenceVault.sol";
+import {Fees, IInferenceVault, Policy, Safeguards} from "../interfaces/IInferenceVault.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.sol";
 import {InferenceVault, VaultConfig} from "../InferenceVault.sol";
@@ -168,6 +168,32 @@ contract SafeguardsTest is Rig {
         asset.transfer(BOB, 500_000e6);
         keep(6);
         isTrue(!vault.stopped() && stops(700_000), "of the peak, not of the last value");
+    }
+
+    function test_the_epoch_that_stops_trades_no_more() external {
+        keep(6);
+        vm.prank(address(vault));
+        asset.transfer(BOB, 500_000e6);
+        uint256 held = risk.balanceOf(address(vault));
+        keep(100);
+        isTrue(vault.stopped() && held != 0, "stopped");
+        eq(risk.balanceOf(address(vault)), held, "and nothing bought");
+    }
+
+    /// @dev Half of an even value is half of the peak to the last bit, so the limit itself can be met.
+    function test_a_fall_to_the_limit_itself_does_not_stop() external {
+        VaultConfig memory c = config();
+        (c.safeguards.drawdownWad, c.policy.minWeightWad, c.fees) = (0.5e18, 0, Fees(0, 0, 0, address(0)));
+        for (uint256 more = 0; more < 2; more++) {
+            vault = newVault(c);
+            enter(BOB, 100_000e6 + 1);
+            keep(0);
+            eq(vault.totalAssets(), 100_000e6 + 1, "all in the asset");
+            vm.prank(address(vault));
+            asset.transfer(BOB, 50_000e6 + 1 + more);
+            keep(0);
+            isTrue(vault.stopped() == (more == 1), "one unit farther");
+        }
     }
 
     function test_after_a_resumption_the_fall_is_counted_anew_and_zero_is_for_never() external {

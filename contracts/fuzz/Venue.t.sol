@@ -70,6 +70,10 @@ abstract contract VenueTests is Rig {
         eq(venue.swap(true, 1e18, out), out, "exactly");
     }
 
+    function test_the_least_amount_is_all_fee() external {
+        eq(venue.swap(true, 1, 0) + venue.swap(false, 1, 0), 0, "nothing comes back");
+    }
+
     function test_it_refuses_nothing_a_partial_fill_and_a_stranger() external {
         vm.expectRevert(abi.encodeWithSelector(UniswapV3Venue.NothingToSwap.selector));
         venue.swap(true, 0, 0);

@@ -66,6 +66,9 @@ abstract contract WindowTests is Rig {
             far[2 * i] = 0x01;
             vm.expectPartialRevert(IInputSource.HintRejected.selector);
             source.read(end, far);
+            (far[2 * i], far[2 * i + 1]) = (0xff, 0xff);
+            vm.expectRevert(abi.encodeWithSelector(IInputSource.HintRejected.selector, i, 65_535));
+            source.read(end, far);
         }
     }
 
