@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: faults soak fuzz fuzz-long mutation sandwich forgeries broken
-.PHONY: demo test test-slow check bench notebooks docs lab screens setup clean
+.PHONY: demo test test-slow check bench notebooks docs package lab screens setup clean
 
 setup: $(VENV)/.ready contracts/node_modules/.ready
 
@@ -67,6 +67,10 @@ notebooks: setup
 DOCS ?= build/docs
 docs: setup
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs $(DOCS)
+
+# Source archive and wheel, installed with all extras into an empty environment, where the demo runs.
+package: setup
+	$(BIN)/python -m tests.packaging.fresh
 
 # Pictures of the notebooks in JupyterLab, into build/screens; needs Chromium.
 screens: setup
