@@ -4,8 +4,12 @@ pragma solidity 0.8.30;
 import {ICreditLine} from "./ICreditLine.sol";
 import {LogProof} from "./IInputAnchor.sol";
 
-/// @notice What a line remembers of a borrower, by address. Times are Unix seconds, zero for never; volumes are in units of
-///         the oracle's base currency (collateral, liquidations) or of the asset (loans), which counts as a dollar.
+/// @notice What a line remembers of a borrower, by address. Times are Unix seconds, zero for never. Volumes are in units of the
+///         oracle's base currency; a unit of the asset counts as a dollar in them, so that repaying needs no price.
+/// @param activeDays UTC days with an event of the line.
+/// @param spellBegin When debt last rose above a dollar.
+/// @param lastDebt Debt after the last event, zero up to a dollar.
+/// @param debtSeconds Sum of debt times seconds up to `lastEvent`.
 struct History {
     uint64 firstEvent;
     uint64 lastEvent;
@@ -17,8 +21,6 @@ struct History {
     uint32 borrowCount;
     uint32 repayCount;
     uint32 liquidationCount;
-    uint64 lastTouch;
-    uint128 supplied;
     uint128 borrowed;
     uint128 repaid;
     uint128 liquidated;
@@ -52,8 +54,10 @@ interface IPublicCreditLine is ICreditLine {
     /// @notice Counts a `LiquidationCall` of the Aave pool against its borrower, and ends the borrower's score. Anyone may.
     function reportLiquidation(LogProof calldata proof) external returns (address borrower);
 
-    /// @notice The features of a borrower as of now.
-    function featuresOf(address borrower) external view returns (uint8[] memory codes);
+    /// @notice The features of a borrower as of now, one byte each from the left, in the order of `featureDefinition`.
+    function featuresOf(address borrower) external view returns (bytes32 codes);
+    /// @notice Features and their encodings, in order; the model's source must be a `FeatureSpec` of exactly these.
+    function featureDefinition() external view returns (string memory);
     function historyOf(address borrower) external view returns (History memory);
     function snapshotOf(address borrower) external view returns (uint256 takenAt, bytes32 codes);
     function anchor() external view returns (address);

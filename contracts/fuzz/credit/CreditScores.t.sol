@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {ICreditLine, Position, Score} from "../../interfaces/ICreditLine.sol";
+import {IInputSource} from "../../interfaces/IInputSource.sol";
+import {Model} from "../../interfaces/IModelRegistry.sol";
+import {IPrivateCreditLine} from "../../interfaces/IPrivateCreditLine.sol";
+import {IProofGate, Statement} from "../../interfaces/IProofGate.sol";
+import {Instances} from "../../libraries/Instances.sol";
+import {ZkGate} from "../../ZkGate.sol";
+import {CreditRig} from "./CreditRig.sol";
+
+/// @title Answers another word than it must
+contract MumblingGate is IProofGate {
+    function accept(Statement calldata, bytes calldata) external pure returns (bytes4) {
+        return 0x12345678;
+    }
+}
+
+/// @title A contract that attests what it was told, by ERC-1271
+contract AttestingContract {
+    mapping(bytes32 => bool) public said;
+
+    function say(bytes32 digest) external {
+        said[digest] = true;
+    }
+
+    function isValidSignature(bytes32 digest, bytes calldata) external view returns (bytes4) {
+        return said[digest] ? bytes4(0x1626ba7e) : bytes4(0);
+    }
+}
+
+/// @title Which scores a private line accepts, and what they do
+contract CreditScoresTest is CreditRig {
+    uint256 private asOf;
+    uint256 private commitment;
+    uint256 private deadline;
+    bytes private signature;
+
+    function setUp() external {
+        build();
+        supply(ALICE, 1_000_000e6);
+        vm.warp(block.timestamp + 1 days);
+        asOf = block.timestamp - 100;
+        deadline = block.timestamp + 50;
+        commitment = commitmentOf(BOB, BEST, asOf);
+        verifier.allow(instancesOf(commitment, BOB, BEST));
+        signature = attested(BOB, modelId, commitment, asOf, deadline);
+    }
+
+    function attested(address borrower, bytes32 id, uint256 c, uint256 moment, uint256 until)
+        private
+        view
+        returns (bytes memory)
+    {
+        return signed(ATTESTER_KEY, line.attestationDigest(borrower, id, c, moment, until));
+    }
+
+    function send() private {
+        line.proveScore(BOB, BEST, asOf, commitment, deadline, signature, proofBytes());
+    }
+
+    function test_an_attested_and_proven_score_is_accepted_whoever_sends_it() external {
+        send();
+        Score memory s = line.scoreOf(BOB);
+        isTrue(s.modelId == modelId && s.value == BEST && s.asOf == asOf && s.tier == 0, "kept");
+    }
+
+    function test_unsigned_commitment_is_refused() external {
+        signature = "";
+        refuses(IPrivateCreditLine.AttestationRefused.selector);
+        send();
+    }
+
+    function test_another_signer_is_refused() external {
+        bytes32 digest = line.attestationDigest(BOB, modelId, commitment, asOf, deadline);
+        signature = signed(0xBAD, digest);
+        vm.expectRevert(
+            abi.encodeWithSelector(IPrivateCreditLine.AttestationRefused.selector, vm.addr(ATTESTER_KEY), digest)
+        );
+        send();
+    }
+
+    function test_every_part_of_an_attestation_is_signed() external {
+        bytes[5] memory others = [
+            attested(CAROL, modelId, commitment, asOf, deadline),
+            attested(BOB, keccak256("other"), commitment, asOf, deadline),
+            attested(BOB, modelId, commitment + 1, asOf, deadline),
+            attested(BOB, modelId, commitment, asOf + 1, deadline),
+            attested(BOB, modelId, commitment, asOf, deadline + 1)
+        ];
+        for (uint256 i = 0; i < 5; i++) {
+            signature = others[i];
+            refuses(IPrivateCreditLine.AttestationRefused.selector);
+            send();
+        }
+    }
+
+    function test_an_attestation_for_another_line_is_refused() external {
+        IPrivateCreditLine first = line;
+        line = newLine(config());
+        signature = attested(BOB, modelId, commitment, asOf, deadline);
+        line = first;
+        refuses(IPrivateCreditLine.AttestationRefused.selector);
+        send();
+    }
+
+    function test_an_attestation_lasts_exactly_to_its_deadline() external {
+        uint256 snapshot = vm.snapshotState();
+        vm.warp(deadline);
+        send();
+        vm.revertToState(snapshot);
+        vm.warp(deadline + 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(IPrivateCreditLine.AttestationExpired.selector, deadline, deadline + 1)
+        );
+        send();
+    }
+
+    function test_a_contract_attests_by_erc1271() external {
+        AttestingContract attester = new AttestingContract();
+        line = IPrivateCreditLine(deployed("PrivateCreditLine", abi.encode(config(), address(attester))));
+        refuses(IPrivateCreditLine.AttestationRefused.selector);
+        send();
+        attester.say(line.attestationDigest(BOB, modelId, commitment, asOf, deadline));
+        send();
+        eq(line.scoreOf(BOB).asOf, asOf, "accepted");
+    }
+
+    function test_a_commitment_is_a_canonical_field_element() external {
+        vm.expectRevert(
+            abi.encodeWithSelector(IPrivateCreditLine.CommitmentNotCanonical.selector, commitment + ORDER)
+        );
+        line.proveScore(BOB, BEST, asOf, commitment + ORDER, deadline, signature, proofBytes());
+        uint256[3] memory edges = [uint256(0), ORDER / 2 + 1, ORDER - 1];
+        for (uint256 i = 0; i < 3; i++) {
+            asOf += 1;
+            commitment = edges[i];
+            verifier.allow(instancesOf(commitment, BOB, BEST));
+            signature = attested(BOB, modelId, commitment, asOf, deadline);
+            send();
+        }
+    }
+
+    function test_another_wallets_proof_is_refused_though_attested() external {
+        signature = attested(CAROL, modelId, commitment, asOf, deadline);
+        refuses(ZkGate.ProofRefused.selector);
+        line.proveScore(CAROL, BEST, asOf, commitment, deadline, signature, proofBytes());
+    }
+
+    function test_another_score_than_the_proven_one_is_refused() external {
+        refuses(ZkGate.ProofRefused.selector);
+        line.proveScore(BOB, BEST - 1, asOf, commitment, deadline, signature, proofBytes());
+    }
+
+    function test_other_weights_are_refused() external {
+        bytes memory other = bytes.concat(keccak256("b"), keccak256("a"), "the rest of a scripted proof");
+        refuses(ZkGate.CommitmentsMismatch.selector);
+        line.proveScore(BOB, BEST, asOf, commitment, deadline, signature, other);
+    }
+
+    function test_a_model_of_another_number_of_inputs_is_refused() external {
+        spec = IInputSource(deployed("FeatureSpec", abi.encode("two", 2, 255)));
+        modelId = activate(model("two inputs"));
+        refuses(Instances.InputCount.selector);
+        this.proveNow(BOB, BEST);
+    }
+
+    /// @dev For `expectRevert`, which looks at the next call.
+    function proveNow(address borrower, int256 score) external {
+        uint256 c = commitmentOf(borrower, score, block.timestamp);
+        bytes memory s = attested(borrower, registry.activeModel(), c, block.timestamp, block.timestamp);
+        line.proveScore(borrower, score, block.timestamp, c, block.timestamp, s, proofBytes());
+    }
+
+    function test_without_a_model_nothing_is_accepted() external {
+        vm.prank(OWNER);
+        registry.retire(modelId);
+        vm.expectRevert(abi.encodeWithSelector(ICreditLine.NoActiveModel.selector));
+        send();
+    }
+
+    function test_a_model_of_another_scale_is_refused() external {
+        Model memory m = model("scale");
+        m.outputScale = OUTPUT_SCALE + 1;
+        activate(m);
+        vm.expectRevert(
+            abi.encodeWithSelector(ICreditLine.OutputScaleMismatch.selector, OUTPUT_SCALE + 1, OUTPUT_SCALE)
+        );
+        this.proveNow(BOB, BEST);
+    }
+
+    function test_a_gate_that_mumbles_is_refused() external {
+        Model memory m = model("gate");
+        m.gate = new MumblingGate();
+        modelId = activate(m);
+        vm.expectRevert(
+            abi.encodeWithSelector(IProofGate.StatementRefused.selector, modelId, block.timestamp)
+        );
+        this.proveNow(BOB, BEST);
+    }
+
+    function test_a_score_is_within_the_models_bound() external {
+        int256 bound = int256(OUTPUT_BOUND);
+        for (int256 sign = -1; sign <= 1; sign += 2) {
+            vm.expectRevert(
+                abi.encodeWithSelector(ICreditLine.ScoreOutOfRange.selector, sign * (bound + 1), OUTPUT_BOUND)
+            );
+            this.proveNow(BOB, sign * (bound + 1));
+        }
+        prove(BOB, bound);
+        prove(CAROL, -bound);
+        eq(line.scoreOf(BOB).tier, 4, "beyond the worst");
+    }
+
+    function test_a_score_that_no_slot_holds_is_refused() external {
+        Model memory m = model("wide");
+        m.outputBound = 2 ** 127;
+        modelId = activate(m);
+        vm.expectRevert(
+            abi.encodeWithSelector(ICreditLine.ScoreOutOfRange.selector, int256(2 ** 127), uint256(2 ** 127))
+        );
+        this.proveNow(BOB, int256(2 ** 127));
+        prove(BOB, -int256(2 ** 127));
+        isTrue(line.scoreOf(BOB).value == type(int128).min, "the least fits");
+    }
+
+    function test_a_score_of_the_future_is_refused() external {
+        uint256 moment = block.timestamp + 1;
+        signature = attested(BOB, modelId, commitment, moment, deadline);
+        vm.expectRevert(
+            abi.encodeWithSelector(ICreditLine.ScoreFromFuture.selector, moment, block.timestamp)
+        );
+        line.proveScore(BOB, BEST, moment, commitment, deadline, signature, proofBytes());
+    }
+
+    function test_a_score_is_accepted_at_exactly_its_greatest_age() external {
+        deadline = asOf + AGE + 1;
+        signature = attested(BOB, modelId, commitment, asOf, deadline);
+        vm.warp(asOf + AGE + 1);
+        vm.expectRevert(abi.encodeWithSelector(ICreditLine.ScoreStale.selector, asOf, asOf + AGE + 1));
+        send();
+        vm.warp(asOf + AGE);
+        send();
+    }
+
+    function test_a_score_is_used_once_and_no_older_one_after_it() external {
+        send();
+        vm.expectRevert(abi.encodeWithSelector(ICreditLine.ScoreNotFresher.selector, asOf, asOf));
+        send();
+        prove(BOB, WORST, asOf + 1);
+        asOf -= 1;
+        signature = attested(BOB, modelId, commitment, asOf, deadline);
+        vm.expectRevert(abi.encodeWithSelector(ICreditLine.ScoreNotFresher.selector, asOf, asOf + 2));
+        send();
+    }
+
+    function test_a_fresher_score_replaces_a_better_one() external {
+        send();
+        prove(BOB, WORST);
+        eq(line.scoreOf(BOB).tier, 3, "the worse one counts");
+    }
+
+    // -- what a score does to a debt
+
+    function test_a_better_score_lowers_the_rate_and_raises_the_threshold_of_a_debt() external {
+        openLoan(BOB, WORST, 5_000e6);
+        vm.warp(block.timestamp + 1);
+        uint256 debt = line.debtOf(BOB);
+        prove(BOB, BEST);
+        Position memory p = line.positionOf(BOB);
+        isTrue(p.rateTier == 0 && p.thresholdTier == 0, "terms of the best tier");
+        le(line.debtOf(BOB) - debt, 1, "the debt itself is left");
+        vm.warp(block.timestamp + 365 days);
+        uint256 grown = line.debtOf(BOB);
+        isTrue(grown > 5_150e6 && grown < 5_153e6, "three in a hundred from now on");
+    }
+
+    function test_a_worse_score_raises_the_rate_and_leaves_the_threshold() external {
+        openLoan(BOB, BEST, 23_900e6);
+        vm.warp(block.timestamp + 1);
+        prove(BOB, WORST);
+        Position memory p = line.positionOf(BOB);
+        isTrue(p.rateTier == 3 && p.thresholdTier == 0, "the worst rate, the old threshold");
+        vm.expectPartialRevert(ICreditLine.PositionHealthy.selector);
+        vm.prank(KEEPER);
+        line.liquidate(BOB, 1);
+        vm.warp(block.timestamp + 1);
+        prove(BOB, WORST + 1);
+        p = line.positionOf(BOB);
+        isTrue(p.rateTier == 3 && p.thresholdTier == 0, "beyond the worst tier: its rate");
+    }
+
+    function test_borrowing_more_takes_the_present_terms_whole() external {
+        openLoan(BOB, BEST, 5_000e6);
+        vm.warp(block.timestamp + 1);
+        prove(BOB, WORST);
+        borrow(BOB, 1_000e6);
+        Position memory p = line.positionOf(BOB);
+        isTrue(p.rateTier == 3 && p.thresholdTier == 3, "the present terms");
+    }
+
+    function test_a_lapsed_score_costs_the_worst_rate_and_nothing_else() external {
+        openLoan(BOB, BEST, 23_900e6);
+        uint256 end = line.scoreOf(BOB).asOf + AGE;
+        vm.warp(end);
+        vm.expectRevert(abi.encodeWithSelector(ICreditLine.ScoreNotLapsed.selector, end, end));
+        line.lapse(BOB);
+        vm.warp(end + 1);
+        uint256 debt = line.debtOf(BOB);
+        line.lapse(BOB);
+        Position memory p = line.positionOf(BOB);
+        isTrue(p.rateTier == 3 && p.thresholdTier == 0, "the worst rate, the old threshold");
+        le(line.debtOf(BOB) - debt, 1, "the debt itself is left");
+        line.lapse(BOB);
+        eq(line.positionOf(BOB).scaledDebt, p.scaledDebt, "once is as good as twice");
+        vm.expectPartialRevert(ICreditLine.PositionHealthy.selector);
+        vm.prank(KEEPER);
+        line.liquidate(BOB, 1);
+        prove(BOB, BEST);
+        eq(line.positionOf(BOB).rateTier, 0, "a new score brings its rate back");
+    }
+
+    function test_nothing_lapses_without_debt() external {
+        send();
+        vm.warp(block.timestamp + 2 * AGE);
+        vm.expectRevert(abi.encodeWithSelector(ICreditLine.NoDebt.selector, BOB));
+        line.lapse(BOB);
+    }
+}
