@@ -1,0 +1,174 @@
+"""A credit model trained on the session's local Aave, and lines for it on a chain of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from vaultkit.chain.abi import Contract, load_abi
+from vaultkit.chain.account import Signer, send
+from vaultkit.chain.devnet import Devnet
+from vaultkit.chain.lending_cache import LendingManifest, open_lending
+from vaultkit.circuits.private_proof import prove_private
+from vaultkit.circuits.sealed import PrivateProof
+from vaultkit.credit.attester import Attester
+from vaultkit.credit.history import CreditHistory
+from vaultkit.credit.model import CreditModel, train_model
+from vaultkit.credit.request import SealedRequest
+from vaultkit.credit.terms import pins_of, tier_rows
+from vaultkit.models.credit.tiers import TierTable, evenly, probability_of
+from vaultkit.vault.attestation import Attestation
+from vaultkit.vault.line_client import LineClient
+from vaultkit.vault.line_deploy import LineTerms, Market, deploy_line
+
+WETH, USDC = 0, 2
+OPERATOR, LENDER, BORROWER, OTHER, ATTESTER = (Signer.devnet(index) for index in (0, 1, 5, 6, 7))
+HORIZON_DAYS = 10
+LENT = 1_000_000 * 10**6
+DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Credit:
+    """A chain with its pool, the history that was verified of it, and a folder for what is made."""
+
+    devnet: Devnet
+    manifest: LendingManifest
+    history: CreditHistory
+    folder: Path
+
+    @property
+    def market(self) -> Market:
+        aave = self.manifest.aave
+        return Market(aave.tokens[USDC], aave.tokens[WETH], aave.oracle)
+
+    def endow(self, account: Signer, asset: int, amount: int) -> None:
+        """Mint tokens, and ether for gas."""
+        self.devnet.rpc.call("anvil_setBalance", [account.address, hex(10**21)])
+        token = Contract(self.devnet.rpc, self.manifest.aave.tokens[asset], load_abi("MintableERC20"))
+        send(self.devnet.rpc, OPERATOR, token.address, token.encode("mint(address,uint256)", account.address, amount))
+
+
+@dataclass(frozen=True)
+class PrivateLine:
+    """A private line, its model and its attester."""
+
+    credit: Credit
+    model: CreditModel
+    tiers: TierTable
+    client: LineClient
+    attester: Attester
+
+    @property
+    def chain_id(self) -> int:
+        return self.client.book.chain_id
+
+    def request(self, wallet: Signer, borrower: Signer, block: int | None = None, **changes: object) -> SealedRequest:
+        """Return an honest request, or one with other features than the wallet's."""
+        block = block or self.credit.history.last_block
+        found: dict[str, object] = {
+            "block": block,
+            "as_of": self.credit.history.at(block).timestamp,
+            "borrower": borrower.address,
+            "chain_id": self.chain_id,
+            "line": self.client.book.line,
+            "model_id": self.client.book.model_id,
+        }
+        codes = changes.pop("features", None) or self.credit.history.codes(wallet.address, block, self.model.features)
+        return SealedRequest.make(wallet, codes, **(found | changes))
+
+    def attest(self, request: SealedRequest) -> Attestation:
+        """Return the attester's signature for this line."""
+        book, now = self.client.book, self.client.now()[1]
+        return self.attester.attest(
+            request,
+            chain_id=book.chain_id,
+            line=book.line,
+            model_id=book.model_id,
+            now=now,
+            lives=self.client.lives,
+        )
+
+    def ranked(self) -> list[tuple[int, Signer]]:
+        """Return the scores of all wallets with a history, the best first."""
+        return ranked(self.credit, self.model)
+
+
+def ranked(credit: Credit, model: CreditModel) -> list[tuple[int, Signer]]:
+    people = [Signer.devnet(10 + number) for number in range(credit.manifest.settings.borrowers)]
+    block = credit.history.last_block
+    held = {f"0x{wallet.hex()}" for wallet in credit.history.features(block)["wallet"]}
+    known = [one for one in people if one.address.lower() in held]
+    found = [(model.score(credit.history.codes(one.address, block, model.features)), one) for one in known]
+    return sorted(found, key=lambda pair: pair[0])
+
+
+def tiers_for(credit: Credit, model: CreditModel) -> TierTable:
+    """Return three tiers that lend to most of the wallets and not to the worst."""
+    found = [score for score, _ in ranked(credit, model)]
+    bounds = [probability_of(found[len(found) * part // 4], model.circuit.output_scale) for part in (1, 2, 3)]
+    return evenly(bounds, (8_000, 5_000), (8_500, 6_500), (300, 1_500))
+
+
+@pytest.fixture(scope="session")
+def credit(lending_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Credit]:
+    with open_lending(lending_folder) as (devnet, manifest):
+        devnet.set_automine(True)
+        folder = tmp_path_factory.mktemp("credit")
+        history = CreditHistory.of_pool(devnet.rpc, manifest.aave, folder / "data" / "local")
+        yield Credit(devnet, manifest, history, folder)
+
+
+@pytest.fixture(scope="session")
+def private_line(credit: Credit) -> PrivateLine:
+    frame = credit.history.panel(first_day=8, every_days=2, horizon_days=HORIZON_DAYS)
+    model = train_model(
+        frame,
+        credit.folder / "models" / "private",
+        mode="private",
+        horizon_days=HORIZON_DAYS,
+        srs_dir=credit.folder / "models" / "srs",
+    )
+    tiers = tiers_for(credit, model)
+    terms = LineTerms(tier_rows(tiers, model.circuit.output_scale))
+    rpc = credit.devnet.rpc
+    book = deploy_line(
+        rpc, OPERATOR, credit.market, pins_of(model), terms, attester=ATTESTER.address, wait=credit.devnet.mine
+    )
+    client = LineClient(rpc, book)
+    credit.endow(LENDER, USDC, LENT)
+    client.lend(LENDER, LENT)
+    attester = Attester(ATTESTER, credit.history, model, credit.folder / "ledger.json")
+    return PrivateLine(credit, model, tiers, client, attester)
+
+
+@dataclass(frozen=True)
+class Proven:
+    """The best wallet's score, attested and proven for a borrower that is another account."""
+
+    wallet: Signer
+    request: SealedRequest
+    attestation: Attestation
+    proof: PrivateProof
+
+
+@pytest.fixture(scope="session")
+def proven(private_line: PrivateLine) -> Proven:
+    wallet = private_line.ranked()[0][1]
+    request = private_line.request(wallet, BORROWER)
+    attestation = private_line.attest(request)
+    proof = prove_private(private_line.model.circuit_folder, request.sealed)
+    return Proven(wallet, request, attestation, proof)
+
+
+@pytest.fixture
+def line(private_line: PrivateLine, credit: Credit) -> Iterator[PrivateLine]:
+    """The private line; what a test does to the chain is undone, and the attester forgets."""
+    fork, ledger = credit.devnet.snapshot(), private_line.attester.ledger
+    before = ledger.read_text() if ledger.exists() else "{}"
+    yield private_line
+    credit.devnet.revert(fork)
+    ledger.write_text(before)
