@@ -218,8 +218,7 @@ abstract contract CreditLine is CreditBook {
         p.thresholdTier = uint8(tier);
         uint256 debt = _debtUp(p);
         require(debt >= _minDebt, DebtTooSmall(debt, _minDebt));
-        uint256 value = Math.mulDiv(debt, _price(asset()), _assetUnit, Math.Rounding.Ceil);
-        uint256 held = Math.mulDiv(p.collateral, _price(address(_collateral)), _collateralUnit);
+        (uint256 value, uint256 held) = _values(borrower, debt);
         uint256 limit = Math.mulDiv(held, tierAt(tier).ltvBps, BPS);
         require(value <= limit, DebtTooHigh(value, limit));
     }
@@ -244,6 +243,12 @@ abstract contract CreditLine is CreditBook {
 
     function _emitPosition(address borrower, Position storage p) private {
         emit PositionChanged(borrower, p.scaledDebt, p.rateTier, p.thresholdTier, p.collateral);
+    }
+
+    /// @dev A debt and the borrower's collateral in the base currency, debt rounded up and collateral down.
+    function _values(address borrower, uint256 debt) internal view returns (uint256 debtValue, uint256 held) {
+        debtValue = Math.mulDiv(debt, _price(asset()), _assetUnit, Math.Rounding.Ceil);
+        held = Math.mulDiv(_positions[borrower].collateral, _price(address(_collateral)), _collateralUnit);
     }
 
     function _price(address token) internal view returns (uint256 price) {

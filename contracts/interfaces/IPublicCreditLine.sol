@@ -31,7 +31,8 @@ struct History {
 /// @title A credit line that builds the model's inputs itself
 /// @notice Features are what the line counted of its own borrowers, its own book at the oracle's price, and liquidations on
 ///         Aave that anybody proved. Nothing of them comes from a caller, so nobody is trusted with them. They are *only*
-///         that: what a wallet did elsewhere does not appear, but for those liquidations.
+///         that: what a wallet did elsewhere does not appear, but for those liquidations. Aave's other events are not taken:
+///         whoever wants a good history makes them at will, for the price of gas, and would report those alone.
 interface IPublicCreditLine is ICreditLine {
     /// @notice The features of a borrower as they stood at this block: byte `i` from the left is feature `i`.
     event Snapshot(address indexed borrower, uint256 takenAt, bytes32 codes);
@@ -40,6 +41,8 @@ interface IPublicCreditLine is ICreditLine {
 
     /// @notice A prover has at least `SNAPSHOT_SECONDS` for a snapshot before another replaces it.
     error SnapshotTooSoon(uint256 takenAt, uint256 timestamp);
+    /// @notice Something happened in this block: what was brought for a moment, and paid with that moment, does not count.
+    error SnapshotUnsettled(uint256 lastEvent);
     error SnapshotMissing(address borrower);
     error NotALiquidation(address emitter, bytes32 topic);
     /// @notice Each log counts once.
@@ -51,7 +54,8 @@ interface IPublicCreditLine is ICreditLine {
     /// @notice Accepts the score of the borrower's last snapshot. Anyone may, for anyone.
     function proveScore(address borrower, int256 score, bytes calldata proof) external;
 
-    /// @notice Counts a `LiquidationCall` of the Aave pool against its borrower, and ends the borrower's score. Anyone may.
+    /// @notice Counts a `LiquidationCall` of the Aave pool against its borrower, at the oracle's price of now (nothing where it
+    ///         has none), and ends the borrower's score. Anyone may, known borrower or not.
     function reportLiquidation(LogProof calldata proof) external returns (address borrower);
 
     /// @notice The features of a borrower as of now, one byte each from the left, in the order of `featureDefinition`.
