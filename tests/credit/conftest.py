@@ -8,27 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from vaultkit.chain.abi import Contract, load_abi
-from vaultkit.chain.account import Signer, send
+from vaultkit.chain.account import Signer
 from vaultkit.chain.devnet import Devnet
 from vaultkit.chain.lending_cache import LendingManifest, open_lending
 from vaultkit.circuits.private_proof import prove_private
 from vaultkit.circuits.sealed import PrivateProof
 from vaultkit.credit.attester import Attester
 from vaultkit.credit.history import CreditHistory
+from vaultkit.credit.lines import LENDER as LENDER_ACCOUNT
+from vaultkit.credit.lines import bring_line
 from vaultkit.credit.model import CreditModel, train_model
 from vaultkit.credit.request import SealedRequest
-from vaultkit.credit.terms import pins_of, tier_rows
 from vaultkit.models.credit.tiers import TierTable, evenly, probability_of
 from vaultkit.vault.attestation import Attestation
 from vaultkit.vault.line_client import LineClient
-from vaultkit.vault.line_deploy import LineTerms, Market, deploy_line
 
-WETH, USDC = 0, 2
-OPERATOR, LENDER, BORROWER, OTHER, ATTESTER = (Signer.devnet(index) for index in (0, 1, 5, 6, 7))
+LENDER, BORROWER, OTHER, ATTESTER = (Signer.devnet(index) for index in (LENDER_ACCOUNT, 5, 6, 3))
 HORIZON_DAYS = 10
-LENT = 1_000_000 * 10**6
-DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -39,17 +35,6 @@ class Credit:
     manifest: LendingManifest
     history: CreditHistory
     folder: Path
-
-    @property
-    def market(self) -> Market:
-        aave = self.manifest.aave
-        return Market(aave.tokens[USDC], aave.tokens[WETH], aave.oracle)
-
-    def endow(self, account: Signer, asset: int, amount: int) -> None:
-        """Mint tokens, and ether for gas."""
-        self.devnet.rpc.call("anvil_setBalance", [account.address, hex(10**21)])
-        token = Contract(self.devnet.rpc, self.manifest.aave.tokens[asset], load_abi("MintableERC20"))
-        send(self.devnet.rpc, OPERATOR, token.address, token.encode("mint(address,uint256)", account.address, amount))
 
 
 @dataclass(frozen=True)
@@ -133,14 +118,8 @@ def private_line(credit: Credit) -> PrivateLine:
         srs_dir=credit.folder / "models" / "srs",
     )
     tiers = tiers_for(credit, model)
-    terms = LineTerms(tier_rows(tiers, model.circuit.output_scale))
-    rpc = credit.devnet.rpc
-    book = deploy_line(
-        rpc, OPERATOR, credit.market, pins_of(model), terms, attester=ATTESTER.address, wait=credit.devnet.mine
-    )
-    client = LineClient(rpc, book)
-    credit.endow(LENDER, USDC, LENT)
-    client.lend(LENDER, LENT)
+    book = bring_line(credit.devnet, credit.manifest, model, attester=ATTESTER.address, tiers=tiers)
+    client = LineClient(credit.devnet.rpc, book)
     attester = Attester(ATTESTER, credit.history, model, credit.folder / "ledger.json")
     return PrivateLine(credit, model, tiers, client, attester)
 

@@ -13,14 +13,15 @@ from tests.credit.conftest import (
     BORROWER,
     LENDER,
     OTHER,
-    WETH,
     Credit,
     PrivateLine,
     Proven,
 )
 from vaultkit.chain.account import send
+from vaultkit.chain.borrowers import WETH
 from vaultkit.circuits.private_proof import prove_private
 from vaultkit.circuits.sealed import seal
+from vaultkit.credit.lines import endow
 from vaultkit.credit.model import CreditModel
 from vaultkit.credit.request import SealedRequest
 from vaultkit.errors import (
@@ -40,7 +41,7 @@ COLLATERAL = 10 * 10**18
 def opened(line: PrivateLine, credit: Credit, proven: Proven) -> None:
     """Have the score accepted, sent by somebody who has nothing to do with it, and post collateral."""
     line.client.prove_private(LENDER, proven.attestation, proven.proof.score, proven.proof.proof)
-    credit.endow(BORROWER, WETH, COLLATERAL)
+    endow(credit.devnet, credit.manifest, BORROWER, WETH)
     line.client.add_collateral(BORROWER, COLLATERAL)
 
 
@@ -136,7 +137,7 @@ def test_a_risky_wallets_score_is_accepted_and_lends_nothing(line: PrivateLine, 
     request = line.request(wallet, OTHER)
     proof = prove_private(line.model.circuit_folder, request.sealed)
     line.client.prove_private(OTHER, line.attest(request), proof.score, proof.proof)
-    credit.endow(OTHER, WETH, COLLATERAL)
+    endow(credit.devnet, credit.manifest, OTHER, WETH)
     line.client.add_collateral(OTHER, COLLATERAL)
     with pytest.raises(Reverted) as raised:
         line.client.borrow(OTHER, 100 * 10**6)

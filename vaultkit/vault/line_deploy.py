@@ -95,9 +95,8 @@ def deploy_line(
     market: Market,
     pins: ScorePins,
     terms: LineTerms,
+    own: Sequence[Any],
     *,
-    attester: str | None = None,
-    features: Sequence[Any] = (),
     wait: Wait | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> LineBook:
@@ -107,10 +106,9 @@ def deploy_line(
     ----------
     signer
         Deployer, who owns the registry: it can change or retire the model behind the delay, nothing else.
-    attester
-        Of a private line.
-    features
-        What a public line's constructor takes after its terms.
+    own
+        What the mode's constructor takes besides: a private line its attester, a public one its anchor of past blocks
+        and the pool whose liquidations count.
     wait
         How the registry's delay is waited for; by polling the chain where left out.
 
@@ -133,7 +131,7 @@ def deploy_line(
     registry = create("ModelRegistry", signer.address, terms.delay_seconds, ZERO_ADDRESS)
     gate = create("ZkGate", registry)
     config = _config(market, registry, pins, terms)
-    line = create(_KIND[pins.mode], config, *((attester,) if private else features))
+    line = create(_KIND[pins.mode], config, *own)
     model = ModelPins(
         gate=gate,
         source=source,
@@ -164,7 +162,7 @@ def deploy_line(
         collateral_decimals=collateral.call("decimals"),
         collateral_symbol=collateral.call("symbol"),
         oracle=market.oracle,
-        attester=attester,
+        attester=str(own[0]) if private else None,
         model_id=f"0x{model.model_id().hex()}",
         output_scale=pins.output_scale,
         from_block=first,

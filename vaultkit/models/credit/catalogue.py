@@ -143,6 +143,13 @@ CATALOGUE: Final[tuple[Feature, ...]] = (
 )
 """Every feature, in the order of columns and of a model's inputs."""
 
+_OF_MANY_ASSETS: Final = ("supplied_usd", "collateral_stable_share", "collateral_concentration", "debt_stable_share")
+
+LINE_FEATURES: Final = tuple(
+    feature for feature in CATALOGUE if feature.provable != "research" and feature.name not in _OF_MANY_ASSETS
+)
+"""What a credit line of one asset and one collateral keeps of its own borrowers, in its order."""
+
 NAMES: Final = tuple(feature.name for feature in CATALOGUE)
 RISK_SIGNS: Final = tuple(feature.risk_sign for feature in CATALOGUE)
 
