@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from trie import HexaryTrie
 
 from tests.fixtures.faulty_rpc import flip
+from tests.fixtures.portal import PORTAL, portal_blocks
 from vaultkit.chain.devnet import Devnet
 from vaultkit.chain.header import fetch_headers, verify_header
 from vaultkit.chain.receipts import (
@@ -26,8 +26,6 @@ from vaultkit.chain.receipts import (
 )
 from vaultkit.chain.trie import EMPTY_ROOT, ordered_root
 from vaultkit.errors import ReceiptsMismatch, RpcRefused, RpcUnavailable
-
-PORTAL = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "blocks" / "portal"
 
 
 def hexary_root(values: list[bytes]) -> bytes:
@@ -162,44 +160,13 @@ def test_a_bloom_mask_is_in_every_bloom_that_holds_its_items() -> None:
 
 
 def test_real_blocks_of_mainnet_rebuild_their_receipts_root() -> None:
-    paths = sorted(PORTAL.glob("*.yaml"))
-    if not paths:
+    if not PORTAL.is_dir():
         pytest.skip("the real blocks are not beside this checkout")
     kinds = set()
-    for path in paths:
-        parts = dict(line.split(": 0x") for line in path.read_text().splitlines() if ": 0x" in line)
-        header_items = rlp.decode(bytes.fromhex(parts["header"]))
-        receipts = receipts_as_json(rlp.decode(bytes.fromhex(parts["receipts"])))
-        assert receipts_root(receipts) == header_items[5], path.name
+    for name, header, receipts in portal_blocks():
+        assert receipts_root(receipts) == rlp.decode(header)[5], name
         kinds |= {receipt["type"] for receipt in receipts}
     assert {"0x0", "0x2"} <= kinds
-
-
-def receipts_as_json(items: list[Any]) -> list[dict[str, Any]]:
-    """Return receipts of `type, status, cumulative gas, logs` as a node gives them, their blooms made from the logs."""
-    return [_as_json(item) for item in items]
-
-
-def _as_json(item: list[Any]) -> dict[str, Any]:
-    kind, status, gas, logs = item
-    entries = [
-        {
-            "address": f"0x{log[0].hex()}",
-            "topics": [f"0x{topic.hex()}" for topic in log[1]],
-            "data": f"0x{log[2].hex()}",
-        }
-        for log in logs
-    ]
-    outcome = {"root": f"0x{status.hex()}"} if len(status) == 32 else {"status": hex(int.from_bytes(status, "big"))}
-    bloom = f"0x{logs_bloom(entries):0512x}"
-    number = hex(int.from_bytes(kind, "big"))
-    return {
-        **outcome,
-        "type": number,
-        "cumulativeGasUsed": hex(int.from_bytes(gas, "big")),
-        "logs": entries,
-        "logsBloom": bloom,
-    }
 
 
 def test_a_verified_header_is_what_receipts_are_held_against(chain: Devnet) -> None:

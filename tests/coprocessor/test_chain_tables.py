@@ -18,8 +18,8 @@ import rlp
 from eth_abi import encode
 from eth_bloom import BloomFilter
 
-from tests.chain.test_receipts import PORTAL, receipts_as_json
 from tests.coprocessor.test_tables import check, made_log
+from tests.fixtures.portal import PORTAL, receipts_as_json
 from tests.fixtures.vault import VaultSetup
 from vaultkit.chain.abi import Contract, load_abi
 from vaultkit.chain.devnet import Devnet
@@ -27,7 +27,7 @@ from vaultkit.chain.hashing import keccak
 from vaultkit.chain.header import Header
 from vaultkit.chain.lending_cache import LendingManifest
 from vaultkit.chain.logs import LogColumns, LogFilter
-from vaultkit.chain.receipts import read_receipts
+from vaultkit.chain.opened import OpenedBlocks
 from vaultkit.coprocessor.index import Index
 from vaultkit.coprocessor.moment import as_of
 from vaultkit.coprocessor.tables import EVENT_TABLES
@@ -182,10 +182,10 @@ def test_whole_blocks_of_mainnet_give_every_row_that_eth_abi_reads() -> None:
         )
         answer = receipts_as_json(rlp.decode(bytes.fromhex(parts["receipts"])))
         named = [{**item, "transactionHash": f"0x{place:064x}"} for place, item in enumerate(answer)]
-        receipts = read_receipts(header, named)
+        opened = OpenedBlocks.read([header], [named])
         columns, rows = LogColumns(), ReceiptRows()
-        columns.add_block(header, receipts, LogFilter())
-        rows.add_block(header, receipts)
+        columns.add(opened, LogFilter())
+        rows.add(opened)
         raw = [
             {**log, "blockNumber": hex(header.number), "logIndex": hex(place)}
             for place, log in enumerate(log for item in answer for log in item["logs"])

@@ -82,15 +82,14 @@ def verify_proof(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | Non
     while True:
         if len(node) == 17:
             if not path:
-                child, path = node[16], b""
-                return _ended(rest, bytes(child) or None)
+                return _ended(rest, _value(node[16]) or None)
             child, path = node[path[0]], path[1:]
         else:
             shared, leaf = _partial(node[0])
             if path[: len(shared)] != shared or (leaf and path != shared):
                 return _ended(rest, None)
             if leaf:
-                return _ended(rest, bytes(node[1]))
+                return _ended(rest, _value(node[1]))
             child, path = node[1], path[len(shared) :]
         if child == b"":
             return _ended(rest, None)
@@ -218,6 +217,12 @@ def _ended(rest: Sequence[bytes], value: bytes | None) -> bytes | None:
     if rest:
         raise StateMismatch("a proof has nodes that nothing names", got=len(rest))
     return value
+
+
+def _value(item: Any) -> bytes:
+    if not isinstance(item, bytes):
+        raise StateMismatch("a proof leads to a list where a value must be")
+    return item
 
 
 def _named(reference: bytes, rest: list[bytes]) -> list[Any]:
