@@ -9,6 +9,8 @@ import random
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
 import polars as pl
 import pytest
 from eth_abi import decode, encode
@@ -16,7 +18,9 @@ from eth_abi import decode, encode
 from vaultkit.book import PoolBook
 from vaultkit.chain.abi import Contract, load_abi
 from vaultkit.chain.devnet import Devnet
-from vaultkit.chain.logs import LogColumns
+from vaultkit.chain.log_rows import encoded_logs
+from vaultkit.chain.logs import LogColumns, LogPart
+from vaultkit.chain.receipts import Log
 from vaultkit.coprocessor.index import Index
 from vaultkit.coprocessor.ranges import BlockRange
 from vaultkit.coprocessor.tables import EVENT_TABLES, SCHEMAS
@@ -28,19 +32,14 @@ RECEIPTS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "rec
 
 
 def columns_of(logs: list[dict[str, Any]]) -> LogColumns:
+    numbers = np.array([int(log.get("blockNumber", hex(place)), 16) for place, log in enumerate(logs)])
+    indices = np.array([int(log.get("logIndex", "0x0"), 16) for log in logs])
+    names = b"".join(bytes.fromhex(log.get("transactionHash", "0x" + "11" * 32)[2:]) for log in logs)
+    hashes, one = np.frombuffer(names, dtype=np.uint8).reshape(len(logs), 32), np.ones(len(logs), dtype=np.int64)
     found = LogColumns()
-    for number, log in enumerate(logs):
-        found.block_number.append(int(log.get("blockNumber", hex(number)), 16))
-        found.timestamp.append(1)
-        found.transaction_index.append(0)
-        found.log_index.append(int(log.get("logIndex", "0x0"), 16))
-        found.transaction_hash.append(bytes.fromhex(log.get("transactionHash", "0x" + "11" * 32)[2:]))
-        found.address.append(log["address"])
-        found.topic_count.append(len(log["topics"]))
-        for place in range(4):
-            topic = log["topics"][place] if place < len(log["topics"]) else None
-            getattr(found, f"topic{place}").append(topic)
-        found.data.append(log["data"])
+    for shape, places, rows in encoded_logs([msgspec.convert(log, Log) for log in logs]):
+        columns = (column[places] for column in (numbers, one, 0 * one, indices, hashes))
+        found.parts[shape] = [LogPart(*columns, rows)]
     return found
 
 

@@ -1,18 +1,23 @@
 """Verified logs in columns: what a block's receipts hold of the contracts and events that are wanted.
 
-Receipts are matched after their root was rebuilt, and without regard to the case of hexadecimal letters: a node could
-otherwise hide a log from the filter by spelling its address differently, and every hash would still hold.
+Logs are matched after their root was rebuilt, and as the bytes that were hashed: a node could otherwise hide one from
+the filter by spelling its address differently, and every hash would still hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from vaultkit.chain.header import Header
-from vaultkit.chain.receipts import Receipt, Receipts, bloom_mask, claimed_hash, read_receipts
+from vaultkit.chain.log_rows import Bytes, Numbers, Shape
+from vaultkit.chain.opened import OpenedBlocks, open_blocks
+from vaultkit.chain.receipts import ReceiptHead, bloom_mask, claimed_hash
 from vaultkit.chain.rpc import HttpRpc
 from vaultkit.chain.transaction import Transactions, transaction_hashes
 from vaultkit.chain.trie import EMPTY_ROOT
@@ -51,17 +56,17 @@ class LogFilter:
             return not (self._address_masks or self._topic_masks) and header.receipts_root != EMPTY_ROOT
         return _has_one(bloom, self._address_masks) and _has_one(bloom, self._topic_masks)
 
-    @cached_property
-    def wants(self) -> Callable[[str, str | None], bool]:
-        """Whether a log of some address and first topic, as a node spells them, is wanted; answers are remembered."""
-
-        @lru_cache(maxsize=4096)
-        def wants(address: str, topic0: str | None) -> bool:
-            if self.topic0s and (topic0 is None or topic0[2:].lower() not in self.topic0s):
-                return False
-            return not self.addresses or address[2:].lower() in self.addresses
-
-        return wants
+    def found_in(self, shape: Shape, rows: Bytes) -> npt.NDArray[np.bool_] | None:
+        """Return which encoded logs of one shape are wanted; None where all are."""
+        found = None
+        if self.topic0s:
+            if not shape.topics:
+                return np.zeros(len(rows), dtype=bool)
+            found = np.isin(_words(shape.topic(rows, 0)), self._topic_words)
+        if self.addresses:
+            here = np.isin(_words(shape.address(rows)), self._address_words)
+            found = here if found is None else found & here
+        return None if found is None or found.all() else found
 
     def query(self) -> dict[str, Any]:
         """Return the filter as ``eth_getLogs`` takes it, without a range."""
@@ -73,6 +78,14 @@ class LogFilter:
         return query
 
     @cached_property
+    def _address_words(self) -> npt.NDArray[np.bytes_]:
+        return np.array([bytes.fromhex(address) for address in self.addresses], dtype="S20")
+
+    @cached_property
+    def _topic_words(self) -> npt.NDArray[np.bytes_]:
+        return np.array([bytes.fromhex(topic) for topic in self.topic0s], dtype="S32")
+
+    @cached_property
     def _address_masks(self) -> tuple[int, ...]:
         return tuple(bloom_mask(bytes.fromhex(address)) for address in sorted(self.addresses))
 
@@ -81,65 +94,79 @@ class LogFilter:
         return tuple(bloom_mask(bytes.fromhex(topic)) for topic in sorted(self.topic0s))
 
 
-@dataclass(slots=True)
-class LogColumns:
-    """Logs of blocks whose receipts hash to their headers' ``receiptsRoot``, in chain order, column by column.
+class LogPart(NamedTuple):
+    """Logs of one shape, column by column.
 
-    A topic that a log does not have is None.
-    Hexadecimal columns are as delivered, with ``0x``. ``transaction_hash`` is shown by ``transactionsRoot`` where the
-    blocks' transactions were verified too, and is the node's word otherwise.
+    Parameters
+    ----------
+    transaction_hash
+        # (logs, 32)
+    rows
+        Each log as its receipt encodes it.  # (logs, shape.size)
     """
 
-    block_number: list[int] = field(default_factory=list)
-    timestamp: list[int] = field(default_factory=list)
-    transaction_index: list[int] = field(default_factory=list)
-    log_index: list[int] = field(default_factory=list)
-    transaction_hash: list[bytes] = field(default_factory=list)
-    address: list[str] = field(default_factory=list)
-    topic_count: list[int] = field(default_factory=list)
-    topic0: list[str | None] = field(default_factory=list)
-    topic1: list[str | None] = field(default_factory=list)
-    topic2: list[str | None] = field(default_factory=list)
-    topic3: list[str | None] = field(default_factory=list)
-    data: list[str] = field(default_factory=list)
+    block_number: Numbers
+    timestamp: Numbers
+    transaction_index: Numbers
+    log_index: Numbers
+    transaction_hash: Bytes
+    rows: Bytes
+
+
+@dataclass(slots=True)
+class LogColumns:
+    """Wanted logs of blocks whose receipts hash to their headers' ``receiptsRoot``.
+
+    ``transaction_hash`` is shown by ``transactionsRoot`` where the blocks' transactions were verified too, and is the
+    node's word otherwise.
+
+    Parameters
+    ----------
+    parts
+        By shape; those of one shape follow each other as they were added.
+    """
+
+    parts: dict[Shape, list[LogPart]] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.block_number)
+        return sum(len(part.rows) for parts in self.parts.values() for part in parts)
+
+    def block_numbers(self) -> set[int]:
+        """Return the blocks that hold one of the logs."""
+        return {number for parts in self.parts.values() for part in parts for number in part.block_number.tolist()}
 
     def extend(self, other: LogColumns) -> None:
         """Append the logs of later blocks."""
-        for name in self.__slots__:
-            getattr(self, name).extend(getattr(other, name))
+        for shape, parts in other.parts.items():
+            self.parts.setdefault(shape, []).extend(parts)
 
-    def add_block(self, header: Header, receipts: Sequence[Receipt], wanted: LogFilter) -> bool:
-        """Append what a block's verified receipts hold of the wanted logs; return whether that is any."""
-        start, before = 0, len(self.block_number)
-        wants = wanted.wants
-        for transaction_index, receipt in enumerate(receipts):
-            logs = receipt.logs
-            found = [
-                place for place, log in enumerate(logs) if wants(log.address, log.topics[0] if log.topics else None)
-            ]
-            if found:
-                picked = logs if len(found) == len(logs) else [logs[place] for place in found]
-                topics = [log.topics for log in picked]
-                counts = [len(some) for some in topics]
-                self.log_index += [start + place for place in found]
-                self.address += [log.address for log in picked]
-                self.topic_count += counts
-                for place, column in enumerate((self.topic0, self.topic1, self.topic2, self.topic3)):
-                    if place < min(counts):
-                        column += [some[place] for some in topics]
-                    else:
-                        column += [some[place] if len(some) > place else None for some in topics]
-                self.data += [log.data for log in picked]
-                self.transaction_index += [transaction_index] * len(found)
-                self.transaction_hash += [claimed_hash(receipt)] * len(found)
-            start += len(logs)
-        added = len(self.log_index) - before
-        self.block_number += [header.number] * added
-        self.timestamp += [header.timestamp] * added
-        return added > 0
+    def add(self, opened: OpenedBlocks, wanted: LogFilter) -> None:
+        """Append what verified receipts hold of the wanted logs."""
+        sizes = [len(receipts) for receipts in opened.receipts]
+        index_of_receipt = np.concatenate([np.arange(size) for size in [0, *sizes]])
+        block_of_receipt = np.repeat(np.arange(len(sizes)), sizes)
+        receipt_of_log = np.repeat(np.arange(len(block_of_receipt)), opened.log_counts)
+        block_of_log = block_of_receipt[receipt_of_log]
+        logs_before = np.searchsorted(block_of_log, np.arange(len(sizes)))
+        numbers = np.array([header.number for header in opened.headers], dtype=np.int64)
+        stamps = np.array([header.timestamp for header in opened.headers], dtype=np.int64)
+        receipts = [receipt for some in opened.receipts for receipt in some]
+        for shape, places, rows in opened.logs:
+            found = wanted.found_in(shape, rows)
+            if found is not None:
+                places, rows = places[found], rows[found]
+            if not len(places):
+                continue
+            blocks, owners = block_of_log[places], receipt_of_log[places]
+            part = LogPart(
+                numbers[blocks],
+                stamps[blocks],
+                index_of_receipt[owners],
+                places - logs_before[blocks],
+                _claimed_hashes(receipts, owners),
+                rows,
+            )
+            self.parts.setdefault(shape, []).append(part)
 
     def name_transactions(self, hashes: Mapping[int, Sequence[bytes]]) -> None:
         """Replace the node's word for transaction hashes by verified ones.
@@ -149,9 +176,28 @@ class LogColumns:
         hashes
             By block number, in block order.
         """
-        self.transaction_hash = [
-            hashes[number][index] for number, index in zip(self.block_number, self.transaction_index, strict=True)
-        ]
+        for parts in self.parts.values():
+            for place, part in enumerate(parts):
+                named = zip(part.block_number.tolist(), part.transaction_index.tolist(), strict=True)
+                parts[place] = part._replace(
+                    transaction_hash=_matrix([hashes[number][index] for number, index in named])
+                )
+
+
+def _claimed_hashes(receipts: Sequence[ReceiptHead], owners: Numbers) -> Bytes:
+    """Return the transaction hash of each log's receipt, as the node says it."""
+    those, places = np.unique(owners, return_inverse=True)
+    return _matrix([claimed_hash(receipts[place]) for place in those.tolist()])[places]
+
+
+def _matrix(hashes: Sequence[bytes]) -> Bytes:
+    return np.frombuffer(b"".join(hashes), dtype=np.uint8).reshape(len(hashes), 32)
+
+
+def _words(column: Bytes) -> npt.NDArray[np.bytes_]:
+    """Return the rows of a column of bytes as one value each."""
+    words: npt.NDArray[np.bytes_] = np.ascontiguousarray(column).view(f"S{column.shape[1]}").ravel()
+    return words
 
 
 def _has_one(bloom: int, masks: tuple[int, ...]) -> bool:
@@ -162,30 +208,16 @@ def _has_one(bloom: int, masks: tuple[int, ...]) -> bool:
     return not masks
 
 
-def fetch_receipts(rpc: Rpc, headers: Sequence[Header]) -> list[Receipts]:
-    """Return the verified receipts of some blocks, fetched in one batch.
-
-    Raises
-    ------
-    RpcUnavailable, ReceiptsMismatch
-        As `vaultkit.chain.receipts.read_receipts`.
-    """
-    calls = [("eth_getBlockReceipts", [hex(header.number)]) for header in headers]
-    answers = rpc.batch_as(calls, Receipts) if isinstance(rpc, HttpRpc) else rpc.batch(calls)
-    return [read_receipts(header, answer) for header, answer in zip(headers, answers, strict=True)]
-
-
 def fetch_logs(rpc: Rpc, headers: Sequence[Header], wanted: LogFilter) -> LogColumns:
     """Return the wanted logs of some blocks, out of verified receipts.
 
     Raises
     ------
     RpcUnavailable, ReceiptsMismatch
-        As `vaultkit.chain.receipts.read_receipts`.
+        As `vaultkit.chain.opened.open_blocks`.
     """
     columns = LogColumns()
-    for header, receipts in zip(headers, fetch_receipts(rpc, headers), strict=True):
-        columns.add_block(header, receipts, wanted)
+    open_blocks(rpc, headers, lambda opened: columns.add(opened, wanted))
     return columns
 
 

@@ -44,16 +44,38 @@ class Log(msgspec.Struct, gc=False):
     data: str
 
 
-class Receipt(msgspec.Struct, gc=False, rename="camel"):
-    """What of a JSON-RPC receipt is hashed, and the hash of its transaction, which is not."""
+class ReceiptHead(msgspec.Struct, gc=False, rename="camel", kw_only=True):
+    """What of a JSON-RPC receipt is hashed beside its logs, and the hash of its transaction, which is not."""
 
     cumulative_gas_used: str
-    logs: list[Log]
     type: str | None = None
     status: str | None = None
     root: str | None = None
     logs_bloom: str | None = None
     transaction_hash: str | None = None
+
+
+class Receipt(ReceiptHead, gc=False, rename="camel", kw_only=True):
+    """What of a JSON-RPC receipt is hashed, and the hash of its transaction, which is not."""
+
+    logs: list[Log]
+
+
+class UnreadReceipt(ReceiptHead, gc=False, rename="camel", kw_only=True):
+    """A receipt with its logs as they were written, which lie in the answer's memory."""
+
+    logs: list[msgspec.Raw]
+
+    def read(self) -> Receipt:
+        """Return the receipt with its logs.
+
+        Raises
+        ------
+        msgspec.DecodeError
+            When one is no log.
+        """
+        head = {name: getattr(self, name) for name in ReceiptHead.__struct_fields__}
+        return Receipt(**head, logs=[msgspec.json.decode(text, type=Log) for text in self.logs])
 
 
 Receipts = list[Receipt]
@@ -81,10 +103,7 @@ def encode_receipt(receipt: Receipt | Mapping[str, Any]) -> bytes:
     """
     try:
         read = receipt if isinstance(receipt, Receipt) else msgspec.convert(receipt, Receipt)
-        kind = int(read.type or "0x0", 16)
-        if kind not in TYPES:
-            raise ReceiptsMismatch("a receipt's type is unknown", got=kind, expected="0 to 4")
-        return _encoded(kind, read)
+        return _encoded(_kind(read), read)
     except (TypeError, ValueError, OverflowError, IndexError) as error:
         raise ReceiptsMismatch(
             "a receipt cannot be read", got=f"{type(error).__name__}: {error}", next_step="Use another endpoint"
@@ -102,7 +121,7 @@ def read_receipts(header: Header, answer: Any) -> list[Receipt]:
     Parameters
     ----------
     answer
-        As a node gives them, or read into `Receipt` already.
+        As a node gives them, or read into `Receipt` or `UnreadReceipt` already.
 
     Raises
     ------
@@ -114,8 +133,8 @@ def read_receipts(header: Header, answer: Any) -> list[Receipt]:
     if not isinstance(answer, list):
         raise RpcUnavailable("the node does not have a block's receipts", got=f"block {header.number}")
     try:
-        receipts = [item if isinstance(item, Receipt) else msgspec.convert(item, Receipt) for item in answer]
-    except msgspec.ValidationError as error:
+        receipts = [_read(item) for item in answer]
+    except msgspec.DecodeError as error:
         raise ReceiptsMismatch(
             "a receipt cannot be read", got=error, where=f"block {header.number}", next_step="Use another endpoint"
         ) from error
@@ -131,7 +150,13 @@ def read_receipts(header: Header, answer: Any) -> list[Receipt]:
     return receipts
 
 
-def claimed_hash(receipt: Receipt) -> bytes:
+def _read(item: Any) -> Receipt:
+    if isinstance(item, UnreadReceipt):
+        return item.read()
+    return item if isinstance(item, Receipt) else msgspec.convert(item, Receipt)
+
+
+def claimed_hash(receipt: ReceiptHead) -> bytes:
     """Return the transaction hash that a node says a receipt is of; nothing in the receipt binds it.
 
     Raises
@@ -161,22 +186,44 @@ def verify_receipts(header: Header, receipts: Any) -> list[Mapping[str, Any]]:
     return list(receipts)
 
 
+def encode_with_logs(receipt: ReceiptHead, logs: bytes) -> bytes:
+    """Return a receipt as the trie holds it.
+
+    Parameters
+    ----------
+    receipt
+        With a bloom.
+    logs
+        The encoding of its logs, one after another.
+
+    Raises
+    ------
+    ReceiptsMismatch
+        When the type is unknown.
+    ValueError, TypeError
+        When a field is absent or malformed.
+    """
+    text = _head(_kind(receipt), receipt, (receipt.logs_bloom or "")[2:], len(logs))
+    return _bytes(text) + logs
+
+
+def _kind(receipt: ReceiptHead) -> int:
+    kind = int(receipt.type or "0x0", 16)
+    if kind not in TYPES:
+        raise ReceiptsMismatch("a receipt's type is unknown", got=kind, expected="0 to 4")
+    return kind
+
+
 def _encoded(kind: int, receipt: Receipt) -> bytes:
     """Return the encoding, joined as hexadecimal text and turned into bytes once."""
-    parts: list[str] = []
-    size = 0
-    for log in receipt.logs:
-        address, topics, data = log.address, log.topics, log.data
-        before, between, after, log_size = _log_shape(len(topics), data if len(data) == 4 else len(data))
-        words = ""
-        for topic in topics:
-            if len(topic) != _TOPIC_CHARS:
-                raise ValueError("a topic of another length")
-            words += "a0" + topic[2:]
-        if len(address) != _ADDRESS_CHARS:
-            raise ValueError("an address of another length")
-        parts.append(f"{before}{address[2:]}{between}{words}{after}{data[2:]}")
-        size += log_size
+    logs = "".join([log_text(log) for log in receipt.logs])
+    bloom = receipt.logs_bloom
+    bloom = f"{logs_bloom(receipt.logs):0512x}" if bloom is None else bloom[2:]
+    return _bytes(_head(kind, receipt, bloom, len(logs) // 2) + logs)
+
+
+def _head(kind: int, receipt: ReceiptHead, bloom: str, logs_size: int) -> str:
+    """Return what stands before a receipt's logs, as hexadecimal text."""
     if receipt.status is not None:
         head = number_text(int(receipt.status, 16))
     elif receipt.root is not None and len(receipt.root) == _TOPIC_CHARS:
@@ -184,13 +231,13 @@ def _encoded(kind: int, receipt: Receipt) -> bytes:
     else:
         raise ValueError("neither a status nor a state root")
     head += number_text(int(receipt.cumulative_gas_used, 16))
-    bloom = receipt.logs_bloom
-    bloom = f"{logs_bloom(receipt.logs):0512x}" if bloom is None else bloom[2:]
     if len(bloom) != 512:
         raise ValueError("a bloom of another length")
-    head += _BLOOM_HEAD + bloom + list_head(size).hex()
-    body = len(head) // 2 + size
-    text = "".join((f"{kind:02x}" if kind else "", list_head(body).hex(), head, *parts))
+    head += _BLOOM_HEAD + bloom + list_head(logs_size).hex()
+    return f"{f'{kind:02x}' if kind else ''}{list_head(len(head) // 2 + logs_size).hex()}{head}"
+
+
+def _bytes(text: str) -> bytes:
     encoded = bytes.fromhex(text)
     # fromhex skips blanks, which would let a field borrow bytes from its neighbour.
     if len(encoded) * 2 != len(text):
@@ -198,16 +245,44 @@ def _encoded(kind: int, receipt: Receipt) -> bytes:
     return encoded
 
 
-@lru_cache(maxsize=16_384)
-def _log_shape(topics: int, data: int | str) -> tuple[str, str, str, int]:
-    """Return what stands before a log's address, its topics and its data, and its size in bytes.
+def log_text(log: Log) -> str:
+    """Return the encoding of a log as hexadecimal text.
+
+    Raises
+    ------
+    ValueError, IndexError
+        When a field is of another length, or there are too many topics.
+    """
+    address, topics, data = log.address, log.topics, log.data
+    before, between, after, _ = log_shape(len(topics), data)
+    words = ""
+    for topic in topics:
+        if len(topic) != _TOPIC_CHARS:
+            raise ValueError("a topic of another length")
+        words += "a0" + topic[2:]
+    if len(address) != _ADDRESS_CHARS:
+        raise ValueError("an address of another length")
+    return f"{before}{address[2:]}{between}{words}{after}{data[2:]}"
+
+
+def log_shape(topics: int, data: str) -> tuple[str, str, str, int]:
+    """Return what stands before an encoded log's address, its topics and its data, and its size in bytes.
 
     Parameters
     ----------
     topics
         How many there are.
     data
-        Number of characters of the data, or the data itself where it is one byte, which may stand for itself.
+        As JSON has it.
+    """
+    return _log_shape(topics, data if len(data) == 4 else len(data))
+
+
+@lru_cache(maxsize=16_384)
+def _log_shape(topics: int, data: int | str) -> tuple[str, str, str, int]:
+    """Return the same for the number of the data's characters, or for the data where it is one byte.
+
+    That one may stand for itself.
     """
     length = (4 if isinstance(data, str) else data) // 2 - 1
     if length < 0 or (isinstance(data, int) and data % 2):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -29,8 +30,11 @@ DEFAULT_TIMEOUT_SECONDS: Final = 30.0
 MAX_ANSWER_SECONDS: Final = 120.0
 """Longest that one answer may take in all, however steadily it trickles."""
 
-_PIECE: Final = 2**18
-"""Bytes that are read at once: more takes fresh memory from the system for every piece, which costs more than it saves.
+_PIECE: Final = 2**16
+"""Bytes that are read at once."""
+
+_KEPT: Final = 2**24
+"""Largest memory of an answer that is kept for the next: fresh memory costs more than the bytes that are read into it.
 """
 
 _BUSY: Final = (429, 503)
@@ -76,6 +80,7 @@ class HttpRpc:
         patience = urllib3.Timeout(connect=timeout, read=timeout)
         self._pool = pool_class(parts.hostname, port, maxsize=connections, timeout=patience)
         self._ids = itertools.count(1)
+        self._spare: list[bytearray] = []
 
     def __repr__(self) -> str:
         return f"HttpRpc({self._label})"
@@ -129,14 +134,30 @@ class HttpRpc:
         RpcUnavailable, RpcRefused
             As `batch`.
         """
+        return self.batch_read(calls, kind, list)
+
+    def batch_read(self, calls: Sequence[tuple[str, Sequence[Any]]], kind: Any, use: Callable[[list[Any]], T]) -> T:
+        """Return what a function makes of the results of a batch, read straight into a type.
+
+        Parameters
+        ----------
+        kind
+            As `batch_as` takes it. Parts that stay unread (`msgspec.Raw`) lie in memory that the next answer is written
+            to: they may be looked at in ``use``, and not after it.
+
+        Raises
+        ------
+        RpcUnavailable, RpcRefused
+            As `batch`.
+        """
         if not calls:
-            return []
+            return use([])
         requests = [self._request(method, params) for method, params in calls]
-        answers = self._post(requests, lambda content: _decoded(content, kind))
-        named = isinstance(answers, list) and all(isinstance(answer, _Answer) for answer in answers)
-        if named and [(answer.id, answer.error) for answer in answers] == [(item["id"], None) for item in requests]:
-            return [answer.result for answer in answers]
-        return self._results(msgspec.to_builtins(answers), requests)
+        with self._answer(requests, lambda content: _decoded(content, kind)) as answers:
+            named = isinstance(answers, list) and all(isinstance(answer, _Answer) for answer in answers)
+            if named and [(answer.id, answer.error) for answer in answers] == [(item["id"], None) for item in requests]:
+                return use([answer.result for answer in answers])
+            return use(self._results(msgspec.to_builtins(answers), requests))
 
     def _results(self, answers: Any, requests: Sequence[dict[str, Any]]) -> list[Any]:
         if not isinstance(answers, list):
@@ -156,7 +177,26 @@ class HttpRpc:
     def _request(self, method: str, params: Sequence[Any]) -> dict[str, Any]:
         return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
 
-    def _post(self, payload: Any, parse: Callable[[bytes], Any] = orjson.loads) -> Any:
+    def _post(self, payload: Any) -> Any:
+        with self._answer(payload, orjson.loads) as answer:
+            return answer
+
+    @contextmanager
+    def _answer(self, payload: Any, parse: Callable[[memoryview], Any]) -> Iterator[Any]:
+        """Give an answer; its bytes are in place until the end."""
+        try:
+            memory = self._spare.pop()
+        except IndexError:
+            memory = bytearray(_PIECE)
+        try:
+            response, memory, size = self._exchange(payload, memory)
+            yield self._parsed(response, memoryview(memory)[:size], parse)
+        finally:
+            if len(memory) <= _KEPT:
+                self._spare.append(memory)
+
+    def _exchange(self, payload: Any, memory: bytearray) -> tuple[Any, bytearray, int]:
+        """Return a response, and its body in memory of the size that it needs."""
         try:
             response = self._pool.urlopen(
                 "POST",
@@ -167,7 +207,7 @@ class HttpRpc:
                 preload_content=False,
             )
             try:
-                content = self._read(response)
+                return response, *self._read(response, memory)
             finally:
                 response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -179,6 +219,8 @@ class HttpRpc:
                 next_step="Check that the node runs and that the address is right",
                 too_much=isinstance(error, (urllib3.exceptions.ReadTimeoutError, urllib3.exceptions.ProtocolError)),
             ) from None
+
+    def _parsed(self, response: Any, content: memoryview, parse: Callable[[memoryview], Any]) -> Any:
         try:
             answer = parse(content)
         except ValueError:
@@ -198,20 +240,24 @@ class HttpRpc:
             )
         raise self._garbage("the RPC endpoint did not answer with JSON-RPC")
 
-    def _read(self, response: Any) -> bytes:
-        """Return a body, of no more than some size and in no more than some time."""
+    def _read(self, response: Any, memory: bytearray) -> tuple[bytearray, int]:
+        """Return a body, of no more than some size and in no more than some time, and how long it is."""
         deadline = time.monotonic() + MAX_ANSWER_SECONDS
-        pieces, size = [], 0
+        size = 0
         while piece := response.read1(_PIECE, decode_content=True):
-            pieces.append(piece)
-            size += len(piece)
-            if size > MAX_BODY_BYTES:
+            end = size + len(piece)
+            if end > MAX_BODY_BYTES:
                 response.close()
                 raise self._garbage(f"an answer is larger than {MAX_BODY_BYTES} bytes", too_much=True)
             if time.monotonic() > deadline:
                 response.close()
                 raise self._garbage(f"an answer takes longer than {MAX_ANSWER_SECONDS:g} s", too_much=True)
-        return b"".join(pieces)
+            if end > len(memory):
+                # Never made longer in place: parts of an earlier answer may still look at it.
+                memory = memory + bytes(max(end, 2 * len(memory)) - len(memory))
+            memory[size:end] = piece
+            size = end
+        return memory, size
 
     def _result(self, answer: Any, request: dict[str, Any]) -> Any:
         if not isinstance(answer, dict) or answer.get("id") != request["id"]:
@@ -253,7 +299,7 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(list[_Answer[kind]])
 
 
-def _decoded(content: bytes, kind: Any) -> Any:
+def _decoded(content: memoryview, kind: Any) -> Any:
     """Return answers of a type, or plain JSON where they are not of it."""
     try:
         return _decoder(kind).decode(content)

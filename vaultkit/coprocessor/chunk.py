@@ -16,7 +16,8 @@ from typing import Any, Final, Self, TypeVar
 import polars as pl
 
 from vaultkit.chain.header import Header, fetch_headers, link_headers
-from vaultkit.chain.logs import LogColumns, fetch_receipts, fetch_transaction_hashes
+from vaultkit.chain.logs import LogColumns, fetch_transaction_hashes
+from vaultkit.chain.opened import OpenedBlocks, open_blocks
 from vaultkit.chain.sources import BatchSize, Sources, split_fetch
 from vaultkit.coprocessor.compare import compare_with_get_logs
 from vaultkit.coprocessor.selection import Selection
@@ -171,13 +172,16 @@ class Reader:
 
     def _open(self, rpc: Rpc, headers: Sequence[Header]) -> tuple[LogColumns, ReceiptRows]:
         logs, rows = LogColumns(), ReceiptRows()
-        for header, receipts in zip(headers, fetch_receipts(rpc, headers), strict=True):
+
+        def take(opened: OpenedBlocks) -> None:
             if self.selection.log_filter is not None:
-                logs.add_block(header, receipts, self.selection.log_filter)
+                logs.add(opened, self.selection.log_filter)
             if "receipts" in self.selection.tables:
-                rows.add_block(header, receipts)
+                rows.add(opened)
+
+        open_blocks(rpc, headers, take)
         if self.selection.transaction_hashes:
-            named = set(logs.block_number) | {row[0] for row in rows.rows}
+            named = logs.block_numbers() | {row[0] for row in rows.rows}
             hashes = fetch_transaction_hashes(rpc, [header for header in headers if header.number in named])
             logs.name_transactions(hashes)
             rows.name_transactions(hashes)

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
 from vaultkit.chain.logs import LogColumns, LogFilter
+from vaultkit.chain.receipts import Log, log_text
 from vaultkit.errors import LogsMismatch, RpcRefused, RpcUnavailable
 from vaultkit.protocols import Rpc
 
 SUSPICIOUS_COUNTS: Final = frozenset({100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000})
 """Numbers of rows at which nodes are known to cut an answer off without a word."""
 
-_Key = tuple[int, int, str, tuple[str, ...], str]
+_Key = tuple[int, int, bytes]
+"""Block, place in it, and the log as a receipt encodes it."""
 
 
 def compare_with_get_logs(rpc: Rpc, wanted: LogFilter, first: int, last: int, verified: LogColumns) -> None:
@@ -37,18 +41,10 @@ def compare_with_get_logs(rpc: Rpc, wanted: LogFilter, first: int, last: int, ve
     """
     delivered = {_key(log) for log in _get_logs(rpc, wanted, first, last)}
     proven = {
-        (number, index, address.lower(), tuple(topic.lower() for topic in topics if topic is not None), data.lower())
-        for number, index, address, data, *topics in zip(
-            verified.block_number,
-            verified.log_index,
-            verified.address,
-            verified.data,
-            verified.topic0,
-            verified.topic1,
-            verified.topic2,
-            verified.topic3,
-            strict=True,
-        )
+        (number, index, row.tobytes())
+        for parts in verified.parts.values()
+        for part in parts
+        for number, index, row in zip(part.block_number.tolist(), part.log_index.tolist(), part.rows, strict=True)
     }
     missing, foreign = proven - delivered, delivered - proven
     if not missing and not foreign:
@@ -85,12 +81,7 @@ def _halves(rpc: Rpc, wanted: LogFilter, first: int, last: int) -> list[dict[str
 
 def _key(log: dict[str, Any]) -> _Key:
     try:
-        return (
-            int(log["blockNumber"], 16),
-            int(log["logIndex"], 16),
-            log["address"].lower(),
-            tuple(topic.lower() for topic in log["topics"]),
-            log["data"].lower(),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        encoded = bytes.fromhex(log_text(msgspec.convert(log, Log)))
+        return int(log["blockNumber"], 16), int(log["logIndex"], 16), encoded
+    except (KeyError, TypeError, ValueError, IndexError) as error:
         raise LogsMismatch("a log of eth_getLogs cannot be read", got=str(log)[:120]) from error

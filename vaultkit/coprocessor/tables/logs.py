@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
-from vaultkit.chain.logs import LogColumns
+from vaultkit.chain.log_rows import Bytes, Numbers, Shape
+from vaultkit.chain.logs import LogColumns, LogPart
 from vaultkit.coprocessor.tables.event import COMMON, polars_type
 from vaultkit.schema import Schema
 
@@ -24,18 +27,44 @@ LOGS: Final[Schema] = {
 
 
 def raw_logs(columns: LogColumns) -> pl.DataFrame:
-    """Return verified logs as a frame with the columns of ``LOGS``."""
-    hexadecimal = {"address", "topic0", "topic1", "topic2", "topic3", "data"}
+    """Return verified logs as a frame with the columns of ``LOGS``, in chain order."""
+    frames = [_frame(shape, parts) for shape, parts in columns.parts.items()]
+    if not frames:
+        return pl.DataFrame(schema={name: polars_type(kind) for name, kind in LOGS.items()})
+    return pl.concat(frames).sort("block_number", "log_index")
+
+
+def _frame(shape: Shape, parts: Sequence[LogPart]) -> pl.DataFrame:
+    """Return logs of one shape."""
+    whole = LogPart(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    count = len(whole.rows)
+    topics = [fixed_binary(shape.topic(whole.rows, place)) for place in range(shape.topics)]
+    columns: dict[str, pl.Series | Numbers] = {
+        "block_number": whole.block_number,
+        "timestamp": whole.timestamp,
+        "transaction_index": whole.transaction_index,
+        "log_index": whole.log_index,
+        "transaction_hash": fixed_binary(whole.transaction_hash),
+        "address": fixed_binary(shape.address(whole.rows)),
+        "topic_count": np.full(count, shape.topics),
+        **{f"topic{place}": topic for place, topic in enumerate(topics)},
+        "data": fixed_binary(shape.data(whole.rows)),
+    }
     return pl.DataFrame(
-        {
-            name: _binary(getattr(columns, name))
-            if name in hexadecimal
-            else pl.Series(getattr(columns, name), dtype=polars_type(kind))
+        [
+            pl.Series(name, columns[name], dtype=polars_type(kind))
+            if name in columns
+            else pl.Series(name, [None], dtype=polars_type(kind)).new_from_index(0, count)
             for name, kind in LOGS.items()
-        }
+        ]
     )
 
 
-def _binary(texts: Sequence[str | None]) -> pl.Series:
-    """Return hexadecimal texts with 0x as bytes, all of a column turned over at once; None stays null."""
-    return pl.Series(texts, dtype=pl.String).str.slice(2).str.decode("hex")
+def fixed_binary(rows: Bytes) -> pl.Series:
+    """Return the rows of a matrix of bytes as a binary column."""
+    count, size = rows.shape
+    if size == 0:
+        return pl.Series([b""], dtype=pl.Binary).new_from_index(0, count)
+    buffers = [None, pa.py_buffer(np.ascontiguousarray(rows))]
+    column = pa.FixedSizeBinaryArray.from_buffers(pa.binary(size), count, buffers)
+    return pl.Series(column, dtype=pl.Binary)

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from vaultkit.chain.header import Header
-from vaultkit.chain.receipts import Receipt, claimed_hash
+from vaultkit.chain.opened import OpenedBlocks
+from vaultkit.chain.receipts import claimed_hash
 from vaultkit.coprocessor.tables.event import polars_type
 from vaultkit.schema import Schema
 
@@ -38,27 +38,29 @@ class ReceiptRows:
 
     rows: list[tuple[Any, ...]] = field(default_factory=list)
 
-    def add_block(self, header: Header, receipts: Sequence[Receipt]) -> None:
-        """Append a block's verified receipts."""
-        before = 0
-        for index, receipt in enumerate(receipts):
-            total = int(receipt.cumulative_gas_used, 16)
-            status, root = receipt.status, receipt.root
-            self.rows.append(
-                (
-                    header.number,
-                    header.timestamp,
-                    index,
-                    claimed_hash(receipt),
-                    int(receipt.type or "0x0", 16),
-                    None if status is None else int(status, 16),
-                    bytes.fromhex(root[2:]) if status is None and root is not None else None,
-                    total,
-                    total - before,
-                    len(receipt.logs),
+    def add(self, opened: OpenedBlocks) -> None:
+        """Append the verified receipts of some blocks."""
+        counts = iter(opened.log_counts)
+        for header, receipts in zip(opened.headers, opened.receipts, strict=True):
+            before = 0
+            for index, receipt in enumerate(receipts):
+                total = int(receipt.cumulative_gas_used, 16)
+                status, root = receipt.status, receipt.root
+                self.rows.append(
+                    (
+                        header.number,
+                        header.timestamp,
+                        index,
+                        claimed_hash(receipt),
+                        int(receipt.type or "0x0", 16),
+                        None if status is None else int(status, 16),
+                        bytes.fromhex(root[2:]) if status is None and root is not None else None,
+                        total,
+                        total - before,
+                        next(counts),
+                    )
                 )
-            )
-            before = total
+                before = total
 
     def name_transactions(self, hashes: Mapping[int, Sequence[bytes]]) -> None:
         """Replace the node's word for transaction hashes by verified ones."""
