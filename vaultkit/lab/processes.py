@@ -40,6 +40,7 @@ class Verb:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             text=True,
+            start_new_session=True,  # a notebook's stop button interrupts the whole process group of its kernel
             preexec_fn=end_with_parent,
         )
 
