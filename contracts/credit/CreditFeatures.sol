@@ -34,7 +34,7 @@ library CreditFeatures {
 
     /// @notice Feature `i` in byte `i` from the left.
     function encode(History memory h, Present memory p) internal pure returns (bytes32) {
-        uint256 codes = _steps(_since(h.firstEvent, p), 4 days);
+        uint256 codes = _append(0, _steps(_since(h.firstEvent, p), 4 days));
         codes = _append(codes, _steps(_since(h.lastEvent, p), 2 days));
         codes = _append(codes, h.activeDays);
         codes = _append(codes, h.supplyCount);
