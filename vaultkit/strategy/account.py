@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from vaultkit.shares import VIRTUAL_SHARES, performance_fee, share_x96
 from vaultkit.strategy.pool_path import PoolPath
 from vaultkit.strategy.swap import Fill, swap_exact_input
 from vaultkit.trade import Reason, TradePlan, Turnover, limited_plan, risk_value
 from vaultkit.units import PIPS, Q96, WAD, mul_div
 from vaultkit.vault.terms import VaultTerms
-
-VIRTUAL_SHARES: Final = 10**6
-"""The contract's six virtual decimals."""
 
 REVERTED: Final = "SLIPPAGE"
 """The reason of a swap that the pool would fill below ``min_out``: the epoch is not accepted then."""
@@ -139,12 +137,9 @@ class Account:
 
     def _performance(self, nav: int) -> tuple[int, int]:
         """Return the shares after the performance fee, and the high-water mark that it leaves."""
-        total = self.supply + VIRTUAL_SHARES
-        gained = share_x96(nav, self.supply) - self.high_water_x96
-        if gained <= 0:
+        if share_x96(nav, self.supply) <= self.high_water_x96:
             return self.supply, self.high_water_x96
-        assets = mul_div(mul_div(gained, total, Q96), self._fees.performance_pips, PIPS)
-        minted = mul_div(assets, total, nav + 1 - assets)
+        minted, _ = performance_fee(nav, self.supply, self.high_water_x96, self._fees.performance_pips)
         return self.supply + minted, share_x96(nav, self.supply + minted)
 
     def _drawdown(self, nav: int, supply: int) -> tuple[bool, int]:
@@ -155,8 +150,3 @@ class Account:
         if share > self.peak_x96:
             return False, share
         return share < mul_div(self.peak_x96, WAD - self._guards.drawdown_wad, WAD), self.peak_x96
-
-
-def share_x96(nav: int, supply: int) -> int:
-    """Return the value of a share, times ``2**96``, rounded down as the contract rounds it."""
-    return (nav + 1) * Q96 // (supply + VIRTUAL_SHARES)

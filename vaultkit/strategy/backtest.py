@@ -21,7 +21,8 @@ from vaultkit.book import PoolBook
 from vaultkit.display import card
 from vaultkit.errors import DataError
 from vaultkit.models.metrics import max_drawdown, sharpe
-from vaultkit.strategy.account import REVERTED, Account, share_x96
+from vaultkit.shares import share_x96
+from vaultkit.strategy.account import REVERTED, Account
 from vaultkit.strategy.costs import Costs
 from vaultkit.strategy.pool_path import PoolPath
 from vaultkit.strategy.samples import Floats, Ticks

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from vaultkit.chain.abi import Event
-from vaultkit.units import PIPS, Q96, WAD, mul_div
+from vaultkit.shares import performance_fee, share_x96
+from vaultkit.units import PIPS, WAD, mul_div
 from vaultkit.vault.audit_history import History, Log, Supply
 from vaultkit.vault.audit_report import Check
 from vaultkit.vault.audit_terms import Constants, events_of
 
-VIRTUAL_SHARES: Final = 10**6
 YEAR_SECONDS: Final = 365 * 86_400
-_MOST: Final = 2**128 - 1
 
 Value = Callable[[Log], int]
 """What the vault held just before a log, at the mean price of its block, in the asset's smallest units."""
@@ -36,17 +35,12 @@ class ShareMarks:
         self._history, self._vault, self._value = history, vault, value
         self._supply = Supply(history, vault.contract.address)
         self._events = [(log, event) for log in history.logs if (event := vault.contract.decode_log(log.fields))]
-        start = self._share(0, VIRTUAL_SHARES)
-        self._peak = self._high = start
+        self._peak = self._high = share_x96(0, 0)
         self._resumed = 0
         self._previous: int | None = None
 
-    @staticmethod
-    def _share(nav: int, shares: int) -> int:
-        return min(_MOST, mul_div(nav + 1, Q96, shares))
-
     def _shares(self, log: Log) -> int:
-        return self._supply.before(log.block_number, log.log_index) + VIRTUAL_SHARES
+        return self._supply.before(log.block_number, log.log_index)
 
     def epoch(self, log: Log, epoch: int, nav: int, idle_after: int, *, stopped: bool) -> Settled:
         """Return what an accepted epoch settled, compared with what it had to.
@@ -91,13 +85,10 @@ class ShareMarks:
     def _performance(self, paid: Event | None, nav: int, shares: int) -> Check:
         """Compare the shares minted for gains, and move the high-water mark."""
         fees = self._vault.fees
-        value = self._share(nav, shares)
         expected: tuple[int, int] | None = None
-        if fees.performance_pips and value > self._high:
-            assets = mul_div(mul_div(value - self._high, shares, Q96), fees.performance_pips, PIPS)
-            minted = mul_div(assets, shares, nav + 1 - assets)
-            expected = (minted, assets)
-            self._high = self._share(nav, shares + minted)
+        if fees.performance_pips and share_x96(nav, shares) > self._high:
+            expected = performance_fee(nav, shares, self._high, fees.performance_pips)
+            self._high = share_x96(nav, shares + expected[0])
         got = (paid.args["shares"], paid.args["assets"]) if paid else None
         return Check("share of gains", got == expected, str(got), str(expected))
 
@@ -106,7 +97,7 @@ class ShareMarks:
         limit = self._vault.safeguards.drawdown_wad
         if limit == 0:
             return False
-        value = self._share(nav, shares)
+        value = share_x96(nav, shares)
         if value > self._peak:
             self._peak = value
             return False
@@ -119,7 +110,7 @@ class ShareMarks:
             other, _ = resumed[self._resumed]
             if (other.block_number, other.log_index) >= (log.block_number, log.log_index):
                 return
-            self._peak = self._share(self._value(other), self._shares(other))
+            self._peak = share_x96(self._value(other), self._shares(other))
             self._resumed += 1
 
     def _reward(self, amount: int, epoch: int, nav: int, idle_after: int, log: Log) -> Check:

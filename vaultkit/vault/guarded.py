@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from vaultkit.chain.rpc import quantity
-from vaultkit.units import Q96, WAD, mul_div
-from vaultkit.vault.audit_marks import VIRTUAL_SHARES
+from vaultkit.shares import share_x96
+from vaultkit.units import WAD, mul_div
 from vaultkit.vault.client import VaultClient, VaultStatus
 from vaultkit.vault.terms import Safeguards
 
@@ -74,7 +74,7 @@ def read_guarded(client: VaultClient, state: VaultStatus) -> Guarded:
 def _drawdown(client: VaultClient, state: VaultStatus, limit_wad: int) -> Drawdown:
     word = client.rpc.call("eth_getStorageAt", [state.vault, hex(MARKS_SLOT), hex(state.block_number)])
     peak = quantity(word, client.rpc) % 2**128
-    value = mul_div(state.total_assets + 1, Q96, state.total_supply + VIRTUAL_SHARES)
+    value = share_x96(state.total_assets, state.total_supply)
     return Drawdown(peak, value, mul_div(peak, WAD - limit_wad, WAD))
 
 
