@@ -6,6 +6,8 @@ import {AccountState, BlockHeader, ProvenLog} from "../interfaces/IInputAnchor.s
 
 /// @title The pure part of an input anchor, and many calls in one `eth_call`, each of which may be refused
 contract ProofHarness {
+    error CallRefused(bytes answer);
+
     /// @param target This harness, or an input anchor.
     /// @return accepted Whether each call returned.
     /// @return answers What each returned, or reverted with.
@@ -17,6 +19,14 @@ contract ProofHarness {
         accepted = new bool[](calls.length);
         answers = new bytes[](calls.length);
         for (uint256 i = 0; i < calls.length; i++) (accepted[i], answers[i]) = target.staticcall(calls[i]);
+    }
+
+    /// @notice Gas of a call that must return, its cold accounts and slots included, the transaction's own costs not.
+    function gasOf(address target, bytes calldata call) external view returns (uint256 used) {
+        used = gasleft();
+        (bool fine, bytes memory answer) = target.staticcall(call);
+        used -= gasleft();
+        require(fine, CallRefused(answer));
     }
 
     function header(bytes calldata encoded) external pure returns (BlockHeader memory) {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import rlp
-from trie import HexaryTrie
 
 from tests.contracts.conftest import Harness
+from tests.contracts.test_anchor_forms import refused
 from vaultkit.chain.account import Signer, wait_receipt
 from vaultkit.chain.devnet import Devnet
 from vaultkit.chain.hashing import keccak
@@ -15,12 +15,11 @@ from vaultkit.chain.past import fetch_log_proof, fetch_storage_proof
 from vaultkit.chain.receipt_proof import receipt_nodes, verify_log
 from vaultkit.chain.receipts import encode_receipt
 from vaultkit.chain.trie import EMPTY_ROOT, ordered_root
-from vaultkit.errors import ReceiptsMismatch, Reverted, RpcRefused, UsageError
+from vaultkit.errors import ReceiptsMismatch, RpcRefused, UsageError
 from vaultkit.vault.anchor import BLOCKS_BACK, AnchorClient
 from vaultkit.vault.compile import compile_contracts
 
 ADDRESS = "0x" + "11" * 20
-ACCOUNT_LEAF = rlp.encode([5, 7, keccak(b"storage"), keccak(b"code")])
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +34,6 @@ def past_chain():
 @pytest.fixture(scope="module")
 def anchor(past_chain):
     return AnchorClient(past_chain.rpc, Harness(past_chain, "InputAnchor").contract.address)
-
-
-@pytest.fixture(scope="module")
-def proofs(past_chain):
-    return Harness(past_chain, "ProofHarness").contract
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +69,6 @@ def hash_at(anchor, number, current):
     call, block = anchor.contract.request("hashOf", number)[1]
     answer = anchor.rpc.call("eth_call", [call, block, {}, {"number": hex(current)}])
     return bytes.fromhex(answer[2:])
-
-
-def refused(contract, name, *arguments):
-    with pytest.raises(Reverted) as caught:
-        contract.call(name, *arguments)
-    return caught.value
 
 
 @pytest.mark.parametrize("number", [1, 10, 200, 299])
@@ -253,108 +241,3 @@ def test_each_slot_needs_its_own_proof(past_chain, anchor, mixed_block):
     assert refused(anchor.contract, call, (header, account, nodes, (0,), ((*empty, full[-1]),))).name in (
         "AbsenceNotShown", "ProofInvalid",
     )  # fmt: skip
-
-
-def lone(key, value):
-    """Return root and nodes of a trie that holds one value."""
-    trie = HexaryTrie({}, prune=False)
-    trie[key] = value
-    return trie.root_hash, [rlp.encode(node) for node in trie.get_proof(key)]
-
-
-@pytest.mark.parametrize("leaf", [rlp.encode([1, 2, b"\x01" * 32]), rlp.encode([1, 2, b"\x01" * 32, b"\x02" * 32, 3])])
-def test_a_leaf_of_other_than_four_fields_is_no_account(proofs, leaf):
-    root, nodes = lone(keccak(bytes.fromhex(ADDRESS[2:])), leaf)
-    assert refused(proofs, "account", root, ADDRESS, nodes).name == "AccountMalformed"
-
-
-@pytest.mark.parametrize(
-    ("fields", "name"),
-    [
-        ([5, 7, keccak(b""), keccak(b"")[:31]], "FieldSize"),
-        ([5, 7, keccak(b"") + b"\x00", keccak(b"")], "FieldSize"),
-        ([b"\x00\x05", 7, keccak(b""), keccak(b"")], "NumberMalformed"),
-        ([5, b"\x00", keccak(b""), keccak(b"")], "NumberMalformed"),
-        ([5, b"\x01" * 33, keccak(b""), keccak(b"")], "RLPInvalidEncoding"),
-    ],
-)
-def test_an_account_with_a_field_that_no_chain_writes_is_refused(proofs, fields, name):
-    root, nodes = lone(keccak(bytes.fromhex(ADDRESS[2:])), rlp.encode(fields))
-    assert refused(proofs, "account", root, ADDRESS, nodes).name == name
-
-
-@pytest.mark.parametrize(
-    ("leaf", "name"),
-    [
-        (b"\x80", "NumberMalformed"),
-        (b"\x00", "NumberMalformed"),
-        (rlp.encode(b"\x00\x01"), "NumberMalformed"),
-        (b"\x05\x06", "NumberMalformed"),
-        (b"\x81\x01", "RLPInvalidEncoding"),
-        (rlp.encode([1]), "RLPInvalidEncoding"),
-        (rlp.encode(b"\x01" * 33), "RLPInvalidEncoding"),
-    ],
-)
-def test_a_slot_with_a_number_that_no_chain_writes_is_refused(proofs, leaf, name):
-    root, nodes = lone(keccak((5).to_bytes(32, "big")), leaf)
-    assert refused(proofs, "slot", root, 5, nodes).name == name
-
-
-def test_an_empty_trie_shows_every_slot_empty_and_no_account(proofs):
-    for nodes in ([], [b"\x80"]):
-        assert proofs.call("slot", EMPTY_ROOT, 5, nodes) == 0
-        assert refused(proofs, "account", EMPTY_ROOT, ADDRESS, nodes).name == "AccountAbsent"
-        assert refused(proofs, "slot", keccak(b"other"), 5, nodes).name == "AbsenceNotShown"
-    assert refused(proofs, "slot", EMPTY_ROOT, 5, [b"\x80", b"\x80"]).name == "RLPInvalidEncoding"
-
-
-@pytest.mark.parametrize(
-    "node", [[b"\x20"] * 3, [b"", b"\x01"], [b"\x21" * 9, b"\x01"], [b"\x40" * 9, b"\x01"], [b"\x05"] * 16]
-)
-def test_a_node_that_is_none_is_refused(proofs, node):
-    encoded = rlp.encode(node)
-    assert refused(proofs, "slot", keccak(encoded), 5, [encoded]).name in ("NodeMalformed", "AbsenceNotShown")
-    if len(node) == 2 and node[0] != b"\x21" * 9:
-        assert refused(proofs, "slot", keccak(encoded), 5, [encoded]).name == "NodeMalformed"
-
-
-WORD = b"\x07" * 32
-LOG = [b"\x11" * 20, [WORD], b"data"]
-
-
-@pytest.mark.parametrize(
-    ("receipt", "name"),
-    [
-        (b"\x05" + rlp.encode([1, 21_000, b"", [LOG]]), "ReceiptTypeUnknown"),
-        (b"\x00" + rlp.encode([1, 21_000, b"", [LOG]]), "ReceiptTypeUnknown"),
-        (b"\x7f" + rlp.encode([1, 21_000, b"", [LOG]]), "ReceiptTypeUnknown"),
-        (b"\x02" + rlp.encode([1, 21_000, [LOG]]), "ReceiptMalformed"),
-        (rlp.encode([1, 21_000, b"", [LOG], b""]), "ReceiptMalformed"),
-        (rlp.encode([0, 21_000, b"", [LOG]]), "TransactionNotSuccessful"),
-        (rlp.encode([2, 21_000, b"", [LOG]]), "TransactionNotSuccessful"),
-        (rlp.encode([WORD, 21_000, b"", [LOG]]), "TransactionNotSuccessful"),
-        (rlp.encode([[], 21_000, b"", [LOG]]), "TransactionNotSuccessful"),
-        (rlp.encode([1, 21_000, b"", []]), "LogMissing"),
-        (rlp.encode([1, 21_000, b"", [LOG[:2]]]), "LogMalformed"),
-        (rlp.encode([1, 21_000, b"", [[LOG[0], [WORD] * 5, b""]]]), "LogMalformed"),
-        (rlp.encode([1, 21_000, b"", [[b"\x11" * 19, [WORD], b""]]]), "FieldSize"),
-        (rlp.encode([1, 21_000, b"", [[LOG[0], [WORD[:31]], b""]]]), "FieldSize"),
-        (rlp.encode([1, 21_000, b"", b"logs"]), "RLPInvalidEncoding"),
-        (rlp.encode([1, 21_000, b"", [[LOG[0], WORD, b""]]]), "RLPInvalidEncoding"),
-        (b"\x02", "RLPInvalidEncoding"),
-    ],
-)
-def test_a_receipt_or_log_that_no_chain_writes_is_refused_on_both_sides(proofs, receipt, name):
-    root, nodes = lone(rlp.encode(3), receipt)
-    assert refused(proofs, "log", root, 3, nodes, 0).name == name
-    with pytest.raises(ReceiptsMismatch):
-        verify_log(root, 3, nodes, 0)
-
-
-@pytest.mark.parametrize("kind", range(5))
-def test_receipts_of_every_type_are_read(proofs, kind):
-    receipt = (bytes([kind]) if kind else b"") + rlp.encode([1, 21_000, bytes(256), [LOG, [LOG[0], [], b""]]])
-    root, nodes = lone(rlp.encode(3), receipt)
-    assert proofs.call("log", root, 3, nodes, 0) == ("0x" + "11" * 20, (WORD,), b"data")
-    assert proofs.call("log", root, 3, nodes, 1) == ("0x" + "11" * 20, (), b"")
-    assert verify_log(root, 3, nodes, 1).topics == ()
