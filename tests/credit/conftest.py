@@ -67,15 +67,7 @@ class PrivateLine:
 
     def attest(self, request: SealedRequest) -> Attestation:
         """Return the attester's signature for this line."""
-        book, now = self.client.book, self.client.now()[1]
-        return self.attester.attest(
-            request,
-            chain_id=book.chain_id,
-            line=book.line,
-            model_id=book.model_id,
-            now=now,
-            lives=self.client.lives,
-        )
+        return self.attester.attest_for(self.client, request)
 
     def ranked(self) -> list[tuple[int, Signer]]:
         """Return the scores of all wallets with a history, the best first."""
@@ -115,6 +107,7 @@ def private_line(credit: Credit) -> PrivateLine:
         credit.folder / "models" / "private",
         mode="private",
         horizon_days=HORIZON_DAYS,
+        hidden=8,
         srs_dir=credit.folder / "models" / "srs",
     )
     tiers = tiers_for(credit, model)

@@ -44,6 +44,7 @@ VERBS = (
     "keeper",
     "audit",
     "redteam",
+    "credit",
     "demo",
 )
 

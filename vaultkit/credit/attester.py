@@ -20,6 +20,7 @@ from vaultkit.credit.model import CreditModel, require_codes
 from vaultkit.credit.request import SealedRequest
 from vaultkit.errors import AttestationRefused, JournalError
 from vaultkit.vault.attestation import Attestation, Statement
+from vaultkit.vault.line_client import LineClient
 
 VALID_SECONDS: Final = 3_600
 """Chain time in which an attestation must be used."""
@@ -51,6 +52,13 @@ class Attester:
     model: CreditModel
     ledger: Path
     max_age_seconds: int = 86_400
+
+    def attest_for(self, client: LineClient, request: SealedRequest) -> Attestation:
+        """Return the signed commitment for a line, at its chain's present time; as `attest`."""
+        book, (_, now) = client.book, client.now()
+        return self.attest(
+            request, chain_id=book.chain_id, line=book.line, model_id=book.model_id, now=now, lives=client.lives
+        )
 
     def attest(
         self, request: SealedRequest, *, chain_id: int, line: str, model_id: str, now: int, lives: Lives

@@ -64,6 +64,8 @@ class Explanation:
     ----------
     score
         The circuit's integer.
+    codes
+        The encoded features by name.
     base
         Log-odds of the mean borrower of the training.
     contributions
@@ -74,6 +76,7 @@ class Explanation:
 
     score: int
     output_scale: int
+    codes: dict[str, int]
     base: float
     contributions: dict[str, float]
     rounding: float
@@ -160,6 +163,7 @@ class CreditModel:
         return Explanation(
             score=score,
             output_scale=self.circuit.output_scale,
+            codes=dict(zip(names, codes, strict=True)),
             base=base,
             contributions={names[place]: float(added[place]) for place in order},
             rounding=exact - base - float(added.sum()),
@@ -186,6 +190,7 @@ def train_model(
     horizon_days: float,
     srs_dir: Path,
     features: tuple[Feature, ...] = CATALOGUE,
+    hidden: int = 16,
     ceremony: Path | None = None,
     on_chain: bool = False,
     progress: Callable[[str], None] = lambda text: None,
@@ -196,8 +201,8 @@ def train_model(
     ----------
     frame
         As `vaultkit.models.credit.panel.panel` makes it.
-    features
-        What the model may read.
+    features, hidden
+        What the model may read, and the units of its hidden layer.
 
     Raises
     ------
@@ -218,7 +223,7 @@ def train_model(
         )
     progress("fit on the earlier borrowers")
     wallets = train["wallet"].rank("dense").to_numpy()
-    scorer = CreditScorer(risk_signs=_signs(features), horizon=f"{horizon_days:g}d")
+    scorer = CreditScorer(hidden, risk_signs=_signs(features), horizon=f"{horizon_days:g}d")
     scorer.fit(inputs(encoded(train, features)), outcomes, groups=wallets)
     found = scores(test["label"].to_numpy(), scorer.predict_proba(inputs(encoded(test, features)))[:, 1])
     build = build_private if mode == "private" else build_public

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from vaultkit.chain.account import Signer
 from vaultkit.chain.lending_cache import LendingManifest
@@ -20,8 +21,10 @@ from vaultkit.settings import DEFAULT_CHAIN_ID
 from vaultkit.vault.line_book import LineBook
 from vaultkit.vault.line_client import LineClient
 
-ATTESTER_ACCOUNT = 3
+ATTESTER_ACCOUNT: Final = 3
 """Published test account that attests on the local chain."""
+
+MODES: Final[tuple[Mode, ...]] = ("private", "public")
 
 Progress = Callable[[int, int], None]
 

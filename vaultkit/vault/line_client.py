@@ -166,6 +166,23 @@ class LineClient:
         """Have the score of a borrower's last snapshot accepted, and return the receipt; anybody may send it."""
         return self._send(signer, self.line, "proveScore", borrower, score, proof)
 
+    def features(self, borrower: str) -> tuple[int, ...]:
+        """Return a borrower's features as a public line has them now, encoded."""
+        return self._codes(self.line.call("featuresOf", borrower))
+
+    def snapshot(self, borrower: str) -> tuple[int, tuple[int, ...]]:
+        """Return when a public line last wrote a borrower's features down, and what they were.
+
+        Raises
+        ------
+        DataError
+            When it never did.
+        """
+        taken_at, codes = self.line.call("snapshotOf", borrower)
+        if not taken_at:
+            raise DataError("the line has no snapshot of a borrower", got=borrower, next_step="Have it take one")
+        return int(taken_at), self._codes(codes)
+
     def take_snapshot(self, signer: Signer, borrower: str) -> dict[str, Any]:
         """Have the line write down a borrower's features as of now, and return the receipt."""
         return self._send(signer, self.line, "takeSnapshot", borrower)
@@ -188,6 +205,9 @@ class LineClient:
         """Lend to the line for shares, and return the receipt."""
         self._allow(signer, self.asset, assets)
         return self._send(signer, self.line, "deposit", assets, signer.address)
+
+    def _codes(self, codes: bytes) -> tuple[int, ...]:
+        return tuple(codes[: str(self.line.call("featureDefinition")).count(";") + 1])
 
     def _allow(self, signer: Signer, token: Contract, amount: int) -> None:
         if amount <= 0:

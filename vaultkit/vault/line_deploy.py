@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from eth_utils.address import to_checksum_address
+
 from vaultkit.chain.abi import Contract, load_abi, load_code
 from vaultkit.chain.account import Signer, send
 from vaultkit.chain.rpc import quantity
@@ -188,7 +190,7 @@ def _create(rpc: Rpc, signer: Signer, name: str, data: str) -> str:
         receipt = send(rpc, signer, None, data)
     except Reverted as error:
         raise DeployFailed("a contract refuses to be made", got=str(error), where=name) from error
-    return str(receipt["contractAddress"])
+    return str(to_checksum_address(receipt["contractAddress"]))
 
 
 def _activate(rpc: Rpc, signer: Signer, registry: Contract, model: ModelPins, wait: Wait) -> None:
