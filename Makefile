@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: faults soak fuzz fuzz-long mutation sandwich forgeries broken
+.PHONY: faults soak fuzz fuzz-long fuzz-credit mutation sandwich forgeries broken
 .PHONY: demo test test-slow check bench notebooks docs package lab screens setup clean
 
 setup: $(VENV)/.ready contracts/node_modules/.ready
@@ -44,6 +44,9 @@ fuzz: setup
 
 fuzz-long: setup
 	$(BIN)/python -m tests.contracts.campaign long
+
+fuzz-credit: setup
+	$(BIN)/python -m tests.contracts.credit_forge campaign
 
 sandwich: setup
 	$(BIN)/python -m tests.contracts.sandwich

@@ -102,7 +102,9 @@ abstract contract CreditBook is ICreditLine, ERC4626, ReentrancyGuard {
     /// @inheritdoc IERC4626
     /// @dev What is lent out cannot leave before it comes back. `maxWithdraw` follows.
     function maxRedeem(address owner) public view override(ERC4626, IERC4626) returns (uint256) {
-        return Math.min(balanceOf(owner), convertToShares(_cash()));
+        uint256 shares = balanceOf(owner);
+        uint256 cash = _cash();
+        return previewRedeem(shares) <= cash ? shares : convertToShares(cash);
     }
 
     /// @inheritdoc ICreditLine

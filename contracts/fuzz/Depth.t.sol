@@ -74,6 +74,13 @@ abstract contract DepthTests is Rig {
         eq(venue.sellable(100_000), expected(100_000), "to the nearest");
         isTrue(venue.sellable(100_000) < wide / 2, "less");
     }
+
+    function test_at_the_end_of_all_prices_nothing_is_sellable() external {
+        swapOutside(true, 1e39);
+        (, int24 tick,,,,,) = pool.slot0();
+        isTrue(riskIsToken0 ? tick < -887_270 : tick > 887_269, "the last ticks, where no position may be");
+        eq(venue.sellable(100_000), 0, "nothing");
+    }
 }
 
 contract DepthTest is DepthTests {

@@ -143,6 +143,11 @@ contract FeesTest is Rig {
         isTrue(vault.lastEpoch() == epoch && vault.totalSupply() == supply, "kept, nothing minted");
     }
 
+    function test_the_first_epoch_pays_for_one() external {
+        calm(Fees(50e6, 40_000, 0, address(0)));
+        eq(asset.balanceOf(KEEPER), 100_000e6 * 40_000 * PERIOD / (1e6 * 365 days), "one epoch's share of a year");
+    }
+
     function test_the_least_reward_is_paid() external {
         calm(Fees(1, 50_000, 0, address(0)));
         eq(asset.balanceOf(KEEPER), 1, "one unit");

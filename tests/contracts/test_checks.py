@@ -19,7 +19,7 @@ SOURCES = sorted(
     [*CODE, *(path for path in ROOT.glob("interfaces/*.sol") if path.name in IMPORTED)], key=lambda path: path.name
 )
 TEXT = {path.name: re.sub(r"//.*", "", path.read_text()) for path in SOURCES}
-TESTS = "\n".join(path.read_text() for path in ROOT.glob("fuzz/**/*.t.sol"))
+TESTS = "\n".join(path.read_text() for folder in ("fuzz", "fuzz_credit") for path in ROOT.glob(f"{folder}/*.t.sol"))
 CREDIT = {path.name for path in ROOT.glob("credit/*.sol")}
 CREDIT_TESTS = "\n".join(
     path.read_text() for name in ("anchor", "credit") for path in Path(__file__).parent.glob(f"test_{name}*.py")

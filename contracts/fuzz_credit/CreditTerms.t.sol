@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {ICreditLine, LineConfig, LineTerms, Tier} from "../../interfaces/ICreditLine.sol";
+import {ICreditLine, LineConfig, LineTerms, Tier} from "../interfaces/ICreditLine.sol";
 import {CreditRig} from "./CreditRig.sol";
 
 /// @title What a line may be made of

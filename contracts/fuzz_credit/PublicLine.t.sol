@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {CreditFeatures} from "../../credit/CreditFeatures.sol";
-import {ICreditLine, Score} from "../../interfaces/ICreditLine.sol";
-import {BlockHeader, LogProof, ProvenLog} from "../../interfaces/IInputAnchor.sol";
-import {IInputSource} from "../../interfaces/IInputSource.sol";
-import {IModelRegistry} from "../../interfaces/IModelRegistry.sol";
-import {IPrivateCreditLine} from "../../interfaces/IPrivateCreditLine.sol";
-import {History, IPublicCreditLine} from "../../interfaces/IPublicCreditLine.sol";
-import {ZkGate} from "../../ZkGate.sol";
+import {CreditFeatures} from "../credit/CreditFeatures.sol";
+import {ICreditLine, Score} from "../interfaces/ICreditLine.sol";
+import {BlockHeader, LogProof, ProvenLog} from "../interfaces/IInputAnchor.sol";
+import {IInputSource} from "../interfaces/IInputSource.sol";
+import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
+import {IPrivateCreditLine} from "../interfaces/IPrivateCreditLine.sol";
+import {History, IPublicCreditLine} from "../interfaces/IPublicCreditLine.sol";
+import {ZkGate} from "../ZkGate.sol";
 import {CreditRig} from "./CreditRig.sol";
 
 /// @title An anchor that has seen one log

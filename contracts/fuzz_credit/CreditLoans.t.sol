@@ -2,10 +2,10 @@
 pragma solidity 0.8.30;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {FeatureSpec} from "../../credit/FeatureSpec.sol";
-import {ICreditLine, LineConfig, Position} from "../../interfaces/ICreditLine.sol";
-import {Token} from "../Token.sol";
-import {Vm} from "../Vm.sol";
+import {FeatureSpec} from "../credit/FeatureSpec.sol";
+import {ICreditLine, LineConfig, Position} from "../interfaces/ICreditLine.sol";
+import {Token} from "../fuzz/Token.sol";
+import {Vm} from "../fuzz/Vm.sol";
 import {CreditRig} from "./CreditRig.sol";
 
 /// @title A token that keeps a part of every transfer

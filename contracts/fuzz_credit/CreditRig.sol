@@ -2,14 +2,14 @@
 pragma solidity 0.8.30;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {ICreditLine, LineConfig, LineTerms, Tier} from "../../interfaces/ICreditLine.sol";
-import {IInputSource} from "../../interfaces/IInputSource.sol";
-import {IModelRegistry, Model} from "../../interfaces/IModelRegistry.sol";
-import {IPriceOracle} from "../../interfaces/IPriceOracle.sol";
-import {IPrivateCreditLine} from "../../interfaces/IPrivateCreditLine.sol";
-import {IProofGate} from "../../interfaces/IProofGate.sol";
-import {Token} from "../Token.sol";
-import {Claims} from "../Vm.sol";
+import {ICreditLine, LineConfig, LineTerms, Tier} from "../interfaces/ICreditLine.sol";
+import {IInputSource} from "../interfaces/IInputSource.sol";
+import {IModelRegistry, Model} from "../interfaces/IModelRegistry.sol";
+import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
+import {IPrivateCreditLine} from "../interfaces/IPrivateCreditLine.sol";
+import {IProofGate} from "../interfaces/IProofGate.sol";
+import {Token} from "../fuzz/Token.sol";
+import {Claims} from "../fuzz/Vm.sol";
 
 interface IScriptedScores {
     function allow(uint256[] calldata instances) external;
@@ -70,7 +70,7 @@ abstract contract CreditRig is Claims {
     bytes32 internal modelId;
 
     function deployed(string memory name, bytes memory arguments) internal returns (address) {
-        string memory folder = vm.envOr("VAULTKIT_CODE", string("../build/contracts"));
+        string memory folder = vm.envOr("VAULTKIT_CODE", string("../fuzz/build/contracts"));
         return vm.deployCode(string.concat(folder, "/", name, ".json"), arguments);
     }
 

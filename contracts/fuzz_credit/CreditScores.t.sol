@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {ICreditLine, Position, Score} from "../../interfaces/ICreditLine.sol";
-import {IInputSource} from "../../interfaces/IInputSource.sol";
-import {Model} from "../../interfaces/IModelRegistry.sol";
-import {IPrivateCreditLine} from "../../interfaces/IPrivateCreditLine.sol";
-import {IProofGate, Statement} from "../../interfaces/IProofGate.sol";
-import {Instances} from "../../libraries/Instances.sol";
-import {ZkGate} from "../../ZkGate.sol";
+import {ICreditLine, Position, Score} from "../interfaces/ICreditLine.sol";
+import {IInputSource} from "../interfaces/IInputSource.sol";
+import {Model} from "../interfaces/IModelRegistry.sol";
+import {IPrivateCreditLine} from "../interfaces/IPrivateCreditLine.sol";
+import {IProofGate, Statement} from "../interfaces/IProofGate.sol";
+import {Instances} from "../libraries/Instances.sol";
+import {ZkGate} from "../ZkGate.sol";
 import {CreditRig} from "./CreditRig.sol";
 
 /// @title Answers another word than it must

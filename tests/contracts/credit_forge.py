@@ -1,0 +1,94 @@
+"""Runs the forge tests of ``contracts/fuzz_credit``: ``python -m tests.contracts.credit_forge [words of forge]``.
+
+With ``campaign`` alone it runs them in earnest and writes ``benchmarks/results/credit_fuzz.md``. As for the vault's,
+the bytecode under test is what `vaultkit.vault.compile` wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from tests.contracts.forge import QUICK, forge
+from vaultkit.settings import build_dir, contracts_dir, project_root
+from vaultkit.vault.compile import compile_contracts
+
+PROFILE: Final = {"FOUNDRY_PROFILE": "credit"}
+EARNEST: Final = {"FOUNDRY_FUZZ_RUNS": "10000", "FOUNDRY_INVARIANT_RUNS": "1000", "FOUNDRY_INVARIANT_DEPTH": "100"}
+HEAD: Final = """# Fuzz and invariant campaign of the credit lines
+
+`make fuzz-credit` runs the forge tests of `contracts/fuzz_credit` against the bytecode that deployments use, with the
+real registry and gate; the verifier is scripted and accepts exactly the instances that it was told. A run of the
+invariant is a sequence of `depth` actions of 16 kinds, with all promises checked after each.
+{runs} runs of a fuzz test, {invariant} x {depth} of the invariant, in {seconds:.0f} s on two shared cores;
+{units} tests without random numbers beside them. Failed: {failed}.
+
+| contract | test | runs | actions |
+|---|---|---|---|
+"""
+
+
+def run(*words: str, home: Path | None = None, code: Path | None = None, **settings: str) -> list[dict[str, Any]]:
+    """Return what forge said of each test: ``contract``, ``test``, ``kind``, ``runs``, ``calls``, ``failed``."""
+    done = forge_credit("--json", *words, home=home, code=code, **settings)
+    if not done.stdout.startswith("{"):
+        raise SystemExit(done.stdout[-2_000:] + done.stderr[-2_000:])
+    tests = []
+    for suite, report in json.loads(done.stdout).items():
+        for name, result in report["test_results"].items():
+            ((kind, counts),) = result["kind"].items()
+            tests.append({
+                "contract": suite.rsplit(":", 1)[-1], "test": name.split("(")[0], "kind": kind,
+                "runs": counts.get("runs", 1), "calls": counts.get("calls", 0),
+                "failed": result["reason"] or "failed" if result["status"] != "Success" else "",
+            })  # fmt: skip
+    return tests
+
+
+def forge_credit(
+    *words: str, home: Path | None = None, code: Path | None = None, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """Run forge on the lending contracts' tests, of the checkout where no other home is given."""
+    home, code = home or contracts_dir().parent, code or build_dir() / "contracts"
+    return forge(*words, home=home, code=code, **PROFILE, **settings)
+
+
+def campaign() -> int:
+    """Run everything in earnest and write the table; return 1 where something failed."""
+    began = time.monotonic()
+    tests = run(**EARNEST)
+    failed = [f"{one['contract']}.{one['test']}: {one['failed']}" for one in tests if one["failed"]]
+    head = HEAD.format(
+        runs=f"{int(EARNEST['FOUNDRY_FUZZ_RUNS']):,}",
+        invariant=f"{int(EARNEST['FOUNDRY_INVARIANT_RUNS']):,}",
+        depth=EARNEST["FOUNDRY_INVARIANT_DEPTH"],
+        seconds=time.monotonic() - began,
+        units=sum(one["kind"] == "Unit" for one in tests),
+        failed=", ".join(failed) or "none",
+    )
+    rows = [
+        f"| {one['contract']} | `{one['test']}` | {one['runs']:,} | {one['calls']:,} |"
+        for one in tests
+        if one["kind"] != "Unit"
+    ]
+    place = project_root() / "benchmarks" / "results" / "credit_fuzz.md"
+    place.write_text(head + "\n".join(sorted(rows)) + "\n")
+    return int(bool(failed))
+
+
+def main() -> int:
+    """Run the campaign, or every test a few times while forge speaks; words are forge's own."""
+    compile_contracts()
+    if sys.argv[1:] == ["campaign"]:
+        return campaign()
+    done = forge_credit(*sys.argv[1:], **QUICK)
+    print(done.stdout, done.stderr)
+    return done.returncode
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
