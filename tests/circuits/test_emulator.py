@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from tests.fixtures.circuit import CLIP, COUNT, small_net
+from vaultkit.circuits.absolute import AbsoluteNet
 from vaultkit.circuits.emulator import Emulator, divide_half_away, round_half_away
 from vaultkit.circuits.evidence import felt_of, input_rows
 from vaultkit.circuits.export import ALLOWED_OPERATORS, check_graph, export_onnx
@@ -87,7 +88,8 @@ class Everything(nn.Module):
         left = self.last(hidden).flatten(1)  # Gemm, Flatten
         right = torch.clamp(x @ self.plain, -0.7, 0.9)  # MatMul, Clip
         mixed = 0.37 * left - 2.0 * right + self.shift  # Mul by a constant and by a power of two, Sub, Add
-        shaped = mixed.reshape(1, 2, 2).unsqueeze(0).squeeze(0).reshape(1, 4)
+        bent = torch.abs(mixed) + 0.6 * mixed  # Abs
+        shaped = bent.reshape(1, 2, 2).unsqueeze(0).squeeze(0).reshape(1, 4)
         return shaped.sum(dim=1, keepdim=True)  # ReduceSum
 
 
@@ -96,7 +98,8 @@ def nets() -> dict[str, nn.Module]:
 
     windows = np.random.default_rng(0).integers(-CLIP, CLIP + 1, (400, COUNT)) / 128
     tree = DecisionTreeRegressor(max_leaf_nodes=12, random_state=0).fit(windows, windows[:, 0] * 0.3 - windows[:, 1])
-    return {"dense": small_net(1), "everything": Everything(), "tree": module_of(tree)}
+    absolute = AbsoluteNet.of(small_net(1))
+    return {"dense": small_net(1), "absolute": absolute, "everything": Everything(), "tree": module_of(tree)}
 
 
 def test_net_of_every_operator_equals_the_witness(tmp_path):
@@ -105,21 +108,23 @@ def test_net_of_every_operator_equals_the_witness(tmp_path):
     assert ALLOWED_OPERATORS - used <= {"Identity", "Constant"}
 
 
+CASES = {
+    "dense-7": ("dense", CircuitShape(param_scale=7, decomp_base=1024)),
+    "dense-12": ("dense", CircuitShape(param_scale=12, decomp_base=1024)),
+    "dense-7-later": ("dense", CircuitShape(param_scale=7, decomp_legs=3, scale_rebase_multiplier=2)),
+    "absolute": ("absolute", CircuitShape(param_scale=7, decomp_base=4096, scale_rebase_multiplier=2)),
+    "everything": ("everything", CircuitShape(decomp_base=1024)),
+    "everything-later": ("everything", CircuitShape(param_scale=9, decomp_legs=3, scale_rebase_multiplier=2)),
+    "tree": ("tree", CircuitShape(decomp_base=1024)),
+}
+"""Nets and shapes that are compared over ten thousand rows, here and in benchmarks/bench_emulator.py."""
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize(
-    ("name", "shape"),
-    [
-        ("dense", CircuitShape(param_scale=7, decomp_base=1024)),
-        ("dense", CircuitShape(param_scale=12, decomp_base=1024)),
-        ("dense", CircuitShape(param_scale=7, decomp_legs=3, scale_rebase_multiplier=2)),
-        ("everything", CircuitShape(decomp_base=1024)),
-        ("everything", CircuitShape(param_scale=9, decomp_legs=3, scale_rebase_multiplier=2)),
-        ("tree", CircuitShape(decomp_base=1024)),
-    ],
-    ids=["dense-7", "dense-12", "dense-7-later", "everything", "everything-later", "tree"],
-)
-def test_emulator_equals_the_witness_on_ten_thousand_rows(tmp_path, name, shape):
+@pytest.mark.parametrize("case", CASES)
+def test_emulator_equals_the_witness_on_ten_thousand_rows(tmp_path, case):
+    name, shape = CASES[case]
     compare(nets()[name], tmp_path, rows_of(1, 10_000), shape)
 
 

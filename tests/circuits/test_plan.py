@@ -36,6 +36,11 @@ def test_large_net_is_planned_in_the_shape_that_needs_fewer_rows(tmp_path):
     assert found.logrows <= small["run_args"]["logrows"]
 
 
+def test_wide_net_of_twenty_thousand_parameters_is_planned_in_two_columns_of_16384_rows():
+    found = plan(16, (1112,), columns=2)
+    assert (found.parameters, found.logrows) == (20_017, 14)
+
+
 def test_net_without_width_is_refused():
     with pytest.raises(CircuitError, match="positive widths"):
         plan(16, (0,))

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from vaultkit.circuits.absolute import AbsoluteNet
 from vaultkit.circuits.quantize import quantized, requantized
 from vaultkit.circuits.settings import CircuitShape
 from vaultkit.errors import CircuitError, DataError, StrategyError
 from vaultkit.models import FlatRegressor, PriceRegressor
 from vaultkit.strategy.base import Strategy
+from vaultkit.strategy.decide import quantize
 from vaultkit.strategy.fold import fold, tail_of
 from vaultkit.strategy.window import Bars
 
@@ -119,6 +121,20 @@ def test_weights_of_another_architecture_or_none_are_no_candidates(fitted):
         module[0].weight[0, 0] = float("nan")
     with pytest.raises(DataError, match="NaN"):
         requantized(module, like)
+
+
+def test_net_whose_padded_rows_magnitudes_halve_is_quantized_with_them(fitted):
+    rng = np.random.default_rng(0)
+    X = rng.integers(-40, 41, (800, 16)) / 128
+    wider = PriceRegressor(hidden=22, max_epochs=20).fit(X, 0.01 * X[:, 0] + rng.normal(0, 0.01, 800))
+    mine, windows = strategy(lambda r: 0.5 + 40 * r), rng.integers(-40, 41, (500, 16))
+    first, again = (quantize(mine, wider, windows, mine.window.shape()) for _ in range(2))
+    assert isinstance(first.module, AbsoluteNet)
+    assert isinstance(again.module, AbsoluteNet)
+    assert first.settings["run_args"]["logrows"] == 11
+    assert first.weights_wad(windows) == again.weights_wad(windows)
+    assert first.mean_error < 1e-3
+    assert not isinstance(quantize(mine, fitted, windows, mine.window.shape()).module, AbsoluteNet)
 
 
 def test_units_of_a_deep_net_are_scaled_without_changing_it_and_lose_less_to_rounding():

@@ -208,6 +208,8 @@ class Emulator:
             return self._multiply(a, _required(operands, 1))
         if operator == "Relu":
             return self._rebase(_map(a, lambda v: v.clip(min=0)))
+        if operator == "Abs":
+            return self._rebase(_magnitude(a))
         if operator == "Clip":
             return self._rebase(_clip(a, operands))
         if operator == "ReduceSum":
@@ -326,6 +328,11 @@ def _lift(a: Fixed, scale: int) -> Fixed:
         values = round_half_away(a.real * float(1 << scale))
         return Fixed(values, values, values, scale, a.real)
     return Fixed(a.values * factor, a.low * factor, a.high * factor, scale, a.real)
+
+
+def _magnitude(a: Fixed) -> Fixed:
+    least = np.maximum(np.maximum(a.low, -a.high), 0)  # zero where the interval holds it
+    return Fixed(abs(a.values), least, np.maximum(-a.low, a.high), a.scale)
 
 
 def _clip(a: Fixed, operands: list[Fixed | None]) -> Fixed:

@@ -27,6 +27,7 @@ OUTPUT_NAME: Final = "weight"
 
 ALLOWED_OPERATORS: Final = frozenset(
     {
+        "Abs",
         "Add",
         "Clip",
         "Constant",
@@ -46,7 +47,6 @@ ALLOWED_OPERATORS: Final = frozenset(
 """What ezkl proves cheaply and `vaultkit.circuits.emulator` reproduces exactly. ``Mul`` only by a constant."""
 
 INSTEAD: Final = {
-    "Abs": "Use relu(x) + relu(-1.0 * x)",
     "ArgMax": "Give every score as an output and compare them in the contract",
     "AveragePool": "Use a linear layer with equal weights",
     "BatchNormalization": "Fold it into the linear layer before it",

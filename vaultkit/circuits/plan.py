@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import itertools
 import math
-import tempfile
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 import torch
 from torch import nn
 
-from vaultkit.circuits.export import export_onnx
-from vaultkit.circuits.settings import CircuitShape, generate_settings
+from vaultkit.circuits.absolute import is_two_layers, settings_of
+from vaultkit.circuits.settings import CircuitShape
 from vaultkit.errors import CircuitError
 
 _GAS: Final = {1: 441_000, 2: 570_000}
@@ -28,6 +26,9 @@ _SECONDS_A_ROW: Final = {1: 0.46 / 2**11, 2: 0.335 / 2**10}
 _LARGE_LOGROWS: Final = 12
 _LARGE: Final = CircuitShape(decomp_base=1_024, decomp_legs=3, scale_rebase_multiplier=2)
 """What `vaultkit compile --tune` finds for nets whose range table is the smaller part: fewer divisions, more legs."""
+
+_WIDE: Final = CircuitShape(param_scale=7, decomp_base=16_000, scale_rebase_multiplier=2)
+"""And for wide nets of one hidden layer: two legs of the widest range table that 2**14 rows hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,12 @@ def plan(inputs: int, hidden: tuple[int, ...], *, columns: int = 1, gas_gwei: fl
     if not 0 <= gas_gwei < math.inf:
         raise CircuitError("a plan needs a gas price", got=gas_gwei, expected="Gwei, zero or more")
     widths = (inputs, *hidden, 1)
-    with tempfile.TemporaryDirectory(prefix="vaultkit-plan-") as name:
-        onnx = Path(name) / "model.onnx"
-        export_onnx(relu_net(inputs, hidden), inputs, onnx)
-        settings = generate_settings(onnx, CircuitShape(num_inner_cols=columns))
-        if int(settings["run_args"]["logrows"]) > _LARGE_LOGROWS:
-            wider = generate_settings(onnx, replace(_LARGE, num_inner_cols=columns))
-            settings = min(settings, wider, key=lambda one: int(one["num_rows"]))
+    net = relu_net(inputs, hidden)
+    settings = settings_of(net, CircuitShape(num_inner_cols=columns))
+    if int(settings["run_args"]["logrows"]) > _LARGE_LOGROWS:
+        shapes = [_LARGE, _WIDE] if is_two_layers(net) else [_LARGE]
+        found = (settings_of(net, replace(shape, num_inner_cols=columns)) for shape in shapes)
+        settings = min([settings, *found], key=lambda one: (int(one["run_args"]["logrows"]), int(one["num_rows"])))
     logrows = int(settings["run_args"]["logrows"])
     return Plan(
         layers=widths,

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from vaultkit.circuits.absolute import AbsoluteNet
 from vaultkit.circuits.emulator import Integers, divide_half_away, round_half_away
 from vaultkit.circuits.settings import DEFAULT_SHAPE, CircuitShape
 
@@ -16,13 +17,13 @@ _SWEEPS = 50
 
 
 def refine_last_layer(
-    net: nn.Sequential,
+    net: nn.Sequential | AbsoluteNet,
     windows: Integers,
     target: npt.NDArray[np.float64],
     *,
     shape: CircuitShape = DEFAULT_SHAPE,
-) -> nn.Sequential:
-    """Return the net with its last linear layer replaced by the integers that reproduce ``target`` best.
+) -> nn.Sequential | AbsoluteNet:
+    """Return the net with what follows its hidden layer replaced by the integers that reproduce ``target`` best.
 
     Rounding every weight to the nearest integer adds sixteen errors up. Coordinate descent over the integer weights,
     on the activations that the circuit really has, lets them cancel, and makes good the first layer's rounding too.
@@ -30,22 +31,39 @@ def refine_last_layer(
     Parameters
     ----------
     net
-        ``Linear, ReLU, Linear`` with one output.
+        ``Linear, ReLU, Linear`` with one output, or the same with magnitudes.
     windows
         Signed ticks.  # (rows, count)
     target
         Output wanted for each row.  # (rows,)
     """
     refined = copy.deepcopy(net)
-    first, last = refined[0], refined[2]
+    first, last = (refined.first, refined.last) if isinstance(refined, AbsoluteNet) else (refined[0], refined[2])
     assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
-    unit = 1 << shape.param_scale
-    hidden = _activations(first, windows, shape)  # (rows, hidden)
-    one = 1 << shape.hidden_scale
-    columns = np.concatenate([hidden, np.full((len(hidden), 1), one)], axis=1).astype(np.float64)
-    real = np.concatenate([_array(last.weight)[0], _array(last.bias)])
-    weights = round_half_away(real * float(unit)).astype(np.float64)
-    residual = target * one * unit - columns @ weights
+    unit, one = 1 << shape.param_scale, 1 << shape.hidden_scale
+    summed = _sums(first, windows, shape)
+    columns = [np.full((len(windows), 1), one)]
+    moving: list[torch.Tensor] = [last.bias]
+    if isinstance(refined, AbsoluteNet):
+        columns = [np.abs(summed), windows << (shape.hidden_scale - shape.input_scale), *columns]
+        moving = [last.weight, refined.skip, *moving]
+    else:
+        columns, moving = [np.maximum(summed, 0), *columns], [last.weight, *moving]
+    real = np.concatenate([_array(parameter).reshape(-1) for parameter in moving])
+    weights = _descended(np.concatenate(columns, axis=1).astype(np.float64), real * float(unit), target * one * unit)
+    parts = np.split(weights / unit, np.cumsum([parameter.numel() for parameter in moving])[:-1])
+    with torch.no_grad():
+        for parameter, part in zip(moving, parts, strict=True):
+            parameter.copy_(torch.from_numpy(part).reshape(parameter.shape))
+    return refined
+
+
+def _descended(
+    columns: npt.NDArray[np.float64], real: npt.NDArray[np.float64], target: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return integer weights near ``real`` from which no single step brings ``columns @ weights`` nearer."""
+    weights = round_half_away(real).astype(np.float64)
+    residual = target - columns @ weights
     lengths = (columns**2).sum(axis=0)
     for _ in range(_SWEEPS):
         moved = False
@@ -57,10 +75,7 @@ def refine_last_layer(
                 moved = True
         if not moved:
             break
-    with torch.no_grad():
-        last.weight.copy_(torch.from_numpy(weights[:-1] / unit)[None, :])
-        last.bias.copy_(torch.from_numpy(weights[-1:] / unit))
-    return refined
+    return weights
 
 
 def _array(parameter: torch.Tensor) -> npt.NDArray[np.float64]:
@@ -68,10 +83,10 @@ def _array(parameter: torch.Tensor) -> npt.NDArray[np.float64]:
     return array
 
 
-def _activations(first: nn.Linear, windows: Integers, shape: CircuitShape) -> Integers:
-    """Return the hidden layer's integers, by the rules of `vaultkit.circuits.emulator`."""
+def _sums(first: nn.Linear, windows: Integers, shape: CircuitShape) -> Integers:
+    """Return the hidden layer's integers before ReLU, by the rules of `vaultkit.circuits.emulator`."""
     unit = 1 << shape.param_scale
     product = windows @ round_half_away(_array(first.weight) * unit).T
     summed = divide_half_away(product, 1 << (shape.input_scale + shape.param_scale - shape.hidden_scale))
-    hidden: Integers = np.maximum(summed + round_half_away(_array(first.bias) * float(1 << shape.hidden_scale)), 0)
+    hidden: Integers = summed + round_half_away(_array(first.bias) * float(1 << shape.hidden_scale))
     return hidden

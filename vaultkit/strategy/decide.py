@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
+from vaultkit.circuits.absolute import AbsoluteNet, cheaper_form, is_two_layers
 from vaultkit.circuits.emulator import Emulator
 from vaultkit.circuits.quantize import quantized, requantized
 from vaultkit.circuits.refine import refine_last_layer
@@ -19,7 +20,7 @@ from vaultkit.manifest import WindowShape
 from vaultkit.models.aware import fine_tune
 from vaultkit.statement import weight_wad
 from vaultkit.strategy.base import Strategy
-from vaultkit.strategy.fold import Folded, Tail, fold, is_layered, is_two_layers, tail_of
+from vaultkit.strategy.fold import Folded, Tail, fold, is_layered, tail_of
 from vaultkit.strategy.samples import Floats, Integers
 from vaultkit.units import WAD
 
@@ -70,7 +71,6 @@ def quantize(
     window: WindowShape,
     *,
     shape: CircuitShape = DEFAULT_SHAPE,
-    settings: Settings | None = None,
     aware: bool = False,
 ) -> Quantized:
     """Return the fold whose circuit comes closest to the float weights on ``windows``.
@@ -88,16 +88,17 @@ def quantize(
     expected = float_weights(strategy, model, windows, window.input_scale)
     tail = tail_of(strategy)
     architecture = _architecture(tail, model, window, shape)
-    like = _CIRCUITS.get(architecture)
-    if settings is None and like is not None:
-        settings = like.settings
+    net, like = getattr(model, "module_", None), _CIRCUITS.get(architecture)
+    settings, absolute = (like.settings, isinstance(like.module, AbsoluteNet)) if like else (None, False)
+    if like is None and tail.rest is None and isinstance(net, nn.Sequential) and is_two_layers(net):
+        absolute, settings = cheaper_form(net, shape)
     best: Quantized | None = None
     refused: EnvelopeExceeded | None = None
     chosen: Folded | None = None
-    for limit, growth in _scalings(getattr(model, "module_", None), shape):
+    for limit, growth in _scalings(net, shape):
         folded = fold(strategy, model, window, hidden_limit=limit, growth_bits=growth, shape=shape, tail=tail)
         try:
-            found = _rounded(folded, windows, expected, window, shape, settings, like)
+            found = _rounded(_formed(folded, absolute), windows, expected, window, shape, settings, like)
         except EnvelopeExceeded as exceeded:  # rounding a few large weights can reach past the range
             refused = exceeded
         else:
@@ -112,7 +113,8 @@ def quantize(
         inputs, wanted = windows / float(1 << window.input_scale), expected * 2.0**chosen.gain_bits
         module = fine_tune(chosen.module, inputs, wanted, param_scale=shape.param_scale, scale=shape.hidden_scale)
         with contextlib.suppress(EnvelopeExceeded):
-            found = _rounded(Folded(module, chosen.gain_bits), windows, expected, window, shape, settings, best)
+            tuned = _formed(Folded(module, chosen.gain_bits), absolute)
+            found = _rounded(tuned, windows, expected, window, shape, settings, best)
             best = min(best, found, key=lambda one: one.mean_error)
     return _exported(best, windows, window, shape)
 
@@ -168,6 +170,14 @@ def _scalings(net: Any, shape: CircuitShape) -> list[tuple[int, int]]:
     return [(0, 0), *((limit, growth) for limit in hidden_limits(shape) for growth in _GROWTHS)]
 
 
+def _formed(folded: Folded, absolute: bool) -> Folded:
+    """Return a fold of two layers with magnitudes in the place of ReLU where they are asked for."""
+    if not absolute:
+        return folded
+    assert isinstance(folded.module, nn.Sequential)
+    return replace(folded, module=AbsoluteNet.of(folded.module))
+
+
 def _rounded(
     folded: Folded,
     windows: Integers,
@@ -179,8 +189,8 @@ def _rounded(
 ) -> Quantized:
     """Return a candidate: plain layers take the graph of one that was exported, anything else is exported itself."""
     module, wanted = folded.module, expected * 2.0**folded.gain_bits
-    plain = is_layered(module)
-    if isinstance(module, nn.Sequential) and is_two_layers(module):
+    plain = is_layered(module) or isinstance(module, AbsoluteNet)
+    if isinstance(module, AbsoluteNet) or (isinstance(module, nn.Sequential) and is_two_layers(module)):
         module = refine_last_layer(module, windows, wanted, shape=shape)
     if plain and like is not None and settings is like.settings:
         emulator = requantized(module, like.emulator)

@@ -155,11 +155,6 @@ def fold(
     return Folded(module if tail.rest is None else _Chain(module, tail.rest), gain_bits)
 
 
-def is_two_layers(net: nn.Module) -> bool:
-    """Return whether a net is ``Linear, ReLU, Linear``, whose last layer can be refined further."""
-    return isinstance(net, nn.Sequential) and len(net) == 3 and is_layered(net)
-
-
 def is_layered(net: nn.Module) -> bool:
     """Return whether a net is linear layers with ReLU between them, whose hidden units can be scaled."""
     if not isinstance(net, nn.Sequential) or len(net) < 3 or len(net) % 2 == 0:

@@ -36,7 +36,7 @@ LARGE_SHAPES: Final = tuple(
     for columns in (1, 2, 3, 4)
     for base, legs, bits, rebase in (
         (4096, 2, 7, 2),
-        (4096, 2, 9, 2),
+        (16_000, 2, 7, 2),
         (512, 3, 7, 3),
         (1024, 3, 9, 2),
         (1024, 3, 9, 3),
@@ -46,7 +46,7 @@ LARGE_SHAPES: Final = tuple(
 """Besides those, where more than 2**12 rows are allowed: the range table of a wider base costs nothing there.
 
 Products of two layers are not divided back at all with a multiplier of three. More than four columns make verifiers
-that no chain deploys.
+that no chain deploys. A range table of 16,000 is the widest that 2**14 rows hold.
 """
 
 Preference = Literal["gas", "proof"]
