@@ -19,6 +19,7 @@ from vaultkit.credit.lines import LENDER as LENDER_ACCOUNT
 from vaultkit.credit.lines import bring_line
 from vaultkit.credit.model import CreditModel, train_model
 from vaultkit.credit.request import SealedRequest
+from vaultkit.models.credit.catalogue import LINE_FEATURES
 from vaultkit.models.credit.tiers import TierTable, evenly, probability_of
 from vaultkit.vault.attestation import Attestation
 from vaultkit.vault.line_client import LineClient
@@ -144,3 +145,37 @@ def line(private_line: PrivateLine, credit: Credit) -> Iterator[PrivateLine]:
     yield private_line
     credit.devnet.revert(fork)
     ledger.write_text(before)
+
+
+@dataclass(frozen=True)
+class PublicLine:
+    """A public line and its model."""
+
+    model: CreditModel
+    client: LineClient
+
+
+@pytest.fixture(scope="session")
+def public_line(credit: Credit) -> PublicLine:
+    frame = credit.history.panel(first_day=8, every_days=2, horizon_days=HORIZON_DAYS)
+    model = train_model(
+        frame,
+        credit.folder / "models" / "public",
+        mode="public",
+        horizon_days=HORIZON_DAYS,
+        features=LINE_FEATURES,
+        hidden=8,
+        srs_dir=credit.folder / "models" / "srs",
+    )
+    # Whoever has no debt and no liquidation behind it is lent to: here the tiers are about the path, not the model.
+    tiers = evenly((0.2, 0.5, 0.9), (8_000, 5_000), (8_500, 6_500), (300, 1_500))
+    book = bring_line(credit.devnet, credit.manifest, model, tiers=tiers)
+    return PublicLine(model, LineClient(credit.devnet.rpc, book))
+
+
+@pytest.fixture
+def open_book(public_line: PublicLine, credit: Credit) -> Iterator[PublicLine]:
+    """The public line; what a test does to the chain is undone."""
+    fork = credit.devnet.snapshot()
+    yield public_line
+    credit.devnet.revert(fork)
