@@ -226,21 +226,19 @@ def _encoded(fields: HeaderFields) -> bytes:
         fields.parent_beacon_block_root,
         fields.requests_hash,
     )
-    count = later.index(None) if None in later else len(later)
-    if any(value is not None for value in later[count:]):
-        raise HeaderMismatch(
-            "a header has a later fork's field without an earlier one's",
-            got=[name for (name, _), value in zip(_LATER_FIELDS, later, strict=True) if value is not None],
-            where=f"block {fields.number}",
-        )
+    count = len(later)
+    if None in later:
+        count = later.index(None)
+        if any(value is not None for value in later[count:]):
+            raise HeaderMismatch(
+                "a header has a later fork's field without an earlier one's",
+                got=[name for (name, _), value in zip(_LATER_FIELDS, later, strict=True) if value is not None],
+                where=f"block {fields.number}",
+            )
     try:
-        text = _text(fields) + "".join(
-            [
-                _later_text(value, size)
-                for value, (_, size) in zip(later, _LATER_FIELDS, strict=True)
-                if value is not None
-            ]
-        )
+        text = _text(fields)
+        for value, (_, size) in zip(later[:count], _LATER_FIELDS, strict=False):
+            text += _later_text(value, size)
         body = bytes.fromhex(text)
         # fromhex skips blanks, which would let a field borrow bytes from its neighbour.
         if 2 * len(body) != len(text):
@@ -279,10 +277,10 @@ def _text(fields: HeaderFields) -> str:
     )
 
 
-def _later_text(value: str, size: int) -> str:
+def _later_text(value: str | None, size: int) -> str:
     if size == 0:
         return _quantity_text(value)
-    if len(value) != _HASH_CHARS:
+    if value is None or len(value) != _HASH_CHARS:
         raise ValueError("a field of another length")
     return _HASH_HEAD + value[2:]
 

@@ -1,26 +1,15 @@
-"""Logs of one layout as rows of a matrix: their JSON is cut at the same places, and not read one by one.
-
-A node writes logs with as many topics and as much data alike: the same keys at the same places. So the places are
-learned from one log, the rest of the text is compared with that one's, and the hexadecimal of all is turned over at
-once. What is written otherwise gets a layout of its own, or none, and is then read as JSON. Nothing rests on the guess:
-what was cut out is what is hashed, and it counts only where it rebuilds a header's root.
-"""
+"""Encoded logs as rows of a matrix, by shape, cut out of their text (`vaultkit.chain.alike`) or read as JSON."""
 
 from __future__ import annotations
 
-from binascii import Error, unhexlify
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from vaultkit.chain.alike import Bytes, Layout, Numbers, cut
 from vaultkit.chain.receipts import Log, log_shape, log_text
-
-Bytes = npt.NDArray[np.uint8]
-Numbers = npt.NDArray[np.int64]
 
 _ADDRESS: Final = b'"address":"0x'
 _TOPICS: Final = b'"topics":['
@@ -87,78 +76,6 @@ class LogRows(NamedTuple):
     rows: Bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """How logs of one shape are written by a node.
-
-    Parameters
-    ----------
-    fixed
-        Where a text has to be that of the log that the layout was learned from.
-    free
-        Where its values stand, and where they go to in the hexadecimal of the encoded log.
-    encoded
-        That hexadecimal, of the log that the layout was learned from.
-    """
-
-    shape: Shape
-    fixed: tuple[tuple[int, int], ...]
-    free: tuple[tuple[int, int, int], ...]
-    encoded: Bytes
-
-    @classmethod
-    def learned(cls, text: bytes) -> _Layout | None:
-        """Return the layout of a log; None where it is written in some other way."""
-        try:
-            log = msgspec.json.decode(text, type=Log)
-            encoded, shape = log_text(log), Shape.of(len(log.topics), log.data)
-        except (msgspec.DecodeError, ValueError, IndexError):
-            return None
-        address, topics, data = (text.find(key) for key in (_ADDRESS, _TOPICS, _DATA))
-        if min(address, topics, data) < 0:
-            return None
-        count = shape.topics
-        first = topics + len(_TOPICS) + 3
-        values = [(address + len(_ADDRESS), 2 * _ADDRESS_SIZE, 2 * shape.address_at)]
-        values += [(first + _BETWEEN_TOPICS * i, 2 * _WORD, 2 * shape.topics_at + 66 * i) for i in range(count)]
-        before = values[-1][0] + values[-1][1] + 2 if count else topics + len(_TOPICS) + 1
-        fixed = [(address, values[0][0]), (topics, first if count else before)]
-        fixed += [(start + size, start + _BETWEEN_TOPICS) for start, size, _ in values[1:count]]
-        fixed += [(before - 2, before)]
-        written, digits = data + len(_DATA), 2 * shape.data_size
-        # More than the closing quote: shorter data and a longer number after it end at a quote there, too.
-        fixed += [(data, written), (written + digits, min(written + digits + 3, len(text)))]
-        if shape.data_size == 1:  # it may stand for itself, which another byte may not
-            fixed.append((written, written + digits))
-        else:
-            values.append((written, digits, len(encoded) - digits))
-        if any(text[start : start + size].decode() != encoded[at : at + size] for start, size, at in values):
-            return None
-        free = tuple((start, at, size) for start, size, at in values)
-        return cls(shape, tuple(fixed), free, np.frombuffer(encoded.encode(), dtype=np.uint8))
-
-    def alike(self, texts: Bytes, example: Bytes) -> npt.NDArray[np.bool_]:
-        """Return which texts are written as the example is."""
-        found = np.ones(len(texts), dtype=bool)
-        for start, end in self.fixed:
-            found &= (texts[:, start:end] == example[start:end]).all(axis=1)
-        return found
-
-    def rows(self, texts: Bytes) -> Bytes:
-        """Return the encoded logs of texts of this layout.
-
-        Raises
-        ------
-        binascii.Error
-            When what stands where a value should is not hexadecimal.
-        """
-        digits = np.empty((len(texts), len(self.encoded)), dtype=np.uint8)
-        digits[:] = self.encoded
-        for start, at, size in self.free:
-            digits[:, at : at + size] = texts[:, start : start + size]
-        return np.frombuffer(unhexlify(digits.data), dtype=np.uint8).reshape(len(texts), self.shape.size)
-
-
 def cut_logs(texts: Sequence[msgspec.Raw]) -> list[LogRows] | None:
     """Return logs by shape; None where one is not written as nodes write them.
 
@@ -167,34 +84,35 @@ def cut_logs(texts: Sequence[msgspec.Raw]) -> list[LogRows] | None:
     texts
         JSON of each log.
     """
-    found: list[LogRows] = []
+    found = cut(texts, _learned)
+    return None if found is None else [LogRows(*group) for group in found]
+
+
+def _learned(text: bytes) -> Layout[Shape] | None:
+    """Return the layout of a log; None where it is written in some other way."""
     try:
-        for places, group in _of_one_length(texts):
-            left_places, left = places, group
-            while len(left):
-                layout = _Layout.learned(left[0].tobytes())
-                if layout is None:
-                    return None
-                alike = layout.alike(left, left[0])
-                every = bool(alike.all())
-                found.append(
-                    LogRows(layout.shape, left_places if every else left_places[alike], layout.rows(left[alike]))
-                    if not every
-                    else LogRows(layout.shape, left_places, layout.rows(left))
-                )
-                left_places, left = left_places[~alike], left[~alike]
-    except Error:
+        log = msgspec.json.decode(text, type=Log)
+        encoded, shape = log_text(log), Shape.of(len(log.topics), log.data)
+    except (ValueError, IndexError):
         return None
-    return found
-
-
-def _of_one_length(texts: Sequence[Any]) -> Iterator[tuple[Numbers, Bytes]]:
-    """Give the places and the characters of texts that are as long as each other."""
-    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-    for length in np.unique(lengths).tolist():
-        places = np.flatnonzero(lengths == length)
-        joined = b"".join(texts if len(places) == len(texts) else [texts[place] for place in places.tolist()])
-        yield places, np.frombuffer(joined, dtype=np.uint8).reshape(len(places), length)
+    address, topics, data = (text.find(key) for key in (_ADDRESS, _TOPICS, _DATA))
+    if min(address, topics, data) < 0:
+        return None
+    count = shape.topics
+    first = topics + len(_TOPICS) + 3
+    free = [(address + len(_ADDRESS), 2 * shape.address_at, 2 * _ADDRESS_SIZE)]
+    free += [(first + _BETWEEN_TOPICS * i, 2 * shape.topics_at + 66 * i, 2 * _WORD) for i in range(count)]
+    end = first + _BETWEEN_TOPICS * count - 3 if count else topics + len(_TOPICS) + 1
+    fixed = [(address, free[0][0]), (topics, first if count else end), (end - 2, end)]
+    fixed += [(start + size, start + _BETWEEN_TOPICS) for start, _, size in free[1:count]]
+    written, digits = data + len(_DATA), 2 * shape.data_size
+    # More than the closing quote: shorter data and a longer number after it end at a quote there, too.
+    fixed += [(data, written), (written + digits, min(written + digits + 3, len(text)))]
+    if shape.data_size == 1:  # it may stand for itself, which another byte may not
+        fixed.append((written, written + digits))
+    else:
+        free.append((written, len(encoded) - digits, digits))
+    return Layout(shape, fixed, free, encoded)
 
 
 def encoded_logs(logs: Sequence[Log]) -> list[LogRows]:

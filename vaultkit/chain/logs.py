@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from vaultkit.chain.alike import Bytes, Numbers
 from vaultkit.chain.header import Header
-from vaultkit.chain.log_rows import Bytes, Numbers, Shape
+from vaultkit.chain.log_rows import Shape
 from vaultkit.chain.opened import OpenedBlocks, open_blocks
 from vaultkit.chain.receipts import ReceiptHead, bloom_mask, claimed_hash
 from vaultkit.chain.rpc import HttpRpc

@@ -6,7 +6,7 @@ Every other endpoint (quorum, fault injection) implements `vaultkit.protocols.Rp
 from __future__ import annotations
 
 import itertools
-import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 import orjson
-import urllib3
 
+from vaultkit.chain.http_post import HttpAnswer, HttpPost, NoAnswer, TooMuch
 from vaultkit.errors import RpcRefused, RpcUnavailable, SettingsError, WrongChain
 from vaultkit.protocols import Rpc
 
@@ -29,13 +29,6 @@ DEFAULT_TIMEOUT_SECONDS: Final = 30.0
 
 MAX_ANSWER_SECONDS: Final = 120.0
 """Longest that one answer may take in all, however steadily it trickles."""
-
-_PIECE: Final = 2**16
-"""Bytes that are read at once."""
-
-_KEPT: Final = 2**24
-"""Largest memory of an answer that is kept for the next: fresh memory costs more than the bytes that are read into it.
-"""
 
 _BUSY: Final = (429, 503)
 _GATEWAY_TIMEOUT: Final = 504
@@ -71,16 +64,14 @@ class HttpRpc:
             )
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         self._label = f"{host}:{port or (443 if parts.scheme == 'https' else 80)}"
-        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
         if parts.username is not None:
             basic = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            self._headers.update(urllib3.make_headers(basic_auth=basic))
-        pool_class = urllib3.HTTPSConnectionPool if parts.scheme == "https" else urllib3.HTTPConnectionPool
-        patience = urllib3.Timeout(connect=timeout, read=timeout)
-        self._pool = pool_class(parts.hostname, port, maxsize=connections, timeout=patience)
+            headers["Authorization"] = f"Basic {b64encode(basic.encode()).decode()}"
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        secure = parts.scheme == "https"
+        self._http = HttpPost(parts.hostname, port, target, headers, timeout, connections, secure=secure)
         self._ids = itertools.count(1)
-        self._spare: list[bytearray] = []
 
     def __repr__(self) -> str:
         return f"HttpRpc({self._label})"
@@ -153,11 +144,8 @@ class HttpRpc:
         if not calls:
             return use([])
         requests = [self._request(method, params) for method, params in calls]
-        with self._answer(requests, lambda content: _decoded(content, kind)) as answers:
-            named = isinstance(answers, list) and all(isinstance(answer, _Answer) for answer in answers)
-            if named and [(answer.id, answer.error) for answer in answers] == [(item["id"], None) for item in requests]:
-                return use([answer.result for answer in answers])
-            return use(self._results(msgspec.to_builtins(answers), requests))
+        with self._answer(requests, lambda content: _typed(content, kind, requests)) as answers:
+            return use(answers if isinstance(answers, _Typed) else self._results(answers, requests))
 
     def _results(self, answers: Any, requests: Sequence[dict[str, Any]]) -> list[Any]:
         if not isinstance(answers, list):
@@ -172,7 +160,7 @@ class HttpRpc:
 
     def close(self) -> None:
         """Close the kept-alive connections."""
-        self._pool.close()
+        self._http.close()
 
     def _request(self, method: str, params: Sequence[Any]) -> dict[str, Any]:
         return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
@@ -185,44 +173,23 @@ class HttpRpc:
     def _answer(self, payload: Any, parse: Callable[[memoryview], Any]) -> Iterator[Any]:
         """Give an answer; its bytes are in place until the end."""
         try:
-            memory = self._spare.pop()
-        except IndexError:
-            memory = bytearray(_PIECE)
-        try:
-            response, memory, size = self._exchange(payload, memory)
-            yield self._parsed(response, memoryview(memory)[:size], parse)
-        finally:
-            if len(memory) <= _KEPT:
-                self._spare.append(memory)
-
-    def _exchange(self, payload: Any, memory: bytearray) -> tuple[Any, bytearray, int]:
-        """Return a response, and its body in memory of the size that it needs."""
-        try:
-            response = self._pool.urlopen(
-                "POST",
-                self._target,
-                body=orjson.dumps(payload),
-                headers=self._headers,
-                retries=False,
-                preload_content=False,
-            )
-            try:
-                return response, *self._read(response, memory)
-            finally:
-                response.release_conn()
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            # The cause is dropped on purpose: its text holds the whole URL.
+            with self._http.exchange(orjson.dumps(payload), MAX_BODY_BYTES, MAX_ANSWER_SECONDS) as answer:
+                yield self._parsed(answer, parse)
+        except NoAnswer as error:
+            # The cause is dropped on purpose: its text may hold the URL.
             raise RpcUnavailable(
                 "the RPC endpoint gave no answer",
-                got=type(error).__name__,
+                got=str(error),
                 where=self._label,
                 next_step="Check that the node runs and that the address is right",
-                too_much=isinstance(error, (urllib3.exceptions.ReadTimeoutError, urllib3.exceptions.ProtocolError)),
+                too_much=error.connected,
             ) from None
+        except TooMuch as error:
+            raise self._garbage(str(error), too_much=True) from None
 
-    def _parsed(self, response: Any, content: memoryview, parse: Callable[[memoryview], Any]) -> Any:
+    def _parsed(self, response: HttpAnswer, parse: Callable[[memoryview], Any]) -> Any:
         try:
-            answer = parse(content)
+            answer = parse(response.content)
         except ValueError:
             answer = None
         if isinstance(answer, (dict, list)) and response.status != 429:
@@ -230,7 +197,7 @@ class HttpRpc:
         if response.status == 413:
             raise RpcRefused("the RPC endpoint refused a request of this size", code=413, where=self._label)
         if response.status != 200:
-            wait = response.headers.get("Retry-After")
+            wait = response.retry_after
             raise RpcUnavailable(
                 "the RPC endpoint refused the request",
                 got=f"HTTP {response.status}" + (f", Retry-After {wait}" if wait else ""),
@@ -239,25 +206,6 @@ class HttpRpc:
                 too_much=response.status == _GATEWAY_TIMEOUT,
             )
         raise self._garbage("the RPC endpoint did not answer with JSON-RPC")
-
-    def _read(self, response: Any, memory: bytearray) -> tuple[bytearray, int]:
-        """Return a body, of no more than some size and in no more than some time, and how long it is."""
-        deadline = time.monotonic() + MAX_ANSWER_SECONDS
-        size = 0
-        while piece := response.read1(_PIECE, decode_content=True):
-            end = size + len(piece)
-            if end > MAX_BODY_BYTES:
-                response.close()
-                raise self._garbage(f"an answer is larger than {MAX_BODY_BYTES} bytes", too_much=True)
-            if time.monotonic() > deadline:
-                response.close()
-                raise self._garbage(f"an answer takes longer than {MAX_ANSWER_SECONDS:g} s", too_much=True)
-            if end > len(memory):
-                # Never made longer in place: parts of an earlier answer may still look at it.
-                memory = memory + bytes(max(end, 2 * len(memory)) - len(memory))
-            memory[size:end] = piece
-            size = end
-        return memory, size
 
     def _result(self, answer: Any, request: dict[str, Any]) -> Any:
         if not isinstance(answer, dict) or answer.get("id") != request["id"]:
@@ -294,17 +242,28 @@ class _Answer(msgspec.Struct, Generic[T], gc=False):
     error: Any = None
 
 
+class _Typed(list[Any]):
+    """Results of a type in the order of their requests."""
+
+
 @lru_cache(maxsize=16)
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(list[_Answer[kind]])
 
 
-def _decoded(content: memoryview, kind: Any) -> Any:
-    """Return answers of a type, or plain JSON where they are not of it."""
+def _typed(content: memoryview, kind: Any, requests: Sequence[dict[str, Any]]) -> Any:
+    """Return results of a type, or plain JSON where one is not of it, is missing, or is an error."""
     try:
-        return _decoder(kind).decode(content)
+        answers = _decoder(kind).decode(content)
     except msgspec.DecodeError:
         return orjson.loads(content)
+    wanted = [request["id"] for request in requests]
+    if [answer.id for answer in answers] != wanted:
+        by_id = {answer.id: answer for answer in answers if isinstance(answer.id, int)}
+        answers = [by_id.get(number) for number in wanted]
+    if any(answer is None or answer.error is not None or answer.result is None for answer in answers):
+        return orjson.loads(content)
+    return _Typed([answer.result for answer in answers])
 
 
 def _seconds(text: str | None) -> float:

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from vaultkit.chain.log_rows import Bytes, Numbers, Shape
+from vaultkit.chain.alike import Bytes, Numbers
+from vaultkit.chain.log_rows import Shape
 from vaultkit.chain.logs import LogColumns, LogPart
 from vaultkit.coprocessor.tables.event import COMMON, polars_type
 from vaultkit.schema import Schema
