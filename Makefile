@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: faults soak fuzz fuzz-long fuzz-credit mutation sandwich forgeries broken
+.PHONY: faults soak fuzz fuzz-long fuzz-credit mutation mutation-credit sandwich forgeries broken
 .PHONY: demo test test-slow check bench notebooks docs package lab screens setup clean
 
 setup: $(VENV)/.ready contracts/node_modules/.ready
@@ -59,6 +59,9 @@ broken: setup
 
 mutation: setup
 	$(BIN)/python -m tests.contracts.mutation
+
+mutation-credit: setup
+	$(BIN)/python -m tests.contracts.credit_mutation
 
 bench: setup
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done

@@ -95,8 +95,9 @@ abstract contract CreditBook is ICreditLine, ERC4626, ReentrancyGuard {
     }
 
     /// @inheritdoc IERC4626
+    /// @dev Of a cap that is none, what can be converted without an overflow.
     function maxMint(address receiver) public view override(ERC4626, IERC4626) returns (uint256) {
-        return convertToShares(maxDeposit(receiver));
+        return convertToShares(Math.min(maxDeposit(receiver), type(uint128).max));
     }
 
     /// @inheritdoc IERC4626

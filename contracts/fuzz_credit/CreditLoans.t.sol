@@ -331,6 +331,15 @@ contract CreditLoansTest is CreditRig {
         line.deposit(1, BOB);
     }
 
+    function test_a_cap_may_be_none() external {
+        LineConfig memory c = config();
+        c.terms.depositCap = type(uint256).max;
+        line = newLine(c);
+        supply(ALICE, 1_000e6);
+        eq(line.maxDeposit(BOB), type(uint256).max - 1_000e6, "room");
+        isTrue(line.maxMint(BOB) > 1e38, "and no overflow");
+    }
+
     function test_a_donation_into_an_empty_line_costs_the_donor() external {
         line = newLine(config());
         asset.mint(KEEPER, 1_000_001e6);
