@@ -11,10 +11,11 @@ from torch import nn
 
 from tests.fixtures.circuit import CLIP, COUNT, small_net
 from vaultkit.circuits.absolute import AbsoluteNet
-from vaultkit.circuits.emulator import Emulator, divide_half_away, round_half_away
+from vaultkit.circuits.emulator import Emulator
 from vaultkit.circuits.evidence import felt_of, input_rows
 from vaultkit.circuits.export import ALLOWED_OPERATORS, check_graph, export_onnx
 from vaultkit.circuits.ezkl_calls import Step, run_steps
+from vaultkit.circuits.fixed import divide_half_away, round_half_away
 from vaultkit.circuits.settings import DEFAULT_SHAPE, CircuitShape, generate_settings, write_settings
 from vaultkit.errors import CircuitError, DataError, EnvelopeExceeded
 from vaultkit.models.layers import module_of

@@ -8,8 +8,7 @@ the emulator with real witnesses, and the tests do so over thousands of rows, el
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,31 +18,21 @@ import onnx
 from onnx import numpy_helper
 
 from vaultkit.circuits.export import INPUT_NAMES, check_graph
+from vaultkit.circuits.fixed import (
+    Fixed,
+    Integers,
+    added,
+    clipped,
+    divide_half_away,
+    like,
+    linear,
+    magnitude,
+    mapped,
+    round_half_away,
+)
 from vaultkit.circuits.settings import Settings, read_settings
 from vaultkit.errors import CircuitError, DataError, EnvelopeExceeded, UnsupportedOperator
 from vaultkit.statement import LIMB_BITS, LIMB_COUNT
-
-Integers = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Fixed:
-    """Integers at a scale, with the bounds that interval arithmetic gives each of them.
-
-    ``values`` are a numpy array, or a torch tensor of int64 on any device. ``real`` holds the numbers that a constant
-    was quantized from.
-    """
-
-    values: Any
-    low: Integers
-    high: Integers
-    scale: int
-    real: npt.NDArray[np.float64] | None = None
-
-    @property
-    def constant(self) -> bool:
-        """Whether the values are weights or shapes, known when the circuit is made."""
-        return self.real is not None
 
 
 class Emulator:
@@ -179,7 +168,7 @@ class Emulator:
             attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
             if node.output[0] == self._model.graph.output[0].name:
                 # ezkl leaves the sum with the beneficiary's limbs, the last node, at its operand's scale.
-                result = self._in_range(_add(tensors[node.input[0]], tensors[node.input[1]]))
+                result = self._in_range(added(tensors[node.input[0]], tensors[node.input[1]]))
             elif node.op_type == "Constant":
                 result = self._constant(numpy_helper.to_array(attributes["value"]))
             else:
@@ -201,21 +190,21 @@ class Emulator:
         if operator == "Gemm":
             return self._gemm(a, operands, attributes)
         if operator == "MatMul":
-            return self._rebase(_linear(a, _required(operands, 1)))
+            return self._rebase(linear(a, _required(operands, 1)))
         if operator in ("Add", "Sub"):
-            return self._rebase(_add(a, _required(operands, 1), negate=operator == "Sub"))
+            return self._rebase(added(a, _required(operands, 1), negate=operator == "Sub"))
         if operator == "Mul":
             return self._multiply(a, _required(operands, 1))
         if operator == "Relu":
-            return self._rebase(_map(a, lambda v: v.clip(min=0)))
+            return self._rebase(mapped(a, lambda v: v.clip(min=0)))
         if operator == "Abs":
-            return self._rebase(_magnitude(a))
+            return self._rebase(magnitude(a))
         if operator == "Clip":
-            return self._rebase(_clip(a, operands))
+            return self._rebase(clipped(a, operands))
         if operator == "ReduceSum":
-            return self._rebase(_map(a, lambda v: v.reshape(len(v), -1).sum(axis=1, keepdims=True)))
+            return self._rebase(mapped(a, lambda v: v.reshape(len(v), -1).sum(axis=1, keepdims=True)))
         if operator in ("Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"):
-            return _map(a, lambda v: v.reshape(len(v), -1)) if not a.constant else a
+            return mapped(a, lambda v: v.reshape(len(v), -1)) if not a.constant else a
         raise UnsupportedOperator("an operator has no exact emulation", got=operator)
 
     def _gemm(self, a: Fixed, operands: list[Fixed | None], attributes: dict[str, Any]) -> Fixed:
@@ -226,8 +215,8 @@ class Emulator:
         weights = _required(operands, 1)
         if attributes.get("transB", 0):
             weights = Fixed(weights.values.T, weights.low.T, weights.high.T, weights.scale, weights.real)
-        product = self._rebase(_linear(a, weights))
-        return self._rebase(_add(product, _required(operands, 2))) if len(operands) > 2 else product
+        product = self._rebase(linear(a, weights))
+        return self._rebase(added(product, _required(operands, 2))) if len(operands) > 2 else product
 
     def _multiply(self, a: Fixed, b: Fixed) -> Fixed:
         """Return a product by a constant; by a power of two ezkl moves the scale and leaves the integers alone."""
@@ -238,7 +227,7 @@ class Emulator:
             if mantissa == 0.5 and float(b.real.reshape(-1)[0]) > 0:
                 return Fixed(a.values, a.low, a.high, a.scale - (exponent - 1))
         corners = (a.low * b.values, a.high * b.values)
-        values = a.values * _like(a.values, b.values)
+        values = a.values * like(a.values, b.values)
         scaled = Fixed(values, np.minimum(*corners), np.maximum(*corners), a.scale + b.scale)
         return self._rebase(scaled)
 
@@ -246,7 +235,7 @@ class Emulator:
         shift = a.scale - self._target_scale
         if shift <= 0:
             return self._in_range(a)
-        rebased = _map(a, lambda v: divide_half_away(v, 1 << shift))
+        rebased = mapped(a, lambda v: divide_half_away(v, 1 << shift))
         return self._in_range(Fixed(rebased.values, rebased.low, rebased.high, self._target_scale))
 
     def _in_range(self, a: Fixed) -> Fixed:
@@ -261,81 +250,8 @@ class Emulator:
         return a
 
 
-def round_half_away(values: npt.NDArray[np.float64]) -> Integers:
-    """Return the nearest integers, ties away from zero, as Rust's ``f64::round``."""
-    truncated = np.trunc(values)
-    away = np.abs(values - truncated) >= 0.5
-    nearest: Integers = (truncated + np.where(away, np.sign(values), 0.0)).astype(np.int64)
-    return nearest
-
-
-def divide_half_away(values: Any, divisor: int) -> Any:
-    """Return ``values / divisor`` rounded half away from zero, in integers; of arrays and tensors alike."""
-    return ((values > 0) * 1 - (values < 0) * 1) * ((abs(values) + divisor // 2) // divisor)
-
-
 def _required(operands: list[Fixed | None], index: int) -> Fixed:
     operand = operands[index]
     if operand is None:
         raise UnsupportedOperator("an operator lacks an operand", got=f"operand {index}")
     return operand
-
-
-def _like(values: Any, constant: Integers) -> Any:
-    """Return a constant where ``values`` are: as it is beside an array, on the same device beside a tensor."""
-    if isinstance(values, np.ndarray | np.generic):
-        return constant
-    import torch
-
-    return torch.as_tensor(constant, device=values.device)
-
-
-def _product(values: Any, weights: Integers) -> Any:
-    """Return ``values @ weights``; of tensors term by term, since no GPU multiplies matrices of 64-bit integers."""
-    if isinstance(values, np.ndarray):
-        return values @ weights
-    return (values[:, :, None] * _like(values, weights)).sum(dim=1)
-
-
-def _map(a: Fixed, function: Callable[[Any], Any]) -> Fixed:
-    return Fixed(function(a.values), function(a.low), function(a.high), a.scale, a.real)
-
-
-def _linear(a: Fixed, weights: Fixed) -> Fixed:
-    """Return ``a @ weights`` with the exact interval of every output."""
-    w = weights.values
-    if not weights.constant:
-        raise UnsupportedOperator("a matrix product needs constant weights", got="two computed operands")
-    positive, negative = np.maximum(w, 0), np.minimum(w, 0)
-    low = a.low @ positive + a.high @ negative
-    high = a.high @ positive + a.low @ negative
-    return Fixed(_product(a.values, w), low, high, a.scale + weights.scale)
-
-
-def _add(a: Fixed, b: Fixed, *, negate: bool = False) -> Fixed:
-    scale = max(a.scale, b.scale)
-    a, b = _lift(a, scale), _lift(b, scale)
-    if negate:
-        b = Fixed(-b.values, -b.high, -b.low, b.scale, b.real)
-    if isinstance(a.values, np.ndarray):  # a tensor, where there is one, decides where the sum is
-        a, b = b, a
-    return Fixed(a.values + _like(a.values, b.values), a.low + b.low, a.high + b.high, scale)
-
-
-def _lift(a: Fixed, scale: int) -> Fixed:
-    factor = 1 << (scale - a.scale)
-    if a.real is not None and factor > 1:  # ezkl rounds a constant anew at the finer scale
-        values = round_half_away(a.real * float(1 << scale))
-        return Fixed(values, values, values, scale, a.real)
-    return Fixed(a.values * factor, a.low * factor, a.high * factor, scale, a.real)
-
-
-def _magnitude(a: Fixed) -> Fixed:
-    least = np.maximum(np.maximum(a.low, -a.high), 0)  # zero where the interval holds it
-    return Fixed(abs(a.values), least, np.maximum(-a.low, a.high), a.scale)
-
-
-def _clip(a: Fixed, operands: list[Fixed | None]) -> Fixed:
-    bounds = [int(_lift(b, a.scale).values.reshape(-1)[0]) if b is not None else None for b in operands[1:]]
-    low, high = [*bounds, None, None][:2]
-    return _map(a, lambda v: v.clip(low, high) if low is not None or high is not None else v)

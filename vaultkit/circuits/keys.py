@@ -12,9 +12,10 @@ from typing import Final
 
 import numpy as np
 
-from vaultkit.circuits.emulator import Emulator, Integers
+from vaultkit.circuits.emulator import Emulator
 from vaultkit.circuits.evidence import CircuitPaths, felt_of, input_rows, proof_commitments, proof_steps, read_proof
 from vaultkit.circuits.ezkl_calls import Step, StepResult, run_steps
+from vaultkit.circuits.fixed import Integers
 from vaultkit.circuits.prover import check_instances
 from vaultkit.circuits.proving_key import SETUP_SECONDS
 from vaultkit.circuits.verifier import VerifierCode, compile_verifier

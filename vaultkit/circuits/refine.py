@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from vaultkit.circuits.absolute import AbsoluteNet
-from vaultkit.circuits.emulator import Integers, divide_half_away, round_half_away
+from vaultkit.circuits.fixed import Integers, divide_half_away, round_half_away
 from vaultkit.circuits.settings import DEFAULT_SHAPE, CircuitShape
 
 _SWEEPS = 50
