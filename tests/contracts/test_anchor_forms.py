@@ -10,6 +10,7 @@ from tests.contracts.conftest import Harness
 from vaultkit.chain.abi import Contract
 from vaultkit.chain.hashing import keccak
 from vaultkit.chain.receipt_proof import verify_log
+from vaultkit.chain.state import verify_slot
 from vaultkit.chain.trie import EMPTY_ROOT
 from vaultkit.errors import ReceiptsMismatch, Reverted
 
@@ -96,6 +97,26 @@ def test_a_node_that_is_none_is_refused(proofs, node):
     assert refused(proofs, "slot", keccak(encoded), 5, [encoded]).name in ("NodeMalformed", "AbsenceNotShown")
     if len(node) == 2 and node[0] != b"\x21" * 9:
         assert refused(proofs, "slot", keccak(encoded), 5, [encoded]).name == "NodeMalformed"
+
+
+@pytest.mark.parametrize("path", ["before", "elsewhere", "beyond"])
+def test_a_leaf_of_another_key_shows_absence_on_both_sides(proofs, path):
+    """Also one whose path ends before the key does, or goes on after it, which no trie of hashes has."""
+    key = keccak((5).to_bytes(32, "big"))
+    found = {"before": key[:2], "elsewhere": key[:-1] + bytes([key[-1] ^ 1]), "beyond": key + b"\x00"}[path]
+    encoded = rlp.encode([b"\x20" + found, b"\x07"])
+    assert verify_slot(keccak(encoded), 5, [encoded]) == 0
+    assert proofs.call("slot", keccak(encoded), 5, [encoded]) == 0
+
+
+@pytest.mark.parametrize("child", [b"\x05", b"\x00", b"\x05" * 31, b"\x05" * 33, [b"\x20", b"\x01"]], ids=range(5))
+def test_a_branch_that_goes_on_without_a_hash_shows_no_absence(proofs, child):
+    """A node of less than 32 bytes lies inside its parent; under hashed keys there is none, and none is read."""
+    first = keccak((5).to_bytes(32, "big"))[0] >> 4
+    encoded = rlp.encode([child if place == first else b"" for place in range(17)])
+    assert refused(proofs, "slot", keccak(encoded), 5, [encoded]).name == "AbsenceNotShown"
+    elsewhere = rlp.encode([child if place == (first + 1) % 16 else b"" for place in range(17)])
+    assert proofs.call("slot", keccak(elsewhere), 5, [elsewhere]) == 0
 
 
 WORD = b"\x07" * 32
