@@ -10,22 +10,25 @@ import torch
 from torch import nn
 
 from tests.fixtures.circuit import BENEFICIARY, COUNT
+from vaultkit.circuits.absolute import AbsoluteNet
 from vaultkit.circuits.artefact import Design, build_artefact
 from vaultkit.circuits.rebuild import differences, rebuild
-from vaultkit.circuits.settings import CircuitShape
+from vaultkit.circuits.settings import DEFAULT_SHAPE, CircuitShape
 from vaultkit.circuits.verify import verify_proof
 from vaultkit.cli import main
 from vaultkit.errors import ArtefactMismatch, ProofInvalid
 from vaultkit.manifest import Fidelity, WindowShape
 from vaultkit.protocols import ProofJob
 
+EIGHT = CircuitShape(num_inner_cols=8)
 
-def wide_artefact(root, name, seed, pinned=None):
-    """Build 16-128-1 in eight columns: 2,305 weights, more than one column of 2**11 rows holds."""
+
+def built(root, name, seed, hidden, form=lambda net: net, shape=DEFAULT_SHAPE, pinned=None):
+    """Build an untrained net of one hidden layer; 128 units in eight columns are more than one of 2**11 rows holds."""
     torch.manual_seed(seed)
-    net = nn.Sequential(nn.Linear(COUNT, 128), nn.ReLU(), nn.Linear(128, 1))
+    net = form(nn.Sequential(nn.Linear(COUNT, hidden), nn.ReLU(), nn.Linear(hidden, 1)))
     window = WindowShape(bar_seconds=300, count=COUNT, clip=128, input_scale=7)
-    design = Design(name, window, 14_400, shape=CircuitShape(num_inner_cols=8))
+    design = Design(name, window, 14_400, shape=shape)
     unjudged = Fidelity(rows=0, disagreement=0.0, max_weight_error=0.0, pnl_difference=0.0)
     folder = root / "artefacts" / name
     manifest = build_artefact(
@@ -91,8 +94,8 @@ def test_check_names_a_changed_file(circuit, tmp_path, capsys):
 def test_two_commitments_rotate_under_one_verifier(tmp_path, prover, monkeypatch):
     # So many columns make a verifier that no chain deploys; within the limit one commitment holds all weights.
     monkeypatch.setattr("vaultkit.circuits.verifier.MAX_VERIFIER_BYTES", 100_000)
-    first, manifest = wide_artefact(tmp_path, "first", 1)
-    second, rotated = wide_artefact(tmp_path, "second", 2, first / "settings.json")
+    first, manifest = built(tmp_path, "first", 1, 128, shape=EIGHT)
+    second, rotated = built(tmp_path, "second", 2, 128, shape=EIGHT, pinned=first / "settings.json")
     assert manifest.settings["module_sizes"]["polycommit"] == [2305]
     assert (manifest.logrows, len(manifest.commitments), len(rotated.commitments)) == (11, 2, 2)
     assert manifest.verifier_code_hash == rotated.verifier_code_hash
@@ -101,3 +104,16 @@ def test_two_commitments_rotate_under_one_verifier(tmp_path, prover, monkeypatch
     verify_proof(first, proof)
     with pytest.raises(ProofInvalid, match="other weights"):
         verify_proof(second, proof)
+
+
+@pytest.mark.slow
+def test_nets_with_magnitudes_rotate_under_one_verifier_and_are_rebuilt(tmp_path, prover):
+    first, manifest = built(tmp_path, "first", 1, 22, AbsoluteNet.of)
+    second, rotated = built(tmp_path, "second", 2, 22, AbsoluteNet.of, pinned=first / "settings.json")
+    assert (manifest.logrows, manifest.verifier_code_hash) == (11, rotated.verifier_code_hash)
+    assert manifest.commitments != rotated.commitments
+    proof = prover.prove(ProofJob(first, (-3,) * COUNT, BENEFICIARY))
+    verify_proof(first, proof)
+    with pytest.raises(ProofInvalid, match="other weights"):
+        verify_proof(second, proof)
+    rebuild(second).require_equal("second")
