@@ -10,7 +10,7 @@ interface IRatios {
 
 /// @title What a pool takes, counted tick by tick at many prices
 abstract contract DepthTests is Rig {
-    IRatios private ratios;
+    IRatios internal ratios;
 
     function order() internal pure virtual returns (bool);
 
@@ -40,7 +40,7 @@ abstract contract DepthTests is Rig {
         return ratios.sqrtRatios(ticks)[0];
     }
 
-    function expected(uint256 movePips) private view returns (uint256) {
+    function expected(uint256 movePips) internal view returns (uint256) {
         (uint160 root, int24 tick,,,,,) = pool.slot0();
         uint256 liquidity = pool.liquidity();
         uint256 step = uint256(root) * movePips / 2e6;
@@ -92,5 +92,17 @@ contract DepthTest is DepthTests {
 contract FlippedDepthTest is DepthTests {
     function order() internal pure override returns (bool) {
         return false;
+    }
+
+    /// @dev The price just below the first tick of a word, from which liquidity changes, and changes again.
+    function test_the_first_tick_of_a_word_bounds_the_sale() external {
+        (, int24 tick,,,,,) = pool.slot0();
+        int24 first = (tick / 2_560 + 1) * 2_560;
+        int256[] memory below = new int256[](1);
+        below[0] = first - 5;
+        pool.swap(address(this), false, 1e30, uint160(ratios.sqrtRatios(below)[0]), "");
+        pool.mint(address(this), first, first + 20, 1e17, "");
+        uint256 near = venue.sellable(100_000);
+        isTrue(near != 0 && near == expected(100_000), "to the first tick");
     }
 }

@@ -76,8 +76,13 @@ contract FeesTest is Rig {
         keep(64);
         eq(asset.balanceOf(KEEPER), 0, "no budget");
         vault = with(fees());
+        vm.recordLogs();
         keep(64);
         eq(asset.balanceOf(KEEPER), 0, "nothing to pay from");
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        for (uint256 i = 0; i < logs.length; i++) {
+            isTrue(logs[i].topics[0] != IInferenceVault.RewardPaid.selector, "nothing said");
+        }
     }
 
     /// @dev A tenth of what the shares gained above their best value, in new shares, once.
@@ -145,6 +150,17 @@ contract FeesTest is Rig {
 
     function test_the_first_epoch_pays_for_one() external {
         calm(Fees(50e6, 40_000, 0, address(0)));
+        eq(asset.balanceOf(KEEPER), 100_000e6 * 40_000 * PERIOD / (1e6 * 365 days), "one epoch's share of a year");
+    }
+
+    function test_an_epoch_that_closed_before_the_vault_was_made_pays_for_one() external {
+        uint256 epoch = closeEpoch(30);
+        VaultConfig memory c = config();
+        (c.fees, c.policy.minWeightWad) = (Fees(50e6, 40_000, 0, address(0)), 0);
+        vault = newVault(c);
+        enter(BOB, 100_000e6);
+        allow(epoch, 0, KEEPER);
+        rebalance(epoch, 0);
         eq(asset.balanceOf(KEEPER), 100_000e6 * 40_000 * PERIOD / (1e6 * 365 days), "one epoch's share of a year");
     }
 
