@@ -21,8 +21,10 @@ from vaultkit.chain.account import send
 from vaultkit.chain.borrowers import WETH
 from vaultkit.circuits.private_proof import prove_private
 from vaultkit.circuits.sealed import seal
+from vaultkit.credit.accept import accept_score
 from vaultkit.credit.lines import endow
 from vaultkit.credit.model import CreditModel
+from vaultkit.credit.proof_file import ProofFile
 from vaultkit.credit.request import SealedRequest
 from vaultkit.errors import (
     ArtefactMismatch,
@@ -30,10 +32,12 @@ from vaultkit.errors import (
     DataError,
     EnvelopeExceeded,
     JournalError,
+    ProofInvalid,
     Reverted,
     SettingsError,
 )
 from vaultkit.vault.attestation import Attestation
+from vaultkit.vault.line_book import LineBook
 
 COLLATERAL = 10 * 10**18
 
@@ -253,3 +257,23 @@ def test_a_models_folder_is_checked_whole(line: PrivateLine, tmp_path) -> None:
         file.write(b"\x00")
     with pytest.raises(ArtefactMismatch, match=r"model\.onnx"):
         CreditModel.load(copy)
+
+
+def test_a_proof_is_not_sent_with_an_attestation_of_something_else(line: PrivateLine, proven: Proven, tmp_path) -> None:
+    book = line.client.book
+    written = ProofFile.of(proven.proof, book.model_id)
+    written.save(tmp_path / "proof.json")
+    assert ProofFile.load(tmp_path / "proof.json") == written
+    with pytest.raises(SettingsError, match="attester's signature"):
+        accept_score(line.client, LENDER, written)
+    other = line.attest(line.request(proven.wallet, BORROWER))  # the same features under other salt
+    with pytest.raises(ProofInvalid, match="do not belong together"):
+        accept_score(line.client, LENDER, written, other)
+    accept_score(line.client, LENDER, written, proven.attestation)
+    (tmp_path / "proof.json").write_text("{}")
+    with pytest.raises(SettingsError, match="no proof of a score"):
+        ProofFile.load(tmp_path / "proof.json")
+    with pytest.raises(SettingsError, match="no credit line"):
+        LineBook.load(tmp_path / "proof.json")
+    book.save(tmp_path / "book.json")
+    assert LineBook.load(tmp_path / "book.json") == book
