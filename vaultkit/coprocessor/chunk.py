@@ -7,7 +7,7 @@ can neither change nor drop a log.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
@@ -28,7 +28,12 @@ from vaultkit.coprocessor.tables.receipts import ReceiptRows
 from vaultkit.protocols import Rpc
 
 HEADERS_A_BATCH: Final = 250
-RECEIPTS_A_BATCH: Final = 50
+RECEIPTS_A_BATCH: Final = 200
+"""Blocks whose receipts are asked for at once where they are small; a quarter of it where they are not."""
+
+GAS_A_BATCH: Final = 20_000_000
+"""Gas of blocks that are small together: their receipts are some megabytes at most."""
+
 PROOFS_A_BATCH: Final = 20
 WORKERS: Final = 4
 
@@ -136,14 +141,15 @@ class Reader:
         positive = [self.selection.must_open(header) for header in headers]
         wanted = [header for header, maybe in zip(headers, positive, strict=True) if maybe]
         logs, receipts = LogColumns(), ReceiptRows()
-        for part_logs, part_receipts in self._spread(crew, self._open, wanted, self.receipts_a_batch):
+        parts = batches(wanted, self.receipts_a_batch.size)
+        for part_logs, part_receipts in self._spread(crew, self._open, parts, self.receipts_a_batch):
             logs.extend(part_logs)
             receipts.rows += part_receipts.rows
         slots: list[SlotRow] = []
         places = [
             (header, who) for header in headers if self.selection.slots_due(header) for who in self.selection.addresses
         ]
-        for rows in self._spread(crew, self._storage, places, self.proofs_a_batch):
+        for rows in self._spread(crew, self._storage, _pieces(places, self.proofs_a_batch), self.proofs_a_batch):
             slots += rows
         if self.compare_logs and self.selection.log_filter is not None:
             wanted_logs, first, last = self.selection.log_filter, headers[0].number, headers[-1].number
@@ -165,7 +171,8 @@ class Reader:
         return Chunk(fetched.headers, sum(fetched.positive), tables)
 
     def _headers(self, crew: _Crew, first: int, last: int, parent: tuple[int, bytes] | None) -> list[Header]:
-        pieces = self._spread(crew, _fetch_linked, range(first, last + 1), self.headers_a_batch)
+        numbers = range(first, last + 1)
+        pieces = self._spread(crew, _fetch_linked, _pieces(numbers, self.headers_a_batch), self.headers_a_batch)
         headers = [header for piece in pieces for header in piece]
         link_headers(headers, parent)
         return headers
@@ -191,16 +198,15 @@ class Reader:
         return fetch_slot_rows(rpc, places, self.selection.slots)
 
     def _spread(
-        self, crew: _Crew, fetch: Callable[[Rpc, Sequence[T]], Any], items: Sequence[T], size: BatchSize
+        self, crew: _Crew, fetch: Callable[[Rpc, Sequence[T]], Any], parts: Iterable[Sequence[T]], size: BatchSize
     ) -> Iterator[Any]:
-        """Return what is fetched for all items, piece by piece and in order, several pieces at a time."""
+        """Return what is fetched for all parts, piece by piece and in order, several pieces at a time."""
 
         def piece(part: Sequence[T]) -> list[Any]:
             if crew.stopped.is_set():
                 raise CancelledError
             return split_fetch(self.sources, fetch, part, size)
 
-        parts = [items[start : start + size.size] for start in range(0, len(items), size.size)]
         found = crew.workers.map(piece, parts)
         return (answer for answers in found for answer in answers)
 
@@ -220,6 +226,30 @@ class _Crew:
         self.stopped.set()
         self.ahead.shutdown()
         self.workers.shutdown()
+
+
+def batches(headers: Sequence[Header], most: int) -> list[list[Header]]:
+    """Return headers in batches whose receipts can be asked for at once: more of them where blocks are small.
+
+    Parameters
+    ----------
+    most
+        In a batch; blocks that are not small come a quarter as many.
+    """
+    found: list[list[Header]] = []
+    gas = 0
+    for header in headers:
+        gas += header.gas_used
+        here = len(found[-1]) if found else most
+        if here >= most or (here >= max(1, most // 4) and gas > GAS_A_BATCH):
+            found.append([])
+            gas = header.gas_used
+        found[-1].append(header)
+    return found
+
+
+def _pieces(items: Sequence[T], size: BatchSize) -> list[Sequence[T]]:
+    return [items[start : start + size.size] for start in range(0, len(items), size.size)]
 
 
 def _fetch_linked(rpc: Rpc, numbers: Sequence[int]) -> list[Header]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from vaultkit.chain.header import fetch_headers
-from vaultkit.coprocessor.chunk import HEADERS_A_BATCH, PROOFS_A_BATCH, RECEIPTS_A_BATCH, Reader
+from vaultkit.chain.header import Header, fetch_headers
+from vaultkit.coprocessor.chunk import HEADERS_A_BATCH, PROOFS_A_BATCH, RECEIPTS_A_BATCH, Reader, batches
 from vaultkit.coprocessor.ranges import BlockRange
 
 _SAMPLE_BLOCKS: Final = 50
@@ -49,16 +50,23 @@ def plan_of(reader: Reader, span: BlockRange) -> Plan:
     step = max(1, len(span) // _SAMPLE_BLOCKS)
     numbers = range(span.first, span.last + 1, step)
     headers = reader.sources.attempt(lambda rpc: fetch_headers(rpc, numbers))
-    share = sum(reader.selection.must_open(header) for header in headers) / len(headers)
-    opened = round(share * len(span))
+    maybe = [header for header in headers if reader.selection.must_open(header)]
+    opened = round(len(maybe) / len(headers) * len(span))
+    asks = -(-opened // _blocks_a_batch(maybe))
     calls = {"eth_getBlockByNumber": len(span), "eth_getBlockReceipts": opened}
-    requests = -(-len(span) // HEADERS_A_BATCH) + -(-opened // RECEIPTS_A_BATCH)
+    requests = -(-len(span) // HEADERS_A_BATCH) + asks
     if reader.selection.transaction_hashes and opened:
         calls["eth_getBlockByNumber with transactions, at most"] = opened
-        requests += -(-opened // RECEIPTS_A_BATCH)
+        requests += asks
     if reader.selection.slots:
         every = reader.selection.slots_every
         due = (span.last // every - (span.first - 1) // every) * len(reader.selection.addresses)
         calls["eth_getProof"] = due
         requests += -(-due // PROOFS_A_BATCH)
     return Plan(span.first, span.last, len(span), opened, len(headers), calls, requests)
+
+
+def _blocks_a_batch(opened: Sequence[Header]) -> int:
+    """Return how many blocks like some others have their receipts asked for at once."""
+    several = [opened[place % len(opened)] for place in range(RECEIPTS_A_BATCH)] if opened else []
+    return len(batches(several, RECEIPTS_A_BATCH)[0]) if several else RECEIPTS_A_BATCH
