@@ -272,6 +272,9 @@ class DatasetManifest(Manifest):
         Contracts and tables of the store; as of the kit's first stores where empty.
     transaction_hashes
         Whether transaction hashes were shown by ``transactionsRoot`` or are one node's word.
+    proven
+        Columns by table that follow from hashed headers; any other is one node's word. Empty in older stores, of which
+        ``transaction_hashes`` says the same.
     blooms
         Whether blooms were used; without them all receipts of the range were fetched.
     commitment
@@ -294,6 +297,7 @@ class DatasetManifest(Manifest):
     addresses: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     transaction_hashes: Literal["verified", "node"] = "node"
+    proven: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     blooms: bool = True
     commitment: str = ""
     slots: tuple[str, ...] = ()

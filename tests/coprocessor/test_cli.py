@@ -15,6 +15,8 @@ from vaultkit.chain.devnet import Devnet
 from vaultkit.chain.market import Market
 from vaultkit.coprocessor.index import Index
 from vaultkit.coprocessor.store import scan
+from vaultkit.coprocessor.tables import SCHEMAS
+from vaultkit.manifest import DatasetManifest
 
 
 @pytest.fixture
@@ -107,3 +109,21 @@ def test_a_dry_run_changes_nothing_in_a_damaged_store(ask: Any, pool: PoolBook, 
     code, plan = ask(*words, "--blocks", "5:60", "--dry")
     assert (code, plan["headers"]) == (0, 20)
     assert {path: path.read_bytes() for path in (tmp_path / "local").rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("proven", [True, False])
+def test_a_store_says_which_columns_of_which_table_are_proven(
+    chain: Devnet, pool: PoolBook, tmp_path: Path, capsys: pytest.CaptureFixture[str], proven: bool
+) -> None:
+    store = tmp_path / "local"
+    index = Index(chain.rpc, ["uniswap_v3_swaps", "receipts"], [pool.pool], transaction_hashes=proven)
+    manifest = index.index(store, "10:60")
+    missing = {table: set(SCHEMAS[table]) - set(names) for table, names in manifest.proven.items()}
+    word = set() if proven else {"transaction_hash"}
+    assert missing == {"blocks": set(), "uniswap_v3_swaps": word, "receipts": word}
+    assert DatasetManifest.load(store) == manifest
+    assert run_cli("data", "show", "--store", str(store), "--json") == 0
+    expected = "none" if proven else "uniswap_v3_swaps.transaction_hash, receipts.transaction_hash"
+    assert json.loads(capsys.readouterr().out)["columns_not_proven"] == expected
+    grown = Index(chain.rpc, ["uniswap_v3_swaps", "receipts"], [pool.pool]).index(store, "10:80")
+    assert grown.proven == manifest.proven

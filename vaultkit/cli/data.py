@@ -29,10 +29,16 @@ def _store(given: Path | None) -> Path:
 
 def show(store: StoreOption = None, as_json: JsonFlag = False) -> None:
     """Check every file of a store against its manifest and say what it holds."""
+    from vaultkit.coprocessor.tables import SCHEMAS
     from vaultkit.manifest import DatasetManifest
 
     manifest = DatasetManifest.load(_store(store))
     blocks = manifest.last_block - manifest.first_block + 1
+    word = [
+        f"{table}.{name}" for table, names in manifest.proven.items() for name in SCHEMAS[table] if name not in names
+    ]
+    if not manifest.proven and manifest.transaction_hashes == "node":
+        word = ["transaction_hash"]
     emit(
         {
             "network": manifest.network,
@@ -47,6 +53,7 @@ def show(store: StoreOption = None, as_json: JsonFlag = False) -> None:
             "blocks_positive": manifest.blocks_positive,
             "blocks_proven_empty": blocks - manifest.blocks_positive,
             "transaction_hashes": "proven" if manifest.transaction_hashes == "verified" else "one node's word",
+            "columns_not_proven": ", ".join(word) or "none",
             "commitment": manifest.commitment or "none",
             "files": len(manifest.files),
         },

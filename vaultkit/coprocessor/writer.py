@@ -16,6 +16,7 @@ from vaultkit.coprocessor.merkle import commitment
 from vaultkit.coprocessor.rollback import agreeing_manifest, sound_manifest
 from vaultkit.coprocessor.selection import Selection
 from vaultkit.coprocessor.store import sweep, write_tables
+from vaultkit.coprocessor.tables import SCHEMAS
 from vaultkit.errors import RangeMissing, StoreError, UsageError
 from vaultkit.manifest import MANIFEST_NAME, DatasetManifest
 from vaultkit.schema import TABLES
@@ -105,6 +106,7 @@ class Writer:
         first, last = chunk.headers[0], chunk.headers[-1]
         files = write_tables(self.store, first.number, last.number, chunk.tables)
         every = {**(before.files if before else {}), **files}
+        hashes = _hashes(selection, before)
         manifest = DatasetManifest(
             format=2,
             network=self.store.name,
@@ -118,7 +120,8 @@ class Writer:
             files=every,
             addresses=selection.addresses,
             tables=selection.tables,
-            transaction_hashes=_hashes(selection, before),
+            transaction_hashes=hashes,
+            proven=_proven(selection, hashes),
             blooms=selection.blooms or (before is not None and before.blooms),
             slots=_words(selection),
             slots_every=selection.slots_every,
@@ -130,6 +133,12 @@ class Writer:
 
 def _words(selection: Selection) -> tuple[str, ...]:
     return tuple(f"0x{slot:064x}" for slot in selection.slots)
+
+
+def _proven(selection: Selection, hashes: str) -> dict[str, tuple[str, ...]]:
+    """Return the columns of each table that follow from hashed headers."""
+    word = () if hashes == "verified" else ("transaction_hash",)
+    return {table: tuple(name for name in SCHEMAS[table] if name not in word) for table in selection.tables}
 
 
 def _hashes(selection: Selection, before: DatasetManifest | None) -> Any:
