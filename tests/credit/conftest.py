@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from eth_utils.address import to_canonical_address
 
 from vaultkit.chain.account import Signer
 from vaultkit.chain.devnet import Devnet
@@ -20,6 +21,7 @@ from vaultkit.credit.lines import bring_line
 from vaultkit.credit.model import CreditModel, train_model
 from vaultkit.credit.request import SealedRequest
 from vaultkit.models.credit.catalogue import LINE_FEATURES
+from vaultkit.models.credit.encode import encoded
 from vaultkit.models.credit.tiers import TierTable, evenly, probability_of
 from vaultkit.vault.attestation import Attestation
 from vaultkit.vault.line_client import LineClient
@@ -78,10 +80,10 @@ class PrivateLine:
 def ranked(credit: Credit, model: CreditModel) -> list[tuple[int, Signer]]:
     people = [Signer.devnet(10 + number) for number in range(credit.manifest.settings.borrowers)]
     block = credit.history.last_block
-    held = {f"0x{wallet.hex()}" for wallet in credit.history.features(block)["wallet"]}
-    known = [one for one in people if one.address.lower() in held]
-    found = [(model.score(credit.history.codes(one.address, block, model.features)), one) for one in known]
-    return sorted(found, key=lambda pair: pair[0])
+    rows = credit.history.features(block)
+    found = dict(zip(rows["wallet"], model.scores(encoded(rows, model.features)), strict=True))
+    known = [(int(found[key]), one) for one in people if (key := to_canonical_address(one.address)) in found]
+    return sorted(known, key=lambda pair: pair[0])
 
 
 def tiers_for(credit: Credit, model: CreditModel) -> TierTable:

@@ -13,6 +13,7 @@ MAX_BYTES = 400_000
 SAYS = {
     "00_quickstart": ["✓ <b>Index, every block verified</b>", "The one accepted epoch was the model"],
     "01_index_and_verify": ["ReceiptsMismatch", "HeaderMismatch"],
+    "03_credit_model": ["another wallet's proof       ProofRefused", "a stale score                ScoreStale"],
     "04_quantize_tune_and_prove": ["honest               verifies", "another beneficiary  ProofInvalid"],
     "05_deploy_and_trade": ["arrived:"],
     "06_run_a_keeper": ["killed, exit code -9", "decisions come out the same"],

@@ -183,5 +183,9 @@ def score_with(manifest: ScoreManifest, folder: Path, features: tuple[int, ...])
         raise DataError("a circuit takes another number of features", got=len(features), expected=manifest.count)
     if any(abs(value) > manifest.clip for value in features):
         raise EnvelopeExceeded("a feature is outside the bound of the circuit", expected=f"at most {manifest.clip}")
-    emulator = Emulator(check_graph(folder / MODEL), read_settings(folder / PUBLIC_SETTINGS), manifest.clip)
-    return int(emulator.outputs([list(features)])[0, 0])
+    return int(emulator_of(manifest, folder).outputs([list(features)])[0, 0])
+
+
+def emulator_of(manifest: ScoreManifest, folder: Path) -> Emulator:
+    """Return what gives the circuit's integers without a proof, many rows at a time."""
+    return Emulator(check_graph(folder / MODEL), read_settings(folder / PUBLIC_SETTINGS), manifest.clip)

@@ -101,27 +101,17 @@ def seal(
 ) -> None:
     """Seal the signer's features and fresh salt for a borrower, who may be another account, and consent to it."""
     from vaultkit.chain.address import parse_address
-    from vaultkit.credit.request import SealedRequest
+    from vaultkit.credit.request import seal_wallet
 
     place = place_of(folder)
     endpoint, owner = place.rpc(rpc), signer_of(keystore, passphrase_file, account)
     model, history = place.model("private"), history_of(place, endpoint)
     book = place.client(endpoint, "private").book
-    block = history.last_block
-    request = SealedRequest.make(
-        owner,
-        history.codes(owner.address, block, model.features),
-        block=block,
-        as_of=history.at(block).timestamp,
-        borrower=parse_address(borrower or owner.address, where="borrower"),
-        chain_id=book.chain_id,
-        line=book.line,
-        model_id=book.model_id,
-    )
+    request = seal_wallet(owner, history, model, book, parse_address(borrower or owner.address, where="borrower"))
     request.save(out)
     said = request.statement
     emit(
-        {"borrower": said.borrower, "block": block, "commitment": said.commitment, "file": str(out)},
+        {"borrower": said.borrower, "block": request.block, "commitment": said.commitment, "file": str(out)},
         as_json=as_json,
         title="Sealed: show it to the attester and to nobody else",
     )

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from vaultkit.chain.built_folder import built_aside
 from vaultkit.circuits.private import PrivateManifest, build_private
 from vaultkit.circuits.public_score import PublicManifest, build_public
-from vaultkit.circuits.scored import Mode, ScoreManifest, score_with
+from vaultkit.circuits.scored import Mode, ScoreManifest, emulator_of, score_with
 from vaultkit.circuits.settings import CircuitShape
 from vaultkit.errors import ArtefactMismatch, DataError
 from vaultkit.manifest_file import Manifest, check_digest, check_files, read_folder, sha256_of
@@ -144,6 +145,17 @@ class CreditModel:
         """
         require_codes(codes)
         return score_with(self.circuit, self.circuit_folder, codes)
+
+    def scores(self, codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the exact scores of many borrowers.  # (rows,).
+
+        Parameters
+        ----------
+        codes
+            As `vaultkit.models.credit.encode.encoded` makes them.  # (rows, features)
+        """
+        found: npt.NDArray[np.int64] = emulator_of(self.circuit, self.circuit_folder).outputs(codes)[:, 0]
+        return found
 
     def explain(self, codes: tuple[int, ...]) -> Explanation:
         """Return what each feature adds to the score.

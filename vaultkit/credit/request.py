@@ -13,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vaultkit.chain.account import Signer
 from vaultkit.circuits.sealed import Sealed, seal
-from vaultkit.credit.model import require_codes
+from vaultkit.credit.history import CreditHistory
+from vaultkit.credit.model import CreditModel, require_codes
 from vaultkit.errors import SettingsError
 from vaultkit.vault.attestation import Statement
+from vaultkit.vault.line_book import LineBook
 
 
 class SealedRequest(BaseModel):
@@ -132,3 +134,39 @@ class SealedRequest(BaseModel):
             raise SettingsError(
                 "a file holds no sealed request", where=path.name, next_step="Make one with `vaultkit credit seal`"
             ) from None
+
+
+def seal_wallet(
+    owner: Signer,
+    history: CreditHistory,
+    model: CreditModel,
+    book: LineBook,
+    borrower: str,
+    *,
+    features: tuple[int, ...] | None = None,
+) -> SealedRequest:
+    """Return a wallet's features, as of the newest block held, sealed for a borrower of a line.
+
+    Parameters
+    ----------
+    owner
+        The wallet's key.
+    features
+        Others than the wallet's: what an attester must not sign.
+
+    Raises
+    ------
+    DataError
+        When the wallet has no history, or the borrower is no address.
+    """
+    block = history.last_block
+    return SealedRequest.make(
+        owner,
+        history.codes(owner.address, block, model.features) if features is None else features,
+        block=block,
+        as_of=history.at(block).timestamp,
+        borrower=borrower,
+        chain_id=book.chain_id,
+        line=book.line,
+        model_id=book.model_id,
+    )
