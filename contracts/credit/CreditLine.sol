@@ -210,11 +210,11 @@ abstract contract CreditLine is CreditBook {
         _emitPosition(borrower, p);
     }
 
-    /// @dev Puts the whole debt and `assets` more on the terms of the borrower's present score.
+    /// @dev Puts the whole debt and `assets` more on the terms of the borrower's present score. Its rate they have already.
     function _lend(address borrower, uint256 assets) private {
         uint256 tier = _lendingTier(borrower);
         Position storage p = _positions[borrower];
-        if (assets != 0 || p.rateTier != tier) _setDebt(p, _debtUp(p) + assets, tier);
+        if (assets != 0) _setDebt(p, _debtUp(p) + assets, tier);
         p.thresholdTier = uint8(tier);
         uint256 debt = _debtUp(p);
         require(debt >= _minDebt, DebtTooSmall(debt, _minDebt));
