@@ -72,10 +72,7 @@ library ChainProof {
         bytes memory receipt = TriePaths.valueOf(receiptsRoot, RLP.encode(transactionIndex), nodes);
         Memory.Slice[] memory fields = _payload(receipt).readList();
         require(fields.length == RECEIPT_FIELDS, IInputAnchor.ReceiptMalformed(fields.length));
-        require(
-            fields[0].length() == 1 && fields[0].load(0) == SUCCESS_ITEM,
-            IInputAnchor.TransactionNotSuccessful(transactionIndex)
-        );
+        require(fields[0].load(0) == SUCCESS_ITEM, IInputAnchor.TransactionNotSuccessful(transactionIndex));
         Memory.Slice[] memory logs = fields[3].readList();
         require(logIndex < logs.length, IInputAnchor.LogMissing(logIndex, logs.length));
         return _log(logs[logIndex].readList());

@@ -81,11 +81,12 @@ library TriePaths {
         Memory.Slice[] memory node = encoded.decodeList();
         if (node.length == BRANCH_ITEMS) {
             child = node[uint8(bytes1(rest.load(0)))];
-            return (child.length() == 1 && child.load(0) == EMPTY_ITEM, 1, child);
+            return (child.load(0) == EMPTY_ITEM, 1, child);
         }
         require(node.length == PATH_ITEMS, IInputAnchor.NodeMalformed(node.length));
         (bool leaf, Memory.Slice path) = _path(node[0]);
         step = path.length();
+        // A leaf of the key itself is never asked for its absence; were it, it would not show it.
         ends = step > rest.length() || !path.equal(rest.slice(0, step)) || (leaf && step != rest.length());
         if (!leaf) child = node[1];
     }
