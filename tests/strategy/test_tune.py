@@ -66,12 +66,13 @@ def test_finalists_are_the_least_gas_and_the_shortest_proof_in_turn():
     assert set(finalists(front, Limits(finalists=9))) == set(front)
     small = [candidate(DEFAULT_SHAPE), candidate(CircuitShape(num_inner_cols=2), logrows=10)]
     assert finalists(small, Limits(finalists=1)) == small[:1]
+    assert finalists(small, Limits(finalists=1, prefer="proof")) == small[1:]
 
 
 def test_choice_follows_what_is_preferred():
     gas = {ONE: 441_000, TWO: 570_000, FOUR: 822_000}
     assert choose(gas, "gas") == ONE
-    assert choose(gas, "proof") == ONE, "as many cells in each: fewest columns"
+    assert choose(gas, "proof") == TWO, "as many cells in each, but a second column costs less than as many rows"
     short = candidate(CircuitShape(num_inner_cols=3), rows=8_000, logrows=13)
     assert choose({**gas, short: 700_000}, "proof") == short
     with pytest.raises(SettingsError, match="cannot prefer"):
