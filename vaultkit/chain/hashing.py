@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final
 
-from eth_hash.backends import pysha3
-from eth_hash.main import Keccak256
+from sha3 import keccak_256
 
-keccak: Final = Keccak256(pysha3.backend)
-"""The keccak-256 of bytes, from the native backend whichever others are installed."""
+
+def keccak(data: bytes) -> bytes:
+    """Return the keccak-256 of bytes."""
+    digest: bytes = keccak_256(data).digest()
+    return digest
 
 
 @lru_cache(maxsize=4096)
@@ -39,6 +40,12 @@ def _head(base: int, size: int) -> bytes:
         return bytes([base + size])
     length = size.to_bytes((size.bit_length() + 7) // 8, "big")
     return bytes([base + 55 + len(length)]) + length
+
+
+@lru_cache(maxsize=16_384)
+def list_text(size: int) -> str:
+    """Return `list_head` as hexadecimal text."""
+    return list_head(size).hex()
 
 
 def encode_string(value: bytes) -> bytes:

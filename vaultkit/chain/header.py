@@ -45,6 +45,7 @@ _LATER_FIELDS: Final = (
     ("parentBeaconBlockRoot", 32),
     ("requestsHash", 32),
 )
+_LATER_NUMBERS: Final = tuple(size == 0 for _, size in _LATER_FIELDS)
 _HASH_CHARS: Final = 66
 _HASH_HEAD: Final = string_head(32).hex()
 _ADDRESS_HEAD: Final = string_head(20).hex()
@@ -236,9 +237,7 @@ def _encoded(fields: HeaderFields) -> bytes:
                 where=f"block {fields.number}",
             )
     try:
-        text = _text(fields)
-        for value, (_, size) in zip(later[:count], _LATER_FIELDS, strict=False):
-            text += _later_text(value, size)
+        text = _text(fields) + _later_text(later[:count])
         body = bytes.fromhex(text)
         # fromhex skips blanks, which would let a field borrow bytes from its neighbour.
         if 2 * len(body) != len(text):
@@ -256,6 +255,12 @@ def _quantity_text(value: str | None) -> str:
     return number_text(int(value, 16))  # type: ignore[arg-type]
 
 
+@lru_cache(maxsize=1024)
+def _string_text(value: str) -> str:
+    """Return the RLP of bytes as text; those who build blocks sign many with the same."""
+    return encode_string(bytes.fromhex(value[2:])).hex()
+
+
 def _text(fields: HeaderFields) -> str:
     """Return the RLP of the fields that every header has, as hexadecimal text."""
     parent, ommers, mix = fields.parent_hash, fields.sha3_uncles, fields.mix_hash
@@ -267,7 +272,7 @@ def _text(fields: HeaderFields) -> str:
     hashes = (len(parent), len(ommers), len(mix), len(state), len(transactions), len(receipts))
     if hashes != (_HASH_CHARS,) * 6 or (len(miner), len(bloom), len(nonce)) != (42, 514, 18):
         raise ValueError("a field of another length")
-    extra = encode_string(bytes.fromhex(extra[2:])).hex()
+    extra = _string_text(extra)
     return (
         f"{_HASH_HEAD}{parent[2:]}{_HASH_HEAD}{ommers[2:]}{_ADDRESS_HEAD}{miner[2:]}{_HASH_HEAD}{state[2:]}"
         f"{_HASH_HEAD}{transactions[2:]}{_HASH_HEAD}{receipts[2:]}{_BLOOM_HEAD}{bloom[2:]}"
@@ -277,12 +282,17 @@ def _text(fields: HeaderFields) -> str:
     )
 
 
-def _later_text(value: str | None, size: int) -> str:
-    if size == 0:
-        return _quantity_text(value)
-    if value is None or len(value) != _HASH_CHARS:
-        raise ValueError("a field of another length")
-    return _HASH_HEAD + value[2:]
+def _later_text(values: Sequence[str | None]) -> str:
+    """Return the RLP of the later forks' fields as hexadecimal text."""
+    text = ""
+    for value, is_number in zip(values, _LATER_NUMBERS, strict=False):
+        if is_number:
+            text += _quantity_text(value)
+        elif value is None or len(value) != _HASH_CHARS:
+            raise ValueError("a field of another length")
+        else:
+            text += _HASH_HEAD + value[2:]
+    return text
 
 
 def _item(fields: HeaderFields, name: str, size: int) -> bytes:

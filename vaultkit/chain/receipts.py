@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 from eth_bloom import BloomFilter
 
-from vaultkit.chain.hashing import list_head, number_text, string_head
+from vaultkit.chain.hashing import list_head, list_text, number_text, string_head
 from vaultkit.chain.header import Header
 from vaultkit.chain.trie import ordered_root
 from vaultkit.errors import ReceiptsMismatch, RpcUnavailable
@@ -34,6 +34,7 @@ _ADDRESS_CHARS: Final = 42
 _TOPIC_CHARS: Final = 66
 _STATE_ROOT_HEAD: Final = string_head(32).hex()
 _BLOOM_HEAD: Final = string_head(256).hex()
+_KIND_TEXTS: Final = ("", *(f"{kind:02x}" for kind in TYPES[1:]))
 
 
 class Log(msgspec.Struct, gc=False):
@@ -225,7 +226,7 @@ def _encoded(kind: int, receipt: Receipt) -> bytes:
 def _head(kind: int, receipt: ReceiptHead, bloom: str, logs_size: int) -> str:
     """Return what stands before a receipt's logs, as hexadecimal text."""
     if receipt.status is not None:
-        head = number_text(int(receipt.status, 16))
+        head = _status_text(receipt.status)
     elif receipt.root is not None and len(receipt.root) == _TOPIC_CHARS:
         head = _STATE_ROOT_HEAD + receipt.root[2:]
     else:
@@ -233,8 +234,13 @@ def _head(kind: int, receipt: ReceiptHead, bloom: str, logs_size: int) -> str:
     head += number_text(int(receipt.cumulative_gas_used, 16))
     if len(bloom) != 512:
         raise ValueError("a bloom of another length")
-    head += _BLOOM_HEAD + bloom + list_head(logs_size).hex()
-    return f"{f'{kind:02x}' if kind else ''}{list_head(len(head) // 2 + logs_size).hex()}{head}"
+    head += _BLOOM_HEAD + bloom + list_text(logs_size)
+    return f"{_KIND_TEXTS[kind]}{list_text(len(head) // 2 + logs_size)}{head}"
+
+
+@lru_cache(maxsize=16)
+def _status_text(status: str) -> str:
+    return number_text(int(status, 16))
 
 
 def _bytes(text: str) -> bytes:

@@ -70,6 +70,7 @@ def nibbles(key: bytes) -> bytes:
     return bytes(nibble for byte in key for nibble in (byte >> 4, byte & 15))
 
 
+@lru_cache(maxsize=4096)
 def _path(path: bytes, *, leaf: bool) -> bytes:
     """Return the encoded hex-prefix form of a path."""
     odd = len(path) % 2

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from vaultkit.chain.alike import Bytes, Numbers
+from vaultkit.chain.alike import Bytes
 from vaultkit.chain.log_rows import Shape
 from vaultkit.chain.logs import LogColumns, LogPart
 from vaultkit.coprocessor.tables.event import COMMON, polars_type
@@ -40,25 +40,19 @@ def _frame(shape: Shape, parts: Sequence[LogPart]) -> pl.DataFrame:
     whole = LogPart(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     count = len(whole.rows)
     topics = [fixed_binary(shape.topic(whole.rows, place)) for place in range(shape.topics)]
-    columns: dict[str, pl.Series | Numbers] = {
-        "block_number": whole.block_number,
-        "timestamp": whole.timestamp,
-        "transaction_index": whole.transaction_index,
-        "log_index": whole.log_index,
+    columns = {
+        "block_number": pl.Series(whole.block_number),
+        "timestamp": pl.Series(whole.timestamp),
+        "transaction_index": pl.Series(whole.transaction_index),
+        "log_index": pl.Series(whole.log_index),
         "transaction_hash": fixed_binary(whole.transaction_hash),
         "address": fixed_binary(shape.address(whole.rows)),
-        "topic_count": np.full(count, shape.topics),
+        "topic_count": pl.Series([shape.topics]).new_from_index(0, count),
         **{f"topic{place}": topic for place, topic in enumerate(topics)},
         "data": fixed_binary(shape.data(whole.rows)),
     }
-    return pl.DataFrame(
-        [
-            pl.Series(name, columns[name], dtype=polars_type(kind))
-            if name in columns
-            else pl.Series(name, [None], dtype=polars_type(kind)).new_from_index(0, count)
-            for name, kind in LOGS.items()
-        ]
-    )
+    absent = pl.Series([None], dtype=pl.Binary).new_from_index(0, count)
+    return pl.DataFrame([columns.get(name, absent).cast(polars_type(kind)).alias(name) for name, kind in LOGS.items()])
 
 
 def fixed_binary(rows: Bytes) -> pl.Series:
@@ -68,4 +62,4 @@ def fixed_binary(rows: Bytes) -> pl.Series:
         return pl.Series([b""], dtype=pl.Binary).new_from_index(0, count)
     buffers = [None, pa.py_buffer(np.ascontiguousarray(rows))]
     column = pa.FixedSizeBinaryArray.from_buffers(pa.binary(size), count, buffers)
-    return pl.Series(column, dtype=pl.Binary)
+    return pl.Series(column)
