@@ -66,6 +66,10 @@ contract GateTest is Rig {
         eq(found.length, COUNT + 12, "length");
         isTrue(found[COUNT + 9] == 5 && found[COUNT + 10] == ORDER - 1 && found[COUNT + 11] == 7, "outputs");
         eq(found[COUNT + 8], uint256(uint160(KEEPER)) >> 144, "the last limb");
+        int256 half = int256(ORDER / 2);
+        (s.outputs[0], s.outputs[1]) = (half, -half);
+        found = IInstances(deployed("LibraryHarness", "")).instances(s, COUNT, 3);
+        isTrue(found[COUNT + 9] == ORDER / 2 && found[COUNT + 10] == ORDER - ORDER / 2, "the field's two ends");
     }
 
     function test_invariant_6_outputs_are_bounded_at_both_ends() external {
