@@ -207,8 +207,13 @@ class EventTable:
             As `vaultkit.coprocessor.frames.raw_logs`; logs of other events are passed over.
         """
         lazy = logs.lazy()
-        parts = [self._part(event, lazy) for event in self.events]
+        parts = [self._part(event, lazy) for event in self.events_in(logs)]
         return pl.concat(parts).sort("block_number", "log_index").collect()
+
+    def events_in(self, logs: pl.DataFrame) -> Sequence[Event]:
+        """Return the events that a frame of raw logs holds; one of the table's where it holds none."""
+        topics = set(logs["topic0"].unique())
+        return [event for event in self.events if event.topic0 in topics] or self.events[:1]
 
     def _part(self, event: Event, logs: pl.LazyFrame) -> pl.LazyFrame:
         decoded: list[pl.Expr] = [pl.col(name) for name in COMMON]

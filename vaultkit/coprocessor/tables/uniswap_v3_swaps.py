@@ -36,8 +36,21 @@ class SwapTable(EventTable):
 
     def transform(self, logs: pl.DataFrame) -> pl.DataFrame:
         """Return the table of a frame of raw logs, in chain order."""
-        swaps = SWAP.rows(logs.lazy())
-        starts = INITIALIZE.rows(logs.lazy()).with_columns(
+        rows = [SWAP.rows(logs.lazy())]
+        if INITIALIZE in self.events_in(logs):
+            rows.append(self._starts(logs))
+        decoded = [
+            expression
+            for parameter, word in zip(SWAP.parameters, SWAP.words(), strict=True)
+            for expression in parameter.expressions(word)
+        ]
+        keep = ["block_number", "timestamp", "transaction_index", "log_index", "transaction_hash", "address"]
+        table = pl.concat(rows).select(*keep, *decoded).select(list(UNISWAP_V3_SWAPS))
+        return table.sort("block_number", "log_index").collect()
+
+    def _starts(self, logs: pl.DataFrame) -> pl.LazyFrame:
+        """Return each ``Initialize`` with words of a swap that moved nothing."""
+        return INITIALIZE.rows(logs.lazy()).with_columns(
             topic1=pl.lit(_ZERO),
             topic2=pl.lit(_ZERO),
             data=pl.lit(bytes(2 * WORD))
@@ -45,14 +58,6 @@ class SwapTable(EventTable):
             + pl.lit(_ZERO)
             + pl.col("data").bin.tail(WORD),
         )
-        decoded = [
-            expression
-            for parameter, word in zip(SWAP.parameters, SWAP.words(), strict=True)
-            for expression in parameter.expressions(word)
-        ]
-        keep = ["block_number", "timestamp", "transaction_index", "log_index", "transaction_hash", "address"]
-        rows = pl.concat([swaps, starts]).select(*keep, *decoded).select(list(UNISWAP_V3_SWAPS))
-        return rows.sort("block_number", "log_index").collect()
 
 
 TABLE: Final = SwapTable("uniswap_v3_swaps", (SWAP, INITIALIZE), "Swaps of Uniswap V3 pools, and their first tick")
