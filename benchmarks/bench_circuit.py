@@ -17,12 +17,14 @@ was stopped goes on where it was when it is started again.
 from __future__ import annotations
 
 import shutil
+import statistics
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from circuit_cases import HEAD, Case, judged, lines, made, proven_in_turn
 from report import machine, publish, table
 from torch import nn
@@ -159,6 +161,23 @@ def student(fitted: Fitted) -> str:
     )
 
 
+def columns_beside_each_other(root: Path) -> str:
+    """Return what columns cost a proof at equal rows: as many units for every column, so that all are equally full."""
+    window = np.random.default_rng(0).integers(-64, 65, (1, 16))
+    nets = {columns: relu_net(16, (16 * columns,)) for columns in COLUMN_WORK}
+    cases = [made(root, f"{c} columns", net, CircuitShape(num_inner_cols=c), 0, window) for c, net in nets.items()]
+    assert len({case.logrows for case in cases}) == 1, "rows must be padded alike"
+    proven_in_turn(cases, window[0].tolist(), TURNS)
+    found = []
+    for columns, case in zip(nets, cases, strict=True):
+        longer = statistics.median(a / b for a, b in zip(case.seconds, cases[0].seconds, strict=True))
+        costs = f"{case.pk_bytes / 1e6:.1f}", f"{case.verifier_bytes:,}", f"{case.verify_gas:,}"
+        units = f"{COLUMN_WORK[columns] / COLUMN_WORK[1]:.1f}"
+        found.append([columns, f"{case.rows:,}", case.logrows, f"{longer:.1f}", units, *costs])
+    head = ("columns", "rows", "logrows", "times as long as one", "as the tuner takes it", "pk MB", "verifier B", "gas")
+    return table(head, found)
+
+
 def small(root: Path) -> list[str]:
     """Return the tables of the default strategy."""
     fitted = fitted_momentum(16)
@@ -172,6 +191,8 @@ def small(root: Path) -> list[str]:
         f"finalists and chose {tuning.record()['chosen']}.",
         "## Rounding, the same net",
         rounding(fitted, tuning.shape),
+        "## Columns, at equal rows",
+        columns_beside_each_other(root / "columns"),
     ]
 
 

@@ -57,7 +57,7 @@ RULES: Final[dict[Preference, str]] = {
 }
 
 COLUMN_WORK: Final = {1: 10, 2: 15, 3: 20, 4: 32}
-"""Time of a proof in so many columns at equal padded rows, in tenths of that in one (2**13 rows, two cores)."""
+"""Time of a proof in so many columns at equal padded rows, in tenths of that in one (benchmarks/bench_circuit.py)."""
 _GAS_STEP: Final = 10_000
 
 
