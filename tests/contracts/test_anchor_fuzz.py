@@ -10,7 +10,6 @@ import rlp
 from tests.contracts.anchor_cases import call_many, compared, flipped, mutated, refusal
 from tests.contracts.anchor_corpus import aave_cases, made_cases, mainnet_cases, weth_cases
 from tests.contracts.conftest import CALL_GAS, Harness
-from tests.fixtures.portal import PORTAL
 from vaultkit.chain.header import encode_header, verify_header
 from vaultkit.chain.lending_cache import open_lending
 
@@ -76,22 +75,6 @@ def test_mutated_proofs_are_judged_alike(proofs, corpus):
 @pytest.mark.slow
 def test_twenty_thousand_mutated_proofs_are_judged_alike(proofs, corpus):
     differences(proofs, corpus, 21_000, seed=2)
-
-
-def test_mainnets_own_account_and_slot_are_read(proofs):
-    """WETH at block 19,000,000: its ether, and its 18 decimals."""
-    account, slot = weth_cases()
-    nonce, balance, root, _ = proofs.call("account", *account.arguments)
-    assert (nonce, balance // 10**18, root) == (1, 3_272_363, slot.root)
-    assert proofs.call("slot", *slot.arguments) == 18
-
-
-def test_mainnets_own_logs_are_read(proofs):
-    if not PORTAL.is_dir():
-        pytest.skip("the real blocks are not beside this checkout")
-    outcomes = list(compared(proofs, CALL_GAS, [("", case) for case in mainnet_cases(logs_a_block=40)]))
-    assert all(outcome.agrees for outcome in outcomes)
-    assert sum(outcome.contract is not None for outcome in outcomes) > 60
 
 
 def test_mutated_headers_are_refused_by_the_anchor(quiet_chain, proofs):
