@@ -54,8 +54,15 @@ class LogFilter:
         bloom = header.logs_bloom
         if bloom == 0:
             # Without masks every block that has receipts may hold a log.
-            return not (self._address_masks or self._topic_masks) and header.receipts_root != EMPTY_ROOT
-        return _has_one(bloom, self._address_masks) and _has_one(bloom, self._topic_masks)
+            return not any(self._masks) and header.receipts_root != EMPTY_ROOT
+        for masks in self._masks:
+            for mask in masks:
+                if bloom & mask == mask:
+                    break
+            else:
+                if masks:
+                    return False
+        return True
 
     def found_in(self, shape: Shape, rows: Bytes) -> npt.NDArray[np.bool_] | None:
         """Return which encoded logs of one shape are wanted; None where all are."""
@@ -87,12 +94,10 @@ class LogFilter:
         return np.array([bytes.fromhex(topic) for topic in self.topic0s], dtype="S32")
 
     @cached_property
-    def _address_masks(self) -> tuple[int, ...]:
-        return tuple(bloom_mask(bytes.fromhex(address)) for address in sorted(self.addresses))
-
-    @cached_property
-    def _topic_masks(self) -> tuple[int, ...]:
-        return tuple(bloom_mask(bytes.fromhex(topic)) for topic in sorted(self.topic0s))
+    def _masks(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Bits of the addresses, of one of which all must be set, and the same of the first topics."""
+        addresses, topics = (map(bytes.fromhex, sorted(every)) for every in (self.addresses, self.topic0s))
+        return tuple(map(bloom_mask, addresses)), tuple(map(bloom_mask, topics))
 
 
 class LogPart(NamedTuple):
@@ -199,14 +204,6 @@ def _words(column: Bytes) -> npt.NDArray[np.bytes_]:
     """Return the rows of a column of bytes as one value each."""
     words: npt.NDArray[np.bytes_] = np.ascontiguousarray(column).view(f"S{column.shape[1]}").ravel()
     return words
-
-
-def _has_one(bloom: int, masks: tuple[int, ...]) -> bool:
-    """Return whether all bits of one of the masks are set, or there is no mask."""
-    for mask in masks:
-        if bloom & mask == mask:
-            return True
-    return not masks
 
 
 def fetch_logs(rpc: Rpc, headers: Sequence[Header], wanted: LogFilter) -> LogColumns:

@@ -70,7 +70,7 @@ class OpenedBlocks:
         if not all(isinstance(answer, list) for answer in answers):
             return None
         every = [receipt for answer in answers for receipt in answer]
-        if not all(isinstance(receipt, UnreadReceipt) for receipt in every):
+        if not set(map(type, every)) <= {UnreadReceipt}:
             return None
         counts = [len(receipt.logs) for receipt in every]
         logs = cut_logs([text for receipt in every for text in receipt.logs])

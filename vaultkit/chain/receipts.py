@@ -209,7 +209,12 @@ def encode_with_logs(receipt: ReceiptHead, logs: bytes) -> bytes:
 
 
 def _kind(receipt: ReceiptHead) -> int:
-    kind = int(receipt.type or "0x0", 16)
+    return _kind_of(receipt.type or "0x0")
+
+
+@lru_cache(maxsize=64)
+def _kind_of(text: str) -> int:
+    kind = int(text, 16)
     if kind not in TYPES:
         raise ReceiptsMismatch("a receipt's type is unknown", got=kind, expected="0 to 4")
     return kind

@@ -163,7 +163,7 @@ class HttpRpc:
         self._http.close()
 
     def _request(self, method: str, params: Sequence[Any]) -> dict[str, Any]:
-        return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
+        return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
 
     def _post(self, payload: Any) -> Any:
         with self._answer(payload, orjson.loads) as answer:

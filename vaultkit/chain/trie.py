@@ -30,8 +30,7 @@ def ordered_root(values: Sequence[bytes]) -> bytes:
     """
     if not values:
         return EMPTY_ROOT
-    items = sorted((_key(index), value) for index, value in enumerate(values))
-    return keccak(_node(items, 0))
+    return keccak(_node(_items(values), 0))
 
 
 def ordered_proof(values: Sequence[bytes], index: int) -> list[bytes]:
@@ -44,7 +43,7 @@ def ordered_proof(values: Sequence[bytes], index: int) -> list[bytes]:
     index
         Which of them is to be shown.
     """
-    items = sorted((_key(place), value) for place, value in enumerate(values))
+    items = _items(values)
     path, depth = _key(index), 0
     nodes = [_node(items, 0)]
     while len(items) > 1:
@@ -57,6 +56,17 @@ def ordered_proof(values: Sequence[bytes], index: int) -> list[bytes]:
         if len(encoded) >= _HASH_BYTES:
             nodes.append(encoded)
     return nodes
+
+
+def _items(values: Sequence[bytes]) -> list[_Item]:
+    """Return values with their keys, in the order of these."""
+    return [(key, values[index]) for key, index in _order(len(values))]
+
+
+@lru_cache(maxsize=1024)
+def _order(count: int) -> list[tuple[bytes, int]]:
+    """Return the sorted keys of some indices, which only their number decides."""
+    return sorted((_key(index), index) for index in range(count))
 
 
 @lru_cache(maxsize=4096)

@@ -228,23 +228,20 @@ class _Crew:
         self.workers.shutdown()
 
 
-def batches(headers: Sequence[Header], most: int) -> list[list[Header]]:
+def batches(headers: Sequence[Header], most: int) -> list[Sequence[Header]]:
     """Return headers in batches whose receipts can be asked for at once: more of them where blocks are small.
 
     Parameters
     ----------
     most
-        In a batch; blocks that are not small come a quarter as many.
+        In a batch; one of blocks that are not small is cut in four.
     """
-    found: list[list[Header]] = []
-    gas = 0
-    for header in headers:
-        gas += header.gas_used
-        here = len(found[-1]) if found else most
-        if here >= most or (here >= max(1, most // 4) and gas > GAS_A_BATCH):
-            found.append([])
-            gas = header.gas_used
-        found[-1].append(header)
+    found: list[Sequence[Header]] = []
+    for start in range(0, len(headers), most):
+        batch = headers[start : start + most]
+        small = sum([header.gas_used for header in batch]) <= GAS_A_BATCH
+        step = most if small else -(-most // 4)
+        found += [batch[place : place + step] for place in range(0, len(batch), step)]
     return found
 
 
