@@ -30,6 +30,7 @@ from vaultkit.models.credit.catalogue import CODE_MAX, NAMES, RISK_SIGNS, featur
 from vaultkit.models.credit.encode import encoded, inputs
 from vaultkit.models.credit.flows import Reserve, oracle_prices
 from vaultkit.models.credit.gate import liquidation_curve
+from vaultkit.models.credit.in_time import fit_in_time
 from vaultkit.models.credit.panel import out_of_time, panel
 from vaultkit.models.credit.scorer import CreditScorer
 from vaultkit.models.credit.scores import calibration_curve, fairness, scores, stability
@@ -123,15 +124,20 @@ def out_of_time_scores(frame: pl.DataFrame, manifest: LendingManifest) -> tuple[
     train, test = out_of_time(frame, split=split, horizon_days=HORIZON_DAYS)
     X, y, T, z = inputs(encoded(train)), train["label"].to_numpy(), inputs(encoded(test)), test["label"].to_numpy()
     wallets = train["wallet"].rank("dense").to_numpy()
+
+    def fit(model: CreditScorer, rows: np.ndarray, outcomes: np.ndarray) -> CreditScorer:
+        times = train["time"].to_numpy()
+        return fit_in_time(model, rows, outcomes, times=times, wallets=wallets, horizon_seconds=HORIZON_DAYS * DAY)
+
     models = {}
     for name, model in candidates(RISK_SIGNS).items():
-        models[name] = model.fit(X, y, groups=wallets) if isinstance(model, CreditScorer) else model.fit(X, y)
+        models[name] = fit(model, X, y) if isinstance(model, CreditScorer) else model.fit(X, y)
     predicted = {name: model.predict_proba(T)[:, 1] for name, model in models.items()}
     scorer = models["CreditScorer (monotone)"]
     shown = features_of("counter", "state")
     columns = [NAMES.index(feature.name) for feature in shown]
     signs = tuple(feature.risk_sign for feature in shown)
-    provable = CreditScorer(risk_signs=signs).fit(X[:, columns], y, groups=wallets)
+    provable = fit(CreditScorer(risk_signs=signs), X[:, columns], y)
     predicted["CreditScorer, provable features only"] = provable.predict_proba(T[:, columns])[:, 1]
     rates = f"{train['label'].mean():.3f} and {test['label'].mean():.3f}"
     lines = [

@@ -20,7 +20,9 @@ from vaultkit.errors import ArtefactMismatch, DataError
 from vaultkit.manifest_file import Manifest, check_digest, check_files, read_folder, sha256_of
 from vaultkit.models.credit.catalogue import CATALOGUE, CODE_MAX, Feature
 from vaultkit.models.credit.encode import encoded, inputs
+from vaultkit.models.credit.in_time import fit_in_time
 from vaultkit.models.credit.panel import out_of_time
+from vaultkit.models.credit.positions import DAY
 from vaultkit.models.credit.scorer import CreditScorer
 from vaultkit.models.credit.scores import scores
 from vaultkit.models.credit.tiers import probability_of
@@ -236,7 +238,14 @@ def train_model(
     progress("fit on the earlier borrowers")
     wallets = train["wallet"].rank("dense").to_numpy()
     scorer = CreditScorer(hidden, risk_signs=_signs(features), horizon=f"{horizon_days:g}d")
-    scorer.fit(inputs(encoded(train, features)), outcomes, groups=wallets)
+    fit_in_time(
+        scorer,
+        inputs(encoded(train, features)),
+        outcomes,
+        times=train["time"].to_numpy(),
+        wallets=wallets,
+        horizon_seconds=int(horizon_days * DAY),
+    )
     found = scores(test["label"].to_numpy(), scorer.predict_proba(inputs(encoded(test, features)))[:, 1])
     build = build_private if mode == "private" else build_public
     with built_aside(out) as folder:

@@ -101,6 +101,24 @@ def test_the_circuits_integers_are_monotone_without_any_tolerance(scorer, tmp_pa
     assert np.abs(low / 2.0**emulator.output_scale - exact).max() < 0.02
 
 
+def test_a_net_is_kept_where_it_is_clearly_better_and_else_its_linear_start(borrowers):
+    codes, y = borrowers
+    assert not CreditScorer(max_epochs=40).fit(inputs(codes), y).is_linear_, "this risk is a wave of the age"
+    rng = np.random.default_rng(3)
+    X = inputs(codes[:3_000])
+    logit = 2.0 * (X[:, NAMES.index("utilization")] - 1) - 1.0 * X[:, NAMES.index("age_days")]
+    plain = CreditScorer(risk_signs=RISK_SIGNS).fit(X, (rng.random(3_000) < 1 / (1 + np.exp(-logit))).astype(int))
+    assert plain.is_linear_
+    found = plain.decision_function(inputs(codes[3_000:6_000]))
+    wanted = 2.0 * (inputs(codes[3_000:6_000])[:, NAMES.index("utilization")] - 1)
+    wanted -= inputs(codes[3_000:6_000])[:, NAMES.index("age_days")]
+    assert np.corrcoef(found, wanted)[0, 1] > 0.95
+    steps_of = np.diff(plain.decision_function(np.linspace(0.5, 1.5, 5)[:, None] * np.ones(COUNT)))
+    np.testing.assert_allclose(steps_of, steps_of[0], rtol=1e-3)
+    contrary = CreditScorer(risk_signs=RISK_SIGNS).fit(X[:1_000], (X[:1_000, NAMES.index("utilization")] < 1) * 1)
+    assert is_monotone(contrary.module_, SIGNS)
+
+
 def test_contributions_sum_to_the_difference_from_the_mean_borrower(borrowers, scorer):
     X = inputs(borrowers[0][:500])
     added = scorer.contributions(X)

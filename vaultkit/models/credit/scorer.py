@@ -5,6 +5,9 @@ weight ``v >= 0`` in the output, or all of these signs turned. Both kinds make a
 feature, the one convex and the other concave. Signs survive the folding of the standardization, of the calibration, and
 the rounding of a circuit, so what is proven is monotone by construction, not by training.
 
+Training starts from a logistic regression with the same signs, and goes back to it where held-out borrowers do not
+clearly prefer the net; `vaultkit.models.credit.in_time` asks borrowers of later moments, too.
+
 References
 ----------
 D. Runje, S. M. Shankaranarayana, Constrained Monotonic Neural Networks, ICML 2023, arXiv:2205.11775.
@@ -30,9 +33,13 @@ from torch import Tensor, nn
 
 from vaultkit.errors import DataError
 from vaultkit.models.credit.binary import two_classes
+from vaultkit.models.credit.monotone import MonotoneNet, is_monotone, layers_of, signed_logistic
 from vaultkit.models.net import one_thread
 
 Floats = npt.NDArray[np.float64]
+
+_CLEARLY: Final = 2.0
+"""Standard errors by which the net must beat its linear start on held-out borrowers."""
 
 _LEAST_SLOPE: Final = 0.05
 """Least factor of the calibration: one of zero or below would turn the order of borrowers."""
@@ -54,6 +61,8 @@ class CreditScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Share of rows, drawn by the seed, for early stopping and calibration.
     max_epochs, patience, learning_rate, weight_decay, batch_size
         Of AdamW.
+    C
+        Inverse strength of the linear start's penalty.
     seed
         Same seed and rows, same weights.
 
@@ -63,6 +72,8 @@ class CreditScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         The two classes; the second is the bad one.
     module_
         ``nn.Sequential`` from features as given to `fit` to the calibrated logit.
+    is_linear_
+        Whether no net was clearly better than the sign-constrained logistic regression that training starts from.
     reference_
         Means of the features: the borrower that contributions are counted from.
 
@@ -87,6 +98,7 @@ class CreditScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         patience: int = 15,
         learning_rate: float = 1e-2,
         weight_decay: float = 1e-2,
+        C: float = 1.0,
         batch_size: int = 256,
         seed: int = 0,
     ) -> None:
@@ -98,6 +110,7 @@ class CreditScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.patience = patience
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.C = C
         self.batch_size = batch_size
         self.seed = seed
 
@@ -131,8 +144,13 @@ class CreditScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         targets = torch.from_numpy(bad).float()[:, None]  # (rows, 1)
         with torch.random.fork_rng(devices=[]), one_thread():
             torch.manual_seed(self.seed)
-            net = _MonotoneNet(signs, self.hidden, float(bad.mean()))
-            self.epochs_ = self._train(net, inputs, targets, train, check if len(check) else train)
+            net = MonotoneNet(signs, self.hidden)
+            seen = check if len(check) else train
+            self.epochs_, gained = self._train(net, inputs, targets, train, seen)
+            whose = seen if groups is None else np.asarray(groups)[seen]
+            self.is_linear_ = not _clearly_positive(gained, whose)
+            if self.is_linear_:
+                net.load_state_dict(net.linear)
             raw = net.layers()
         with torch.no_grad():
             logits = raw(inputs.double())[:, 0].numpy()
@@ -181,7 +199,7 @@ class CreditScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         rows = validate_data(self, X, reset=False, dtype=np.float64)
-        first, last = _layers(self.module_)
+        first, last = layers_of(self.module_)
         weight, bias, out = (t.detach().double().numpy() for t in (first.weight, first.bias, last.weight))
         begin, end = weight @ self.reference_ + bias, rows @ weight.T + bias  # (hidden,), (rows, hidden)
         step = end - begin
@@ -237,8 +255,12 @@ class CreditScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return signs
 
     def _train(
-        self, net: _MonotoneNet, inputs: Tensor, targets: Tensor, train: npt.NDArray[Any], check: npt.NDArray[Any]
-    ) -> int:
+        self, net: MonotoneNet, inputs: Tensor, targets: Tensor, train: npt.NDArray[Any], check: npt.NDArray[Any]
+    ) -> tuple[int, Floats]:
+        """Train from the linear start; return the epochs, and what each held-out row's loss gained by leaving it."""
+        rows_seen, signs = inputs[train].double().numpy(), net.get_buffer("signs")[0].numpy()
+        weights, bias = signed_logistic(rows_seen, targets[train, 0].double().numpy(), signs, self.C)
+        net.start(weights, bias, float(np.abs(rows_seen @ weights).max()))
         optimizer = torch.optim.AdamW(net.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
         loss_of = nn.functional.binary_cross_entropy_with_logits
         rows, checked = torch.from_numpy(train), torch.from_numpy(check)
@@ -255,58 +277,12 @@ class CreditScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 best, best_state, waited = loss, copy.deepcopy(net.state_dict()), 0
             else:
                 waited += 1
-        net.load_state_dict(best_state)
-        return epoch
-
-
-class _MonotoneNet(nn.Module):
-    """The net while it is trained: free parameters, whose size alone counts where a sign is given."""
-
-    def __init__(self, signs: npt.NDArray[np.int64], hidden: int, rate: float) -> None:
-        super().__init__()
-        kind = torch.ones(hidden)
-        kind[hidden // 2 :] = -1.0  # rising units first, falling units after
-        self.register_buffer("kind", kind[:, None])
-        self.register_buffer("signs", torch.from_numpy(signs).float()[None, :])
-        self.first = nn.Linear(len(signs), hidden)
-        self.last = nn.Linear(hidden, 1)
-        with torch.no_grad():
-            self.last.bias.fill_(float(np.log(rate / (1 - rate))))
-
-    def weights(self) -> tuple[Tensor, Tensor]:
-        kind: Tensor = self.get_buffer("kind")
-        signs: Tensor = self.get_buffer("signs")
-        first = torch.where(signs == 0, self.first.weight, self.first.weight.abs() * signs * kind)
-        return first, self.last.weight.abs() * kind.T
-
-    def forward(self, x: Tensor) -> Tensor:
-        first, last = self.weights()
-        return nn.functional.linear(torch.relu(nn.functional.linear(x, first, self.first.bias)), last, self.last.bias)
-
-    def layers(self) -> nn.Sequential:
-        """Return plain layers of the same function, in double precision."""
-        first, last = self.weights()
-        hidden, count = first.shape
-        plain = nn.Sequential(nn.Linear(count, hidden), nn.ReLU(), nn.Linear(hidden, 1)).double()
-        values = ((first, self.first.bias), (last, self.last.bias))
-        with torch.no_grad():
-            for layer, (weight, bias) in zip(_layers(plain), values, strict=True):
-                layer.weight.copy_(weight)
-                layer.bias.copy_(bias)
-        return plain
-
-
-def _layers(module: nn.Sequential) -> tuple[nn.Linear, nn.Linear]:
-    first, last = module[0], module[2]
-    assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
-    return first, last
-
-
-def is_monotone(module: nn.Sequential, signs: npt.ArrayLike) -> bool:
-    """Return whether every path through a hidden unit agrees with the signs; zeros agree with any."""
-    first, last = _layers(module)
-    paths = (last.weight.T * first.weight).detach().numpy()  # (hidden, features)
-    return bool((paths * np.asarray(signs) >= 0).all())
+        losses = []
+        for state in (net.linear, best_state):
+            net.load_state_dict(state)
+            with torch.no_grad():
+                losses.append(loss_of(net(inputs[checked]), targets[checked], reduction="none")[:, 0].double().numpy())
+        return epoch, losses[0] - losses[1]
 
 
 def held_out(
@@ -320,6 +296,14 @@ def held_out(
     held = np.isin(names, order[: min(int(len(order) * fraction), len(order) - 1)])
     rows = rng.permutation(count)
     return rows[held[rows]], rows[~held[rows]]
+
+
+def _clearly_positive(gained: Floats, whose: npt.NDArray[Any]) -> bool:
+    """Return whether a mean is above zero by `_CLEARLY` standard errors; rows of one group count as one observation."""
+    names = np.unique(whose, return_inverse=True)[1]
+    sums = np.bincount(names, weights=gained - gained.mean())
+    error = float(np.sqrt((sums**2).sum())) / len(gained)
+    return bool(gained.mean() > _CLEARLY * error)
 
 
 def _slope(logits: Floats, bad: Floats) -> float:
@@ -344,7 +328,7 @@ def _shift(logits: Floats, rate: float) -> float:
 
 def _folded(raw: nn.Sequential, mean: Floats, spread: Floats, slope: float, shift: float) -> nn.Sequential:
     """Return layers of raw features, calibrated, in single precision."""
-    first, last = _layers(raw)
+    first, last = layers_of(raw)
     with torch.no_grad():
         weight = first.weight / torch.from_numpy(spread)
         first.bias.sub_(weight @ torch.from_numpy(mean))
