@@ -12,7 +12,7 @@ import pytest
 
 from tests.contracts.test_client import verb
 from tests.fixtures.vault import VaultSetup
-from vaultkit.errors import DeployFailed
+from vaultkit.errors import DeployFailed, FidelityTooLow
 from vaultkit.manifest import ArtefactManifest
 from vaultkit.strategy.rehearse import rehearse
 from vaultkit.vault.compile import compile_contracts, load_artifact
@@ -66,3 +66,38 @@ def test_deploy_refuses_a_commitment_mismatch_by_name_before_anything_is_sent(
     assert json.loads(capsys.readouterr().out)["error"] == "DeployFailed"
     assert vault.rpc.call(*nonce) == sent
     assert verb(*asked, "--dry", "--no-rehearsal") == 0
+
+
+@pytest.mark.parametrize(
+    ("loss", "option"),
+    [({"disagreement": 0.02}, "--max-disagreement"), ({"pnl_difference": -0.02}, "--max-pnl-difference")],
+    ids=["decisions", "money"],
+)
+def test_deploy_refuses_a_circuit_that_decides_too_differently_unless_more_is_allowed(
+    vault: VaultSetup,
+    circuit: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    loss: dict[str, float],
+    option: str,
+):
+    folder, place = tmp_path / "unfaithful", tmp_path / "book.json"
+    shutil.copytree(circuit.folder, folder)
+    manifest = ArtefactManifest.load(folder)
+    manifest.model_copy(update={"fidelity": manifest.fidelity.model_copy(update=loss)}).save(folder)
+    vault.book.save(place)
+    asked = [
+        "deploy",
+        str(folder),
+        "--rpc",
+        vault.devnet.url,
+        "--book",
+        str(place),
+        "--dry",
+        "--no-rehearsal",
+        "--json",
+    ]
+    assert verb(*asked) == FidelityTooLow.exit_code
+    refused = json.loads(capsys.readouterr().out)
+    assert (refused["error"], option in refused["message"]) == ("FidelityTooLow", True)
+    assert verb(*asked, option, "0.03") == 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vaultkit.cli.deploy_guards import Guard, attacked, hold, rehearsed
+from vaultkit.cli.deploy_guards import Guard, attacked, faithful, hold, rehearsed
 from vaultkit.cli.endpoint import RpcOption
 from vaultkit.cli.history import StoreOption
 from vaultkit.cli.output import JsonFlag, emit, stderr, stdout
@@ -69,6 +69,12 @@ def deploy(
     min_manipulation_cost: Annotated[
         str | None, typer.Option(help="Refuse a model whose target moves by --step for less, in the asset.")
     ] = None,
+    max_disagreement: Annotated[
+        float, typer.Option(help="Refuse a circuit that decides a larger share of windows otherwise than its model.")
+    ] = 0.005,
+    max_pnl_difference: Annotated[
+        float, typer.Option(help="Refuse a circuit whose rounding wins or loses a larger share of the start.")
+    ] = 0.01,
     no_rehearsal: Annotated[
         bool, typer.Option("--no-rehearsal", help="Make no proof beforehand, for who deploys without the weights.")
     ] = False,
@@ -122,7 +128,9 @@ def deploy(
         owner=account_of(owner, "--owner"),
         timelock_seconds=timelock,
     )
-    guards: list[Guard] = [] if no_rehearsal else [rehearsed]
+    guards: list[Guard] = [faithful(max_disagreement, max_pnl_difference)]
+    if not no_rehearsal:
+        guards.append(rehearsed)
     if min_manipulation_cost is not None:
         guards.append(attacked(money(min_manipulation_cost), step, attack_block_seconds, store))
     if dry:

@@ -1,4 +1,4 @@
-"""What ``vaultkit deploy`` tries beyond a vault's own checks: one proof, and what an attack would cost."""
+"""What ``vaultkit deploy`` tries beyond a vault's own checks: fidelity, one proof, what an attack would cost."""
 
 from __future__ import annotations
 
@@ -22,6 +22,18 @@ def hold(prepared: Prepared, guards: Iterable[Guard], status: Status) -> None:
     for guard in guards:
         guard(prepared)
     status.start()
+
+
+def faithful(max_disagreement: float, max_pnl_difference: float) -> Guard:
+    """Return a guard that refuses a circuit whose report says that it decides too differently from its model."""
+
+    def check(prepared: Prepared) -> None:
+        from vaultkit.strategy.compile import require_faithful
+
+        found = prepared.manifest
+        require_faithful(found.fidelity, found.strategy, max_disagreement, max_pnl_difference)
+
+    return check
 
 
 def rehearsed(prepared: Prepared) -> None:

@@ -78,22 +78,7 @@ def compile_strategy(
 
     def faithful(emulator: Emulator) -> Fidelity:
         found = measure_fidelity(fitted, emulator, emulator.output_scale + chosen.gain_bits)
-        if found.disagreement > max_disagreement:
-            raise FidelityTooLow(
-                "quantization changes too many decisions",
-                got=f"{found.disagreement:.2%} of {found.rows} windows",
-                expected=f"at most {max_disagreement:.2%}",
-                where=strategy.name(),
-                next_step="Train with a larger signal, or allow more with --max-disagreement",
-            )
-        if abs(found.pnl_difference) > max_pnl_difference:
-            raise FidelityTooLow(
-                "quantization changes the result too much",
-                got=f"{found.pnl_difference:.3%} of the start over {found.epochs} epochs",
-                expected=f"at most {max_pnl_difference:.3%}",
-                where=strategy.name(),
-                next_step="Train with a larger signal, or allow more with --max-pnl-difference",
-            )
+        require_faithful(found, strategy.name(), max_disagreement, max_pnl_difference)
         return found
 
     design = Design(
@@ -110,6 +95,37 @@ def compile_strategy(
         on_chain=on_chain,
         progress=progress,
     )
+
+
+def require_faithful(
+    found: Fidelity,
+    where: str,
+    max_disagreement: float = MAX_DISAGREEMENT,
+    max_pnl_difference: float = MAX_PNL_DIFFERENCE,
+) -> None:
+    """Refuse a circuit that decides too differently from its float model.
+
+    Raises
+    ------
+    FidelityTooLow
+        When it does, in decisions or in money.
+    """
+    if found.disagreement > max_disagreement:
+        raise FidelityTooLow(
+            "quantization changes too many decisions",
+            got=f"{found.disagreement:.2%} of {found.rows} windows",
+            expected=f"at most {max_disagreement:.2%}",
+            where=where,
+            next_step="Train with a larger signal, or allow more with --max-disagreement",
+        )
+    if abs(found.pnl_difference) > max_pnl_difference:
+        raise FidelityTooLow(
+            "quantization changes the result too much",
+            got=f"{found.pnl_difference:.3%} of the start over {found.epochs} epochs",
+            expected=f"at most {max_pnl_difference:.3%}",
+            where=where,
+            next_step="Train with a larger signal, or allow more with --max-pnl-difference",
+        )
 
 
 def earlier_windows(fitted: Fitted) -> Integers:
