@@ -252,6 +252,23 @@ contract CreditLoansTest is CreditRig {
         this.liquidateNow(BOB, 1);
     }
 
+    /// @dev Ten coins at 2,625 dollars are worth 25,000 and a twentieth: a debt of just that is covered.
+    function test_a_debt_is_covered_up_to_the_collateral_less_the_bonus() external {
+        oracle.set(address(held), 3_200e8);
+        openLoan(BOB, BEST, 25_000e6 - 1);
+        eq(line.debtOf(BOB), 25_000e6, "rounded up");
+        uint256 snapshot = vm.snapshotState();
+        oracle.set(address(held), 2_625e8);
+        (uint256 repaid,) = liquidate(BOB, type(uint256).max);
+        eq(repaid, 12_500e6, "half");
+        vm.revertToState(snapshot);
+        oracle.set(address(held), 2_625e8 - 1);
+        uint256 seized;
+        (repaid, seized) = liquidate(BOB, type(uint256).max);
+        le(24_999e6, repaid, "all that it can repay");
+        eq(seized, 10e18, "all of it");
+    }
+
     function test_a_small_debt_is_repaid_whole() external {
         post(BOB, 0.0045e18);
         prove(BOB, BEST);

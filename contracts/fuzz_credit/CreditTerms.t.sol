@@ -96,6 +96,18 @@ contract CreditTermsTest is CreditRig {
         refusesTerms(LineTerms(OUTPUT_SCALE, AGE, BONUS, 5_000, 0, CAP));
     }
 
+    function test_terms_may_be_at_their_bounds() external {
+        LineConfig memory c = config();
+        c.tiers = new Tier[](8);
+        for (uint256 i = 0; i < 8; i++) c.tiers[i] = Tier(int128(int256(i)), 5_000, 6_000, 5_000);
+        c.terms = LineTerms(0, 90 days, 5_000, 10_000, 1, 0);
+        line = newLine(c);
+        eq(line.terms().maxScoreAge, 90 days, "the oldest score");
+        c.terms = LineTerms(0, 1, 0, 1, 1, 0);
+        line = newLine(c);
+        eq(line.tierCount(), 8, "the most tiers");
+    }
+
     function test_collateral_is_another_token_than_the_asset() external {
         LineConfig memory c = config();
         c.collateral = IERC20(address(asset));

@@ -159,6 +159,7 @@ contract PublicLineTest is CreditRig {
         bytes32 codes = open.takeSnapshot(BOB);
         (uint256 takenAt, bytes32 kept) = open.snapshotOf(BOB);
         isTrue(takenAt == block.timestamp && kept == codes, "kept");
+        isTrue(codes == open.featuresOf(BOB) && code(codes, 3) == 1, "what the line says of the borrower now");
         allowOpen(BOB, codes, BEST);
         vm.warp(block.timestamp + 60);
         vm.prank(KEEPER);
