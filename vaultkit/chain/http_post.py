@@ -164,6 +164,36 @@ def _is_readable(sock: Any) -> bool:
 def _read(response: HTTPResponse, memory: bytearray, most: int, deadline: float) -> tuple[bytearray, int]:
     """Return memory with a body, and how long that is."""
     packed = response.headers.get("Content-Encoding", "").lower() == "gzip"
+    if packed or response.chunked or response.length is None:
+        memory, size = _read_pieces(response, memory, most, deadline, packed=packed)
+    else:
+        memory, size = _read_whole(response, response.length, memory, most, deadline)
+    response.close()
+    return memory, size
+
+
+def _read_whole(
+    response: HTTPResponse, size: int, memory: bytearray, most: int, deadline: float
+) -> tuple[bytearray, int]:
+    """Read a body whose size is known straight to where it stays."""
+    _require(size, most, deadline)
+    if size > len(memory):
+        # Never made longer in place: parts of an earlier answer may still look at it.
+        memory = bytearray(max(size, 2 * len(memory)))
+    place, at = memoryview(memory), 0
+    while at < size:
+        count = response.fp.readinto1(place[at:size])
+        if not count:
+            raise IncompleteRead(b"", size - at)
+        at += count
+        _require(at, most, deadline)
+    return memory, size
+
+
+def _read_pieces(
+    response: HTTPResponse, memory: bytearray, most: int, deadline: float, *, packed: bool
+) -> tuple[bytearray, int]:
+    """Read a body that comes in pieces, or packed."""
     unpack = zlib.decompressobj(_GZIP) if packed else None
     size = 0
     while piece := response.read1(PIECE):
@@ -171,16 +201,18 @@ def _read(response: HTTPResponse, memory: bytearray, most: int, deadline: float)
             # No more than one byte too many, so that little text cannot stand for more than there is memory.
             piece = unpack.decompress(piece, most - size + 1)
         end = size + len(piece)
-        if end > most:
-            raise TooMuch(f"an answer is larger than {most} bytes")
-        if time.monotonic() > deadline:
-            raise TooMuch("an answer takes too long")
+        _require(end, most, deadline)
         if end > len(memory):
-            # Never made longer in place: parts of an earlier answer may still look at it.
             memory = memory + bytes(max(end, 2 * len(memory)) - len(memory))
         memory[size:end] = piece
         size = end
     if response.length:
         raise IncompleteRead(b"", response.length)
-    response.close()
     return memory, size
+
+
+def _require(size: int, most: int, deadline: float) -> None:
+    if size > most:
+        raise TooMuch(f"an answer is larger than {most} bytes")
+    if time.monotonic() > deadline:
+        raise TooMuch("an answer takes too long")
