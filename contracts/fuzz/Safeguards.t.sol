@@ -213,6 +213,7 @@ contract SafeguardsTest is Rig {
         vault = newVault(c);
         enter(BOB, 100_000e6);
         keep(6);
+        isTrue(risk.balanceOf(address(vault)) != 0, "it trades");
         isTrue(!stops(10_000), "never");
     }
 }
