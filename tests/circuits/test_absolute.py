@@ -8,6 +8,7 @@ import torch
 
 from tests.fixtures.circuit import BENEFICIARY, CLIP, COUNT
 from vaultkit.circuits.absolute import AbsoluteNet, cheaper_form
+from vaultkit.circuits.device import DeviceEmulator
 from vaultkit.circuits.emulator import Emulator
 from vaultkit.circuits.evidence import input_rows, split_instances
 from vaultkit.circuits.export import check_graph, export_onnx
@@ -64,6 +65,13 @@ def test_magnitudes_stay_within_the_bounds_of_their_intervals(tmp_path):
     assert (found.values >= found.low).all()
     assert (found.values <= found.high).all()
     assert found.low[0].min() == 0 < found.low[0].max()
+
+
+def test_magnitudes_are_the_same_integers_on_a_torch_device(tmp_path):
+    onnx, rows = tmp_path / "model.onnx", windows(4, 2_000)
+    export_onnx(AbsoluteNet.of(relu_net(COUNT, (PAYS,))), COUNT, onnx)
+    emulator = Emulator(check_graph(onnx), generate_settings(onnx), CLIP)
+    np.testing.assert_array_equal(DeviceEmulator(emulator, "cpu").outputs(rows), emulator.outputs(rows))
 
 
 def test_rounding_as_a_whole_comes_closer_than_rounding_each_weight():
