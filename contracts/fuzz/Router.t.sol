@@ -126,6 +126,13 @@ contract RouterTest is Rig {
         (p.v, p.r, p.s) = vm.sign(key, keccak256(abi.encodePacked("\x19\x01", domain, body)));
     }
 
+    function test_what_is_too_little_to_be_paid_for_is_no_obstacle() external {
+        uint256 shares = vault.balanceOf(BOB);
+        vm.prank(BOB);
+        eq(router.cashOut(vault, venue, 1, 0, BOB, block.timestamp, none), 0, "nothing for one share");
+        eq(vault.balanceOf(BOB), shares - 1, "burned");
+    }
+
     function test_an_exit_without_risk_needs_no_swap() external {
         vault = newVault(config());
         enter(BOB, 1_000e6);
