@@ -1,5 +1,7 @@
 """Where the time of verified extraction goes, a block of ten logs: of the node by method, and of ours by stage.
 
+The node recovers the signer of a transaction whichever method serves its bytes, which is what proving hashes costs it.
+
 Processor time, not time on the clock, so that other work disturbs it little; ours is the least of several
 runs over the same bytes. What the stages add up to, over all cores, is what no arrangement of them can beat.
 
@@ -38,21 +40,41 @@ RESULTS = project_root() / "benchmarks" / "results" / "index_stages.md"
 ROUNDS = 9
 
 
+def spans(size: int, blocks: int) -> list[range]:
+    return [range(start, min(start + size, FIRST + blocks)) for start in range(FIRST, FIRST + blocks, size)]
+
+
+def raw_transactions(devnet: Devnet, hashes: list[str]) -> None:
+    for start in range(0, len(hashes), RECEIPTS_A_BATCH):
+        part = hashes[start : start + RECEIPTS_A_BATCH]
+        devnet.rpc.batch([("eth_getRawTransactionByHash", [name]) for name in part])
+
+
 def batches(devnet: Devnet, method: str, blocks: int, *rest: bool, kind: Any = None) -> list[list[Any]]:
     """Return what the node answers for every block, a batch at a time, plain or read into a type."""
-    size = HEADERS_A_BATCH if rest == (False,) else RECEIPTS_A_BATCH
-    spans = [range(start, min(start + size, FIRST + blocks)) for start in range(FIRST, FIRST + blocks, size)]
-    asked = [[(method, [hex(number), *rest]) for number in span] for span in spans]
+    parts = spans(HEADERS_A_BATCH if rest == (False,) else RECEIPTS_A_BATCH, blocks)
+    asked = [[(method, [hex(number), *rest]) for number in part] for part in parts]
     return [devnet.rpc.batch(calls) if kind is None else devnet.rpc.batch_as(calls, kind) for calls in asked]
 
 
 def node_costs(devnet: Devnet, address: str, blocks: int) -> dict[str, float]:
     """Return the node's processor seconds for every block of the chain, by what it is asked."""
+    hashes = [
+        name
+        for part in batches(devnet, "eth_getBlockByNumber", blocks, False)
+        for block in part
+        for name in block["transactions"]
+    ]
     query = {"address": address, "fromBlock": hex(FIRST), "toBlock": hex(FIRST + blocks - 1)}
     asked: dict[str, Callable[[], Any]] = {
         "headers": lambda: batches(devnet, "eth_getBlockByNumber", blocks, False),
         "receipts": lambda: batches(devnet, "eth_getBlockReceipts", blocks),
         "whole transactions": lambda: batches(devnet, "eth_getBlockByNumber", blocks, True),
+        "raw transactions instead, by hash": lambda: raw_transactions(devnet, hashes),
+        "raw transactions instead, by place": lambda: [
+            devnet.rpc.batch([("eth_getRawTransactionByBlockNumberAndIndex", [hex(n), "0x0"]) for n in part])
+            for part in spans(RECEIPTS_A_BATCH, blocks)
+        ],
         "`eth_getLogs`, all that the others read": lambda: devnet.rpc.call("eth_getLogs", [query]),
     }
     found = {}
