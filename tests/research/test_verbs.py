@@ -249,7 +249,7 @@ def test_an_empty_sweep_is_refused(inputs, tmp_path):
 def test_new_strategy_runs_and_its_test_passes(tmp_path, capsys):
     code, found = call(None, "new", "strategy", "trend_follower", "--folder", str(tmp_path), capsys=capsys)
     assert code == 0
-    assert load_strategy(found["strategy"]).name() == "trendfollower"
+    assert load_strategy(found["strategy"]).name() == "trend_follower"  # what train, compile and deploy are given
     module = runpy.run_path(found["test"])
     tests = [value for name, value in module.items() if name.startswith("test_")]
     assert len(tests) == 3
@@ -261,6 +261,7 @@ def test_new_strategy_runs_and_its_test_passes(tmp_path, capsys):
 def test_new_strategy_refuses_a_name_that_is_none(tmp_path, capsys, name):
     code, answer = call(None, "new", "strategy", name, "--folder", str(tmp_path), capsys=capsys)
     assert (code, answer["error"]) == (2, "StrategyError")
+    assert "small letters, digits and _" in answer["message"]  # the rule, not an example alone
     assert not list(tmp_path.iterdir())
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from vaultkit.cli.output import JsonFlag, emit
+from vaultkit.cli.output import JsonFlag, emit, stderr
 
 _STRATEGY: Final = '''"""{title}: say here in a sentence what it bets on."""
 
@@ -78,7 +78,12 @@ def strategy(
     from vaultkit.strategy.loader import load_strategy, strategies_dir
 
     if not name.isidentifier() or name != name.lower() or keyword.iskeyword(name) or name.startswith("_"):
-        raise StrategyError("a strategy cannot have this name", got=repr(name), expected="such as trend_follower")
+        raise StrategyError(
+            "a strategy cannot have this name",
+            got=repr(name),
+            expected="small letters, digits and _, a letter first, and no word of Python's, such as trend_follower",
+            next_step="Give another name",
+        )
     home = folder or strategies_dir()
     file, test = home / f"{name}.py", home / f"test_{name}.py"
     for path in (file, test):
@@ -90,3 +95,9 @@ def strategy(
     test.write_text(_TEST.format(name=name, test=test.name))
     load_strategy(file)
     emit({"strategy": str(file), "test": str(test)}, as_json=as_json, title="New strategy")
+    if not as_json and folder is None:
+        stderr.print(
+            f"Next: change `target_weight` or `model`, then [bold]vaultkit backtest {name}[/], "
+            f"[bold]train {name}[/], [bold]compile {name}[/], [bold]deploy build/artefacts/{name}[/]",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip

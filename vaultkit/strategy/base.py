@@ -47,6 +47,7 @@ class Strategy:
     window: ClassVar[Bars]
     period: ClassVar[str]
     model: ClassVar[Any]
+    file_name: ClassVar[str]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -93,8 +94,8 @@ class Strategy:
 
     @classmethod
     def name(cls) -> str:
-        """Name of the strategy: its class's in lower case."""
-        return cls.__name__.lower()
+        """Name of the strategy: its file's where it was loaded from one, else its class's in lower case."""
+        return str(vars(cls).get("file_name") or cls.__name__.lower())
 
     @classmethod
     def period_seconds(cls) -> int:

@@ -19,7 +19,7 @@ def strategies_dir() -> Path:
 
 
 def load_strategy(name_or_path: str | Path) -> Strategy:
-    """Return an instance of the one strategy in a file.
+    """Return an instance of the one strategy in a file; it bears the file's name.
 
     Parameters
     ----------
@@ -44,6 +44,7 @@ def load_strategy(name_or_path: str | Path) -> Strategy:
             got=", ".join(cls.__name__ for cls in found) or "none",
             where=path.name,
         )
+    found[0].file_name = path.stem
     return found[0]()
 
 
