@@ -77,7 +77,11 @@ def doctor(as_json: JsonFlag = False) -> None:
             table.add_row(one.name, f"[{colours[one.state]}]{one.state}[/]", escape(one.found), escape(one.advice))
         stdout.print(table)
     if missing:
-        raise SetupError("the demo cannot run here yet", got=f"missing: {', '.join(missing)}")
+        raise SetupError(
+            "the demo cannot run here yet",
+            got=f"missing: {', '.join(missing)}",
+            next_step="See `how to get it` beside each; in a checkout `make setup` gets all of it",
+        )
 
 
 def examine() -> list[Finding]:

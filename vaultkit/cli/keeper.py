@@ -30,7 +30,7 @@ PassphraseOption = Annotated[
     Path | None, typer.Option(help=f"File with its passphrase; else {PASSPHRASE_VARIABLE}, else a prompt.")
 ]
 BeneficiaryOption = Annotated[str | None, typer.Option(help="Address bound into proofs; the keeper's where left out.")]
-ConfigOption = Annotated[Path | None, typer.Option(help="Configuration file, made by `keeper init`.")]
+ConfigOption = Annotated[Path | None, typer.Option(help="Configuration file, made by `vaultkit keeper init`.")]
 JournalOption = Annotated[Path | None, typer.Option(help="Journal; one for the vault under build/keeper by default.")]
 
 
