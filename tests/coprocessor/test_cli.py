@@ -11,7 +11,7 @@ import pytest
 
 from tests.coprocessor.test_store import run_cli
 from vaultkit.book import PoolBook
-from vaultkit.chain.devnet import Devnet
+from vaultkit.chain.devnet import Devnet, free_port
 from vaultkit.chain.market import Market
 from vaultkit.coprocessor.index import Index
 from vaultkit.coprocessor.store import scan
@@ -127,3 +127,15 @@ def test_a_store_says_which_columns_of_which_table_are_proven(
     assert json.loads(capsys.readouterr().out)["columns_not_proven"] == expected
     grown = Index(chain.rpc, ["uniswap_v3_swaps", "receipts"], [pool.pool]).index(store, "10:80")
     assert grown.proven == manifest.proven
+
+
+@pytest.mark.parametrize("verb", ["index", "collect"])
+def test_a_dead_endpoint_does_not_hide_a_mistyped_table(
+    verb: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    place = ["--store", str(tmp_path / "local")] if verb == "index" else []
+    words = [verb, "--table", "uniswap_v3_swap", "--blocks", "1:2", "--rpc", f"http://127.0.0.1:{free_port()}", *place]
+    assert run_cli(*words, "--json") == 2
+    said = json.loads(capsys.readouterr().out)
+    assert said["error"] == "UsageError"
+    assert "uniswap_v3_swaps" in said["message"]

@@ -11,6 +11,7 @@ from vaultkit.cli import main
 from vaultkit.coprocessor.index import Checkpoint, index_pool
 from vaultkit.coprocessor.store import scan
 from vaultkit.errors import AnchorTooWeak, ManifestMismatch, RangeMissing, StoreError
+from vaultkit.manifest import DatasetManifest
 
 
 @pytest.fixture
@@ -45,6 +46,16 @@ def test_a_range_that_is_not_held_is_refused(store: Path, pool: PoolBook) -> Non
     for span in ({"first": pool.from_block - 1}, {"last": 81}):
         with pytest.raises(RangeMissing):
             scan(store, "blocks", **span)
+
+
+def test_a_table_with_a_gap_is_not_read(store: Path) -> None:
+    held = DatasetManifest.load(store)
+    parts = {file.first_block: name for name, file in held.files.items() if file.table == "uniswap_v3_swaps"}
+    middle = parts[sorted(parts)[1]]
+    held.model_copy(update={"files": {name: file for name, file in held.files.items() if name != middle}}).save(store)
+    assert scan(store, "blocks").collect().height == held.last_block - held.first_block + 1
+    with pytest.raises(RangeMissing, match="gap"):
+        scan(store, "uniswap_v3_swaps")
 
 
 def test_a_changed_missing_or_linked_file_is_refused(store: Path) -> None:

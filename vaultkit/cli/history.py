@@ -45,7 +45,6 @@ class History:
 def read_tables(store: Path | None, book: Path | None, prices: Path | None) -> History:
     """Return the tables of a verified store, or those made of a file of prices."""
     from vaultkit.book import AddressBook
-    from vaultkit.coprocessor.check import require_whole
     from vaultkit.coprocessor.store import scan
     from vaultkit.manifest import DatasetManifest
     from vaultkit.settings import build_dir, project_root
@@ -59,8 +58,6 @@ def read_tables(store: Path | None, book: Path | None, prices: Path | None) -> H
     swaps = scan(folder, "uniswap_v3_swaps").collect()
     held = DatasetManifest.load(folder)
     tables = {file.table for file in held.files.values()}
-    for table in sorted(tables & {"uniswap_v3_swaps", "uniswap_v3_liquidity", "blocks"}):
-        require_whole(held, table)
     liquidity, blocks = (
         scan(folder, table).collect() if table in tables else None for table in ("uniswap_v3_liquidity", "blocks")
     )

@@ -68,11 +68,14 @@ def open_index(
     ------
     SettingsError
         When a slot is no number, or the book cannot be read.
+    UsageError
+        When a table is unknown or an address is none, whether or not an endpoint answers.
     WrongChain
         When endpoints serve different chains, or another one than they should.
     """
     from vaultkit.book import AddressBook
     from vaultkit.coprocessor.index import Index
+    from vaultkit.coprocessor.selection import Selection
     from vaultkit.settings import build_dir
 
     found = None if tables and book is None else AddressBook.load(book or build_dir() / "devnet" / "book.json")
@@ -82,15 +85,11 @@ def open_index(
     wanted = list(addresses or [])
     if pool is not None and not tables:
         wanted.insert(0, pool.pool)
-    index = Index(
-        endpoints(rpc or [market_url()], chain),
-        tables or ["uniswap_v3_swaps"],
-        wanted,
-        slots=[_slot(text) for text in slots or []],
-        slots_every=every,
-        **options,
-    )
-    return index, pool
+    names, places = tables or ["uniswap_v3_swaps"], [_slot(text) for text in slots or []]
+    # Before an endpoint is asked, so that a dead one does not hide a mistyped name.
+    Selection.of(names, wanted, slots=places, slots_every=every)
+    sources = endpoints(rpc or [market_url()], chain)
+    return Index(sources, names, wanted, slots=places, slots_every=every, **options), pool
 
 
 def endpoints(urls: list[str], chain: int | None) -> list[Rpc]:

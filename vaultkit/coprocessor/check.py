@@ -14,7 +14,7 @@ import polars as pl
 
 from vaultkit.coprocessor.digest import TableDigest
 from vaultkit.coprocessor.merkle import commitment, row_group_hashes
-from vaultkit.coprocessor.store import rows_of
+from vaultkit.coprocessor.store import require_whole, rows_of
 from vaultkit.coprocessor.tables import SCHEMAS
 from vaultkit.errors import HeaderMismatch, ManifestMismatch, RangeMissing
 from vaultkit.manifest import DatasetFile, DatasetManifest
@@ -87,30 +87,6 @@ def _check_commitment(store: Path, manifest: DatasetManifest) -> int:
         if row_group_hashes(store / name) != file.row_groups:
             raise ManifestMismatch("a row group is not the one that the manifest names", where=f"{store.name}/{name}")
     return sum(len(file.row_groups) for file in manifest.files.values())
-
-
-def require_whole(manifest: DatasetManifest, table: str) -> None:
-    """Refuse a table whose files do not hold the manifest's range of blocks once, whole.
-
-    Raises
-    ------
-    RangeMissing
-        When there is a gap or an overlap, or it ends early.
-    """
-    spans = sorted((file.first_block, file.last_block) for file in manifest.files.values() if file.table == table)
-    expected = manifest.first_block
-    for first, last in spans:
-        if first != expected:
-            raise RangeMissing(
-                "a table has a gap or an overlap", got=f"block {first}", expected=expected, where=table,
-                next_step="Index the range anew into an empty folder",
-            )  # fmt: skip
-        expected = last + 1
-    if expected != manifest.last_block + 1:
-        raise RangeMissing(
-            "a table ends early", got=f"block {expected - 1}", expected=manifest.last_block, where=table,
-            next_step="Index the range anew into an empty folder",
-        )  # fmt: skip
 
 
 def _check_blocks(store: Path, manifest: DatasetManifest) -> str:

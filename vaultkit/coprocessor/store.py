@@ -120,7 +120,7 @@ def scan(
     AnchorTooWeak
         When the headers are anchored more weakly.
     RangeMissing
-        When the store does not hold the range.
+        When the store does not hold the range, or the table's files leave a gap.
     UsageError
         When the range is reversed, or there is no such anchor.
     """
@@ -152,6 +152,7 @@ def scan(
             where=store.name,
             next_step="Index the range with `vaultkit index`",
         )
+    require_whole(manifest, table)
     names = sorted(
         (file.first_block, name)
         for name, file in manifest.files.items()
@@ -160,6 +161,30 @@ def scan(
     return rows_of(store, manifest, table, [name for _, name in names]).filter(
         pl.col("block_number").is_between(low, high)
     )
+
+
+def require_whole(manifest: DatasetManifest, table: str) -> None:
+    """Refuse a table whose files do not hold the manifest's range of blocks once, whole.
+
+    Raises
+    ------
+    RangeMissing
+        When there is a gap or an overlap, or it ends early.
+    """
+    spans = sorted((file.first_block, file.last_block) for file in manifest.files.values() if file.table == table)
+    expected = manifest.first_block
+    for first, last in spans:
+        if first != expected:
+            raise RangeMissing(
+                "a table has a gap or an overlap", got=f"block {first}", expected=expected, where=table,
+                next_step="Index the range anew into an empty folder",
+            )  # fmt: skip
+        expected = last + 1
+    if expected != manifest.last_block + 1:
+        raise RangeMissing(
+            "a table ends early", got=f"block {expected - 1}", expected=manifest.last_block, where=table,
+            next_step="Index the range anew into an empty folder",
+        )  # fmt: skip
 
 
 def rows_of(store: Path, manifest: DatasetManifest, table: str, names: Sequence[str]) -> pl.LazyFrame:
