@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from vaultkit import manifest_file
 from vaultkit.book import AddressBook, PoolBook
 from vaultkit.chain.devnet import Devnet, free_port
 from vaultkit.cli import main
+from vaultkit.coprocessor import checked
+from vaultkit.coprocessor.check import verify_store
 from vaultkit.coprocessor.index import Checkpoint, index_pool
 from vaultkit.coprocessor.store import scan
 from vaultkit.errors import AnchorTooWeak, ManifestMismatch, RangeMissing, StoreError
-from vaultkit.manifest import DatasetManifest
+from vaultkit.manifest import DatasetManifest, sha256_of
 
 
 @pytest.fixture
@@ -159,3 +163,39 @@ def test_other_tables_are_indexed_and_verified_from_the_command_line(
     assert "erc20_transfers" in capsys.readouterr().out
     assert run_cli(*words, *tables, "--blocks", "90:10") == 2
     assert run_cli(*words, "--table", "logs", "--blocks", "0:95") == 6
+
+
+def settle(store: Path) -> None:
+    """Let a store look as if it had been written a while ago, as far as a program can."""
+    for path in store.glob("*/*.parquet"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+
+
+def test_a_file_is_hashed_once_while_it_does_not_change(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checked, "_SETTLED_SECONDS", -1.0)
+    settle(store)
+    hashed: list[Path] = []
+    monkeypatch.setattr(manifest_file, "sha256_of", lambda path: hashed.append(path) or sha256_of(path))
+    rows = scan(store, "uniswap_v3_swaps").collect()
+    assert sorted(hashed) == sorted(store.glob("*/*.parquet"))
+    assert scan(store, "uniswap_v3_swaps").collect().equals(rows)
+    assert len(hashed) == len(list(store.glob("*/*.parquet")))
+    verify_store(store)
+    assert len(hashed) == 2 * len(list(store.glob("*/*.parquet")))
+
+
+def test_a_file_changed_under_its_old_size_and_time_is_refused(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checked, "_SETTLED_SECONDS", -1.0)
+    settle(store)
+    scan(store, "blocks")
+    path = sorted(store.glob("uniswap_v3_swaps/*"))[0]
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    settle(store)
+    with pytest.raises(ManifestMismatch, match="not the one"):
+        scan(store, "blocks")
+
+
+def test_a_file_that_changed_a_moment_ago_is_not_remembered(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checked, "_seen", {})
+    scan(store, "blocks")
+    assert checked._seen == {}

@@ -15,6 +15,7 @@ from typing import Final
 import polars as pl
 
 from vaultkit.coprocessor.anchor import require_anchor
+from vaultkit.coprocessor.checked import checked_manifest
 from vaultkit.coprocessor.merkle import row_group_hashes
 from vaultkit.coprocessor.tables import SCHEMAS, nearest
 from vaultkit.coprocessor.tables.event import polars_type
@@ -98,7 +99,7 @@ def scan(
     first: int | None = None,
     last: int | None = None,
 ) -> pl.LazyFrame:
-    """Return a table in chain order, after checking every file's hash and the level of anchoring.
+    """Return a table in chain order, after checking every file (`vaultkit.coprocessor.checked`) and the anchor.
 
     Parameters
     ----------
@@ -128,7 +129,7 @@ def scan(
     require_anchor(anchor)
     if table not in SCHEMAS:
         raise StoreError("there is no such table", got=table, expected=nearest(table, SCHEMAS))
-    manifest = DatasetManifest.load(store)
+    manifest = checked_manifest(store)
     held = manifest.tables or tuple(TABLES)
     if table not in held:
         raise StoreError("the store does not hold a table", got=table, expected=", ".join(held), where=store.name)
