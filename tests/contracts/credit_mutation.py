@@ -54,21 +54,17 @@ class CreditBench(Bench):
             folder / "sources",
             folder / "build" / "code",
         )
-        shutil.rmtree(folder, ignore_errors=True)
         there = folder / "contracts"
+        for stale in (there, self.sources, self.code):  # what forge has compiled stays
+            shutil.rmtree(stale, ignore_errors=True)
         for name in ("credit", "interfaces", "libraries", "mocks", "fuzz", "fuzz_credit", "bin"):
             shutil.copytree(here / name, there / name)
         (there / "node_modules").symlink_to(here / "node_modules")
         for file in (*here.glob("*.sol"), here / "foundry.toml"):
             shutil.copyfile(file, there / file.name)
-        kept = build_dir() / "forge_credit"
-        if kept.exists():  # what forge has compiled
-            shutil.copytree(kept, folder / "build" / "forge_credit")
         ignored = shutil.ignore_patterns("bin", "fuzz", "fuzz_credit", "node_modules")
         shutil.copytree(there, self.sources, ignore=ignored)
-        openzeppelin = Path("node_modules", "@openzeppelin", "contracts")
-        (self.sources / "@openzeppelin").mkdir()
-        (self.sources / "@openzeppelin" / "contracts").symlink_to(here / openzeppelin)
+        (self.sources / "@openzeppelin").symlink_to(here / "node_modules" / "@openzeppelin")
         self.code.mkdir(parents=True)
         words = [str(here / "bin" / "solc"), "--standard-json", "--lines", "--base-path", str(self.sources)]
         self.solc = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
