@@ -15,9 +15,10 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.fixtures.circuit import BENEFICIARY
+from tests.fixtures.circuit import BENEFICIARY, CLIP
+from vaultkit.circuits.emulator import Emulator
 from vaultkit.circuits.evidence import CircuitPaths, felt_of, input_rows, prove_steps
-from vaultkit.circuits.export import export_onnx
+from vaultkit.circuits.export import check_graph, export_onnx
 from vaultkit.circuits.ezkl_calls import Step, run_steps
 from vaultkit.circuits.settings import CircuitShape, Settings, generate_settings, read_settings
 from vaultkit.circuits.srs import ceremony_srs, local_srs
@@ -42,8 +43,9 @@ class Case:
         Path of the reference string and its kind.
     seconds
         Of every proof in turn.
-    flipped
-        Decisions that are not the float net's; None until they were counted.
+    flipped, emulated
+        Decisions that are not the float net's: of witnesses, and of the emulator over all windows. None until they were
+        counted.
     """
 
     folder: Path
@@ -60,6 +62,7 @@ class Case:
     verify_gas: int
     seconds: list[float] = field(default_factory=list)
     flipped: int | None = None
+    emulated: int | None = None
 
     def keep(self) -> None:
         """Write the figures so far."""
@@ -124,18 +127,25 @@ def proven_in_turn(cases: list[Case], window: list[int], repeats: int) -> None:
             case.keep()
 
 
-def judged(cases: list[Case], windows: np.ndarray, expected: np.ndarray, deadband: float) -> None:
-    """Count the decisions of real witnesses that are not the float net's."""
+def judged(cases: list[Case], windows: np.ndarray, expected: np.ndarray, deadband: float, few: int) -> None:
+    """Count the decisions that are not the float net's: of ``few`` real witnesses, and of the emulator for all windows.
+
+    The emulator is first held to equal those witnesses.
+    """
+    some = slice(None, few * (len(windows) // few), len(windows) // few)
     for case in cases:
-        if case.flipped is not None:
+        if case.emulated is not None:
             continue
         rows, data = case.folder / "rows.json", case.folder / "row.json"
-        rows.write_text(json.dumps([input_rows(row, BENEFICIARY, 7) for row in windows.tolist()]))
+        rows.write_text(json.dumps([input_rows(row, BENEFICIARY, 7) for row in windows[some].tolist()]))
         arguments = {"model": str(case.paths.circuit), "rows": str(rows), "data": str(data)}
         (result,) = run_steps([Step("witness_outputs", arguments)], deadline_seconds=DEADLINE)
-        outputs = np.array([from_felt(felt_of(row[0])) for row in result.value])
-        scale = int(read_settings(case.paths.settings)["model_output_scales"][0]) + case.gain_bits
-        case.flipped = int(differing(outputs / 2.0**scale, expected, deadband).sum())
+        settings = read_settings(case.paths.settings)
+        emulator = Emulator(check_graph(case.folder / "model.onnx"), settings, CLIP)
+        outputs = emulator.run(windows << (int(settings["run_args"]["input_scale"]) - 7)).values[:, 0]
+        assert outputs[some].tolist() == [from_felt(felt_of(row[0])) for row in result.value], "emulator and witness"
+        flips = differing(outputs / 2.0 ** (emulator.output_scale + case.gain_bits), expected, deadband)
+        case.flipped, case.emulated = int(flips[some].sum()), int(flips.sum())
         case.keep()
 
 
@@ -146,6 +156,6 @@ def lines(cases: list[Case]) -> list[list[object]]:
         faster = statistics.median(a / b for a, b in zip(cases[0].seconds, case.seconds, strict=True))
         spread = f"{statistics.median(case.seconds):.2f} ({min(case.seconds):.2f} to {max(case.seconds):.2f})"
         costs = [f"{case.pk_bytes / 1e6:.1f}", f"{case.proof_bytes:,}", f"{case.verifier_bytes:,}"]
-        ends = [f"{case.verify_gas:,}", case.flipped, case.string]
+        ends = [f"{case.verify_gas:,}", case.flipped, case.emulated, case.string]
         found.append([case.label, f"{case.rows:,}", case.logrows, spread, f"{faster:.1f}x", *costs, *ends])
     return found
