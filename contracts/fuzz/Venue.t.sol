@@ -96,6 +96,10 @@ abstract contract VenueTests is Rig {
         le(fallen, before / 1e6 * pips + before / 1e9, "no farther");
     }
 
+    function test_without_a_move_nothing_is_sellable() external view {
+        eq(venue.sellable(0), 0, "nothing");
+    }
+
     /// @dev A second position gives the range an end near the price: beyond it nothing is promised.
     function test_sellable_ends_where_liquidity_may_change() external {
         uint256 wide = venue.sellable(20_000);

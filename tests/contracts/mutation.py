@@ -1,6 +1,6 @@
 """Mutation testing of the contracts: ``python -m tests.contracts.mutation [FILE ...]`` writes its table for all files.
 
-With ``--again`` only survivors of earlier tests are tried.
+Survivors of earlier tests that nobody has explained are tried again; with ``--again`` the explained ones, too.
 
 Each mutant of `mutants` is compiled without optimizer, which is quick, and met by the forge tests of its file; what
 survives them meets all tests and a short campaign. A run that is stopped goes on where it was: results are kept in
@@ -183,20 +183,22 @@ def try_one(bench: Bench, key: str, mutant: Mutant, tests: str) -> dict[str, Any
 
 
 def run(files: list[str], *, again: bool) -> list[dict[str, Any]]:
-    """Try every mutant of ``files`` that has no result yet, and then survivors of other tests; ``again`` these only."""
+    """Try every mutant of ``files`` that has no result yet, and then survivors of other tests."""
     prepare()
     folder = build_dir() / "mutation"
     bench, tests = Bench(folder), tests_digest()
     honest = bench.killer(("--no-match-contract", "Invariants"), FIRST)
     if honest:
         raise SystemExit(f"the unchanged contracts fail {honest}")
-    path, mutants = folder / "results.jsonl", listed(bench, files)
+    path, mutants, notes = folder / "results.jsonl", listed(bench, files), json.loads(NOTES.read_text())
     known = recorded(path)
     # Checks first, the rest in an order without meaning: those of a run that is stopped are a sample of all.
     open_ = [one for one in mutants if one[0] not in known]
     open_.sort(key=lambda one: (not bench.is_check(one[1]), hashlib.sha256(one[0].encode()).digest()))
-    survivors = [one for one in mutants if (row := known.get(one[0])) and _again(row, tests)]
-    open_ = survivors if again else open_ + survivors
+    for key, mutant in mutants:
+        row = known.get(key, {})
+        if row.get("outcome") == "survived" and row["tests"] != tests and (again or row["change"] not in notes):
+            open_.append((key, mutant))
     try:
         for number, (key, mutant) in enumerate(open_, start=1):
             known[key] = row = try_one(bench, key, mutant, tests)
@@ -209,12 +211,8 @@ def run(files: list[str], *, again: bool) -> list[dict[str, Any]]:
         rows = [known.get(key) or {"file": mutant.file, "outcome": "not tried"} for key, mutant in mutants]
         if files == list(TESTS):
             place = project_root() / "benchmarks" / "results" / "mutation.md"
-            place.write_text(report(rows, json.loads(NOTES.read_text())))
+            place.write_text(report(rows, notes))
     return rows
-
-
-def _again(row: dict[str, Any], tests: str) -> bool:
-    return bool(row["outcome"] == "survived" and row["tests"] != tests)
 
 
 def report(rows: list[dict[str, Any]], notes: dict[str, str]) -> str:
