@@ -22,6 +22,7 @@ from vaultkit.chain.borrowers import WETH
 from vaultkit.circuits.private_proof import prove_private
 from vaultkit.circuits.sealed import seal
 from vaultkit.credit.accept import accept_score
+from vaultkit.credit.attester import VALID_SECONDS
 from vaultkit.credit.lines import endow
 from vaultkit.credit.model import CreditModel
 from vaultkit.credit.proof_file import ProofFile
@@ -206,15 +207,24 @@ def test_nobody_has_a_strangers_history_attested(line: PrivateLine, proven: Prov
 
 def test_one_history_carries_one_living_borrower(line: PrivateLine, credit: Credit, proven: Proven) -> None:
     line.attest(line.request(proven.wallet, BORROWER))
-    line.attest(line.request(proven.wallet, OTHER))  # nobody lives on it yet
-    line.attest(line.request(proven.wallet, BORROWER))
-    line.client.prove_private(LENDER, proven.attestation, proven.proof.score, proven.proof.proof)
     with pytest.raises(AttestationRefused, match="another borrower lives"):
-        line.attest(line.request(proven.wallet, OTHER))
+        line.attest(line.request(proven.wallet, OTHER))  # the first attestation can still be used
+    line.client.prove_private(LENDER, proven.attestation, proven.proof.score, proven.proof.proof)
+    credit.devnet.mine(credit.devnet.timestamp() + VALID_SECONDS + 1)
+    with pytest.raises(AttestationRefused, match="another borrower lives"):
+        line.attest(line.request(proven.wallet, OTHER))  # now it is the score that lives
     line.attest(line.request(proven.wallet, BORROWER))
     line.attester.ledger.write_text("[torn")
     with pytest.raises(JournalError, match="ledger"):
         line.attest(line.request(proven.wallet, BORROWER))
+
+
+def test_a_history_whose_attestation_ran_out_unused_carries_another(
+    line: PrivateLine, credit: Credit, proven: Proven
+) -> None:
+    line.attest(line.request(proven.wallet, BORROWER))
+    credit.devnet.mine(credit.devnet.timestamp() + VALID_SECONDS + 1)
+    assert line.attest(line.request(proven.wallet, OTHER)).holds()
 
 
 def test_a_request_lies_in_a_file_of_its_owner_and_shows_itself_nowhere(tmp_path, proven: Proven) -> None:

@@ -7,12 +7,13 @@ history at this line.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from vaultkit.chain.account import Signer
 from vaultkit.credit.history import CreditHistory
@@ -27,6 +28,18 @@ VALID_SECONDS: Final = 3_600
 
 Lives = Callable[[str], bool]
 """Whether a borrower still has a loan, or a score that lends, at the line."""
+
+
+class _Entry(BaseModel):
+    """Whom a history was last signed for, and until when that can be used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    borrower: str
+    deadline: int
+
+
+_LEDGER: Final = TypeAdapter(dict[str, _Entry])
 
 
 @dataclass(frozen=True)
@@ -101,7 +114,7 @@ class Attester:
             )
         if request.sealed.commitment() != int(said.commitment):
             raise AttestationRefused("the commitment hides something else than the features", where=said.borrower)
-        self._enter(request.wallet, said, lives)
+        self._enter(request.wallet, said, now, lives)
         return Attestation.sign(self.signer, said, now + VALID_SECONDS)
 
     def _check_moment(self, request: SealedRequest, now: int) -> None:
@@ -118,20 +131,28 @@ class Attester:
                 next_step="Seal those of a newer block",
             )
 
-    def _enter(self, wallet: str, said: Statement, lives: Lives) -> None:
-        """Write down whom a history is signed for, before it is signed."""
+    def _enter(self, wallet: str, said: Statement, now: int, lives: Lives) -> None:
+        """Write down whom a history is signed for, before it is signed.
+
+        An attestation that can still be used counts as a life: else two of them would be used at once.
+        """
         key = f"{said.chain_id}:{said.line.lower()}:{wallet.lower()}"
-        try:
-            known: dict[str, str] = json.loads(self.ledger.read_text()) if self.ledger.exists() else {}
-        except (OSError, ValueError) as error:
-            raise JournalError("the attester's ledger cannot be read", where=self.ledger.name) from error
+        known = self._known()
         before = known.get(key)
-        if before is not None and before.lower() != said.borrower.lower() and lives(before):
+        own = before is None or before.borrower.lower() == said.borrower.lower()
+        if before is not None and not own and (now <= before.deadline or lives(before.borrower)):
             raise AttestationRefused(
                 "another borrower lives on this history",
-                next_step="Repay that loan and let its score lapse first",
+                next_step="Repay that loan, let its score lapse, and wait until its attestation has run out",
             )
+        entries = {**known, key: _Entry(borrower=said.borrower, deadline=now + VALID_SECONDS)}
         partial = self.ledger.with_name(f"{self.ledger.name}.{os.getpid()}.partial")
         self.ledger.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps({**known, key: said.borrower}, indent=1) + "\n")
+        partial.write_bytes(_LEDGER.dump_json(entries, indent=1) + b"\n")
         os.replace(partial, self.ledger)
+
+    def _known(self) -> dict[str, _Entry]:
+        try:
+            return _LEDGER.validate_json(self.ledger.read_bytes()) if self.ledger.exists() else {}
+        except (OSError, ValueError) as error:
+            raise JournalError("the attester's ledger cannot be read", where=self.ledger.name) from error

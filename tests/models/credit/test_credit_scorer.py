@@ -119,6 +119,15 @@ def test_a_net_is_kept_where_it_is_clearly_better_and_else_its_linear_start(borr
     assert is_monotone(contrary.module_, SIGNS)
 
 
+def test_nothing_is_held_out_where_one_class_alone_would_be_left_to_learn_from():
+    X = np.linspace(0, 2, 40)[:, None]
+    y = (X[:, 0] > 1.9).astype(int)
+    for seed in range(6):
+        scorer = CreditScorer(risk_signs=(1,), seed=seed, max_epochs=5).fit(X, y, groups=y)
+        low, high = scorer.decision_function([[0.0], [2.0]])
+        assert high > low + 1
+
+
 def test_contributions_sum_to_the_difference_from_the_mean_borrower(borrowers, scorer):
     X = inputs(borrowers[0][:500])
     added = scorer.contributions(X)

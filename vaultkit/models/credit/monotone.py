@@ -77,9 +77,10 @@ class MonotoneNet(nn.Module):
         weights, bias
             Of the function; they keep the signs.
         reach
-            Greatest magnitude of ``weights`` times a borrower: as far again below, the function ends in a floor.
+            Greatest sum of a borrower's contributions, all taken as positive: three times as far below the mean, where
+            none of like borrowers comes, the function ends in a floor.
         """
-        far = 2 * reach + 1e-3
+        far = 3 * reach + 1e-3
         with torch.no_grad():
             self.first.weight[0] = torch.from_numpy(weights).float()
             self.first.bias[0] = far

@@ -140,6 +140,8 @@ class CreditScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         spread = np.where(spread > 0, spread, 1.0)
         rng = np.random.default_rng(self.seed)
         check, train = held_out(rng, len(rows), groups, self.validation_fraction)
+        if len(np.unique(bad[train])) < 2:  # too few of one class to spare any
+            check, train = train[:0], np.arange(len(rows))
         inputs = torch.from_numpy((rows - mean) / spread).float()  # (rows, count)
         targets = torch.from_numpy(bad).float()[:, None]  # (rows, 1)
         with torch.random.fork_rng(devices=[]), one_thread():
@@ -260,7 +262,7 @@ class CreditScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Train from the linear start; return the epochs, and what each held-out row's loss gained by leaving it."""
         rows_seen, signs = inputs[train].double().numpy(), net.get_buffer("signs")[0].numpy()
         weights, bias = signed_logistic(rows_seen, targets[train, 0].double().numpy(), signs, self.C)
-        net.start(weights, bias, float(np.abs(rows_seen @ weights).max()))
+        net.start(weights, bias, float((np.abs(rows_seen) @ np.abs(weights)).max()))
         optimizer = torch.optim.AdamW(net.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
         loss_of = nn.functional.binary_cross_entropy_with_logits
         rows, checked = torch.from_numpy(train), torch.from_numpy(check)
