@@ -80,6 +80,13 @@ def test_choice_follows_what_is_preferred():
     assert preference("proof") == "proof"
 
 
+def test_columns_weigh_more_than_they_save_only_beyond_three():
+    work = [candidate(CircuitShape(num_inner_cols=c), logrows=14).work for c in (1, 2, 3, 4, 8)]
+    assert work == sorted(work)
+    assert work[1] < 2 * work[0] and work[2] < 1.5 * work[1], "as many cells in fewer rows take less time"
+    assert work[3] > 4 / 3 * work[2] and work[4] == 2 * work[3]
+
+
 def test_more_columns_and_wider_values_are_searched_for_large_nets_alone():
     assert shapes_for(11) == shapes_for(12) == SMALL_SHAPES
     assert shapes_for(15) == SMALL_SHAPES + LARGE_SHAPES

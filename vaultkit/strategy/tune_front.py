@@ -135,8 +135,9 @@ class Candidate:
 
     @property
     def work(self) -> int:
-        """What proof time follows: padded rows, weighed by the columns of the dot-product gate."""
-        return COLUMN_WORK[self.shape.num_inner_cols] << self.logrows
+        """What proof time follows: padded rows, weighed by the columns of the dot-product gate; beyond four, as four."""
+        columns = self.shape.num_inner_cols
+        return COLUMN_WORK.get(columns, columns * COLUMN_WORK[4] // 4) << self.logrows
 
     def order(self) -> tuple[Any, ...]:
         """Return what candidates are sorted by: no measured time is in it."""
