@@ -135,7 +135,7 @@ class Candidate:
 
     @property
     def work(self) -> int:
-        """What proof time follows: padded rows, weighed by the columns of the dot-product gate; beyond four, as four."""
+        """What proof time follows: padded rows, weighed by the columns of the dot-product gate."""
         columns = self.shape.num_inner_cols
         return COLUMN_WORK.get(columns, columns * COLUMN_WORK[4] // 4) << self.logrows
 
