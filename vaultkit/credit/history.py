@@ -14,9 +14,10 @@ from eth_utils.address import to_canonical_address
 
 from vaultkit.chain.aave import RESERVES, AaveDeployment
 from vaultkit.chain.lending_cache import thresholds
+from vaultkit.chain.rpc import quantity
 from vaultkit.coprocessor.index import Index
 from vaultkit.coprocessor.moment import Moment, as_of
-from vaultkit.errors import DataError
+from vaultkit.errors import DataError, ReorgDetected
 from vaultkit.manifest import DatasetManifest
 from vaultkit.models.credit.catalogue import CATALOGUE, Feature
 from vaultkit.models.credit.encode import encoded
@@ -55,9 +56,20 @@ class CreditHistory:
         ------
         VerificationError
             When something does not hash to what it should.
+        ReorgDetected
+            When the store holds blocks beyond the chain's newest: it is of another chain, or of one begun again.
         """
         index = Index(rpc, TABLES, [aave.pool, aave.feed], compare_logs=True)
-        index.index(store, start=aave.from_block, progress=progress)
+        held = index.index(store, start=aave.from_block, progress=progress).last_block
+        newest = quantity(rpc.call("eth_blockNumber"), rpc)
+        if held > newest:
+            raise ReorgDetected(
+                "a store reaches beyond the chain's newest block",
+                got=held,
+                expected=f"at most {newest}",
+                where=store.name,
+                next_step="Delete it and index again",
+            )
         shares = thresholds(rpc, aave)
         reserves = [
             Reserve(to_canonical_address(token), terms.decimals, shares[token.lower()], terms.stable)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from vaultkit.circuits.scored import Mode
 from vaultkit.credit.attester import Attester
 from vaultkit.credit.history import CreditHistory
 from vaultkit.credit.model import CreditModel
-from vaultkit.errors import SettingsError
+from vaultkit.errors import ReorgDetected, SettingsError
 from vaultkit.protocols import Rpc
 from vaultkit.settings import DEFAULT_CHAIN_ID
 from vaultkit.vault.line_book import LineBook
@@ -89,8 +90,16 @@ class CreditPlace:
         return connect(url or self.url(), DEFAULT_CHAIN_ID)
 
     def history(self, rpc: Rpc, progress: Progress | None = None) -> CreditHistory:
-        """Index the pool up to the newest block, everything verified, and return its history."""
-        return CreditHistory.of_pool(rpc, self.manifest().aave, self.store, progress)
+        """Index the pool up to the newest block, everything verified, and return its history.
+
+        Every run of the local chain begins where its built history ends: what was indexed of a longer run is deleted.
+        """
+        aave = self.manifest().aave
+        try:
+            return CreditHistory.of_pool(rpc, aave, self.store, progress)
+        except ReorgDetected:
+            shutil.rmtree(self.store)
+            return CreditHistory.of_pool(rpc, aave, self.store, progress)
 
     def client(self, rpc: Rpc, mode: Mode) -> LineClient:
         """Return the client of a mode's line."""
