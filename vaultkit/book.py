@@ -94,7 +94,7 @@ class AddressBook(BaseModel):
             raise SettingsError(
                 "there is no address book",
                 where=path.name,
-                next_step="Run `vaultkit market build` for a local chain first.",
+                next_step="A local market writes it as it starts: `vaultkit market build`, then `vaultkit market run`",
             ) from error
         except (ValidationError, json.JSONDecodeError) as error:
             raise SettingsError(

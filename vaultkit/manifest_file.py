@@ -61,6 +61,8 @@ def read_folder(folder: Path, error_class: type[VaultkitError], next_step: str) 
     VaultkitError
         Of ``error_class``, when there is none that can be read.
     """
+    if not folder.exists():
+        raise error_class("there is no such folder", where=folder.name, next_step=next_step)
     try:
         text = (folder / MANIFEST_NAME).read_text()
     except (OSError, UnicodeDecodeError) as error:

@@ -9,6 +9,8 @@ import pytest
 import typer
 
 from vaultkit import cli
+from vaultkit.book import AddressBook
+from vaultkit.cli import keeper, output
 from vaultkit.errors import ArtefactMismatch, Reverted, RpcUnavailable, SettingsError, VaultkitError
 
 
@@ -83,6 +85,24 @@ def test_json_error_is_one_object_on_standard_output(monkeypatch, capsys):
 def test_debug_gives_the_traceback(monkeypatch):
     with pytest.raises(SettingsError):
         run(monkeypatch, SettingsError("no book"), "--debug")
+
+
+def test_what_stands_in_brackets_is_shown_and_not_taken_for_a_style(capsys):
+    output.emit({"[account]": "passphrase_file in the [account] table"}, as_json=False)
+    output.emit_rows(("check", "found"), [("account", "see [prover]")], as_json=False)
+    shown = capsys.readouterr().out
+    assert shown.count("[account]") == 2 and "[prover]" in shown
+
+
+def test_a_missed_epoch_says_what_a_person_can_do():
+    assert keeper.advice("low_balance", "0xabc") == {"next": "send ether to 0xabc"}
+    assert "--speed" in keeper.advice("too_late", "0xabc")["next"]
+    assert keeper.advice("model_rotated", "0xabc") == {}
+
+
+def test_an_absent_address_book_names_both_steps_that_write_it(tmp_path):
+    with pytest.raises(SettingsError, match=r"market build.*then.*market run"):
+        AddressBook.load(tmp_path / "book.json")
 
 
 def test_an_unknown_verb_exits_with_usage(capsys):

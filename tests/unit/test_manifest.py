@@ -82,6 +82,11 @@ def test_a_link_is_refused_even_with_the_right_bytes(artefact, tmp_path_factory)
         ArtefactManifest.load(artefact)
 
 
+def test_a_folder_that_is_not_there_is_not_called_half_built(tmp_path):
+    with pytest.raises(ArtefactMismatch, match=r"there is no such folder \(momentun\)"):
+        ArtefactManifest.load(tmp_path / "momentun")
+
+
 def test_a_folder_without_manifest_is_half_built(artefact):
     (artefact / "manifest.json").unlink()
     with pytest.raises(ArtefactMismatch, match="half built"):

@@ -123,7 +123,7 @@ class Signer:
             raise SettingsError(
                 "the keystore cannot be opened",
                 where=path.name,
-                next_step="Check the password and that the file is an encrypted keystore",
+                next_step="Check the passphrase and that the file is an encrypted keystore",
             ) from None
         return cls(Account.from_key(key))
 

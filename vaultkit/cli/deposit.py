@@ -27,7 +27,7 @@ def deposit(
 ) -> Quote:
     """Deposit assets for shares, simulated and explained before it is signed."""
     from vaultkit.chain.abi import Contract, load_abi
-    from vaultkit.errors import SettingsError
+    from vaultkit.errors import Reverted, SettingsError
     from vaultkit.vault.simulate import Call
 
     assets, me, orders = wallet.assets(amount), wallet.signer.address, wallet.orders
@@ -38,4 +38,10 @@ def deposit(
         token = Contract(wallet.client.rpc, wallet.book.pool.asset, load_abi("StableToken"))
         says = f"mint {orders.asset(assets)} of the local chain's own"
         first.append(Call(token.address, token.encode("mint", me, assets), token.abi, says))
-    return orders.deposit(me, assets, receiver, first=first)
+    try:
+        return orders.deposit(me, assets, receiver, first=first)
+    except Reverted as error:
+        if mint or not wallet.local or error.name != "ERC20InsufficientBalance":
+            raise
+        hint = "On a local chain --mint makes the missing tokens"
+        raise Reverted(error.name, error.args_, got=error.got, next_step=hint) from error

@@ -115,7 +115,7 @@ def keep(
 
     def settled(vault: VaultBook, fact: Settled, work: Work | None) -> None:
         found.append(fact)
-        row = summary(fact, work)
+        row = summary(fact, work) | advice(fact.reason, signer.address)
         _say(row if len(settings.vault) == 1 else {**row, "vault": vault.vault}, as_json)
 
     with hushed(redactor), open_process(settings, signer, redactor, settled, journal) as process:
@@ -193,6 +193,8 @@ def init_key(
     if fund_rpc is not None:
         fund_locally(fund_rpc, address)
     emit({"address": address, "keystore": keystore.name}, as_json=as_json)
+    if fund_rpc is None and not as_json:
+        stderr.print("It holds nothing yet: send it ether for gas before it keeps an epoch.", highlight=False)
 
 
 def default_folder() -> Path:
@@ -219,6 +221,16 @@ def summary(fact: Settled, work: Work | None) -> dict[str, Any]:
     if work is not None and work.mined is not None:
         row.update(gas=work.mined.gas_used, block=work.mined.block_number, transaction=work.mined.tx_hash)
     return row
+
+
+def advice(reason: str, keeper: str) -> dict[str, str]:
+    """Return what a person can do about a missed epoch, where it is the same for every one of them."""
+    match reason:
+        case "low_balance":
+            return {"next": f"send ether to {keeper}"}
+        case "too_late":
+            return {"next": "its maxAge passed first; a local market gives more time with `market run --speed 240`"}
+    return {}
 
 
 def vars_of(fact: Settled) -> dict[str, Any]:
@@ -263,6 +275,7 @@ def _say(row: dict[str, Any], as_json: bool) -> None:
         mark = "[green]accepted[/]" if row["accepted"] else f"[red]missed[/] ({row['reason']})"
         words = [f"epoch {row['epoch']} {mark}"]
         words += [str(row["detail"])] if row["detail"] else []
+        words += [row["next"]] if "next" in row else []
         words += [f"proof {row['proof_seconds']} s"] if "proof_seconds" in row else []
         words += [f"gas {row['gas']:,}"] if "gas" in row else []
         stdout.print(", ".join(words), highlight=False, soft_wrap=True)

@@ -172,4 +172,5 @@ def _ensure_stable_token() -> None:
     if not (build_dir() / "contracts" / "StableToken.json").is_file():
         from vaultkit.vault.compile import compile_contracts
 
-        compile_contracts()
+        with stderr.status("Compiling the contracts, once"):
+            compile_contracts()

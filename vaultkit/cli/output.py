@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
@@ -25,7 +26,7 @@ def emit(result: Mapping[str, Any], *, as_json: bool, title: str | None = None) 
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in result.items():
-        table.add_row(name, str(value))
+        table.add_row(escape(name), escape(str(value)))
     stdout.print(table)
 
 
@@ -38,5 +39,5 @@ def emit_rows(
         return
     table = Table(*columns, title=title)
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(escape(str(cell)) for cell in row))
     stdout.print(table)

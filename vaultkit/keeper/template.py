@@ -9,7 +9,8 @@ TEMPLATE: Final = """\
 # start with `vaultkit keeper run --config THIS`. Commented values are the defaults.
 
 [chain]
-rpcs = ["http://127.0.0.1:8545"]   # several of different operators are believed only where they agree
+rpcs = ["http://127.0.0.1:8545"]   # where `vaultkit market run --port 8545` listens; several of different operators
+                                   # are believed only where they agree
 # quorum = 1                       # endpoints that must agree; more than half where left out
 # chain_id = 31337                 # any other chain is refused
 # block_seconds = 12.0             # an alarm is raised after three without a block
@@ -24,7 +25,7 @@ keystore = "keeper.json"           # made by `vaultkit keeper init-key`
 # passphrase_file = "passphrase"   # else VAULTKIT_PASSPHRASE, else a prompt
 
 [[vault]]                          # one table for every vault
-book = "book.json"                 # written by `vaultkit deploy`
+book = "book.json"                 # written by `vaultkit deploy`; build/devnet/book.json for a local market
 # artefact = "folder"              # the book's where left out
 # beneficiary = "0x..."            # bound into proofs; the sending account where left out
 # store = "data/local"             # an index that every window must agree with; kept up by the keeper

@@ -97,7 +97,10 @@ def refusal_in_words(
         case "ERC20InsufficientBalance":
             return f"{given['sender']} has {spent(given['balance'])} of {spent(given['needed'])}"
         case "ERC4626ExceededMaxDeposit" if given["max"] == 0:
-            return "the vault takes no deposits now: see `vaultkit status` for its state and cap"
+            return (
+                "the vault takes no deposits now: it is stopped, at its cap, or withdraw-only after too many missed "
+                "epochs, which the next accepted one ends; `vaultkit status` says which"
+            )
         case "ERC4626ExceededMaxDeposit" | "ERC4626ExceededMaxWithdraw":
             return f"{asset(given['assets'])}, where at most {asset(given['max'])} can be"
         case "ERC4626ExceededMaxRedeem":
