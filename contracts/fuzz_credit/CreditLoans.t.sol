@@ -337,6 +337,21 @@ contract CreditLoansTest is CreditRig {
         isTrue(line.positionOf(BOB).collateral != 0 || line.debtOf(BOB) == 0, "no debt without collateral");
     }
 
+    /// @dev A unit of the asset is worth one of the base currency here, so that every rounding is seen.
+    function testFuzz_all_collateral_costs_at_least_its_worth_less_the_bonus(uint256 amount, uint256 price) external {
+        oracle.set(address(asset), 1e6);
+        oracle.set(address(held), 30e8);
+        post(BOB, within(amount, 1, 1e18));
+        openLoan(BOB, BEST, 23_999e6);
+        price = within(price, 1e8, 18e8);
+        oracle.set(address(held), price);
+        uint256 collateral = line.positionOf(BOB).collateral;
+        (uint256 repaid, uint256 seized) = liquidate(BOB, type(uint256).max);
+        eq(seized, collateral, "all");
+        le(seized * price * 10_000, repaid * 10_500 * 1e18, "paid in full");
+        le((repaid - 2) * 10_500 * 1e18, seized * price * 10_000, "and no more than two roundings above");
+    }
+
     // -- lenders
 
     function test_deposits_end_at_the_cap() external {

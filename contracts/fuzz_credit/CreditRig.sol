@@ -15,6 +15,11 @@ interface IScriptedScores {
     function allow(uint256[] calldata instances) external;
 }
 
+interface Nonces {
+    function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
+    function getNonce(address account) external view returns (uint64);
+}
+
 /// @title Prices that a test sets; dead, it answers nobody
 contract Oracle is IPriceOracle {
     uint256 public constant BASE_CURRENCY_UNIT = 1e8;

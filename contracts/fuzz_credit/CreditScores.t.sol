@@ -8,12 +8,26 @@ import {IPrivateCreditLine} from "../interfaces/IPrivateCreditLine.sol";
 import {IProofGate, Statement} from "../interfaces/IProofGate.sol";
 import {Instances} from "../libraries/Instances.sol";
 import {ZkGate} from "../ZkGate.sol";
-import {CreditRig} from "./CreditRig.sol";
+import {CreditRig, Nonces} from "./CreditRig.sol";
 
 /// @title Answers another word than it must
 contract MumblingGate is IProofGate {
     function accept(Statement calldata, bytes calldata) external pure returns (bytes4) {
         return 0x12345678;
+    }
+}
+
+/// @title Believes one statement, and only with its evidence
+contract ExactGate is IProofGate {
+    bytes32 private immutable _believed;
+
+    constructor(bytes32 believed) {
+        _believed = believed;
+    }
+
+    function accept(Statement calldata statement, bytes calldata evidence) external view returns (bytes4) {
+        bool same = keccak256(abi.encode(statement, evidence)) == _believed;
+        return same ? IProofGate.accept.selector : bytes4(0);
     }
 }
 
@@ -32,6 +46,7 @@ contract AttestingContract {
 
 /// @title Which scores a private line accepts, and what they do
 contract CreditScoresTest is CreditRig {
+    Nonces private constant nonces = Nonces(address(vm));
     uint256 private asOf;
     uint256 private commitment;
     uint256 private deadline;
@@ -198,6 +213,27 @@ contract CreditScoresTest is CreditRig {
             abi.encodeWithSelector(IProofGate.StatementRefused.selector, modelId, block.timestamp)
         );
         this.proveNow(BOB, BEST);
+    }
+
+    function test_a_gate_is_told_line_model_moment_borrower_input_and_score() external {
+        uint256 moment = block.timestamp + DELAY;
+        Statement memory s;
+        s.vault = address(line);
+        s.epoch = moment;
+        s.beneficiary = BOB;
+        s.inputs = new int256[](1);
+        s.outputs = new int256[](1);
+        s.outputs[0] = BEST;
+        uint256 c = commitmentOf(BOB, BEST, moment);
+        s.inputs[0] = c > ORDER / 2 ? -int256(ORDER - c) : int256(c);
+        Model memory m = model("exact");
+        // The id holds the gate's address, and the gate the id: the address is known before.
+        m.gate = IProofGate(nonces.computeCreateAddress(address(this), nonces.getNonce(address(this))));
+        s.modelId = keccak256(abi.encode(m));
+        new ExactGate(keccak256(abi.encode(s, proofBytes())));
+        activate(m);
+        this.proveNow(BOB, BEST);
+        eq(line.scoreOf(BOB).asOf, moment, "accepted");
     }
 
     function test_a_score_is_within_the_models_bound() external {
