@@ -50,6 +50,7 @@ def main() -> None:
             )  # fmt: skip
             attester = Signer.devnet(ATTESTER_ACCOUNT)
             book = bring_line(devnet, manifest, model, attester=attester.address if mode == "private" else None)
+            place.write_down(book)
             client, borrower = LineClient(devnet.rpc, book), Signer.devnet(5)
             endow(devnet, manifest, borrower, WETH)
             deposit = gas(client.add_collateral(borrower, COLLATERAL))
@@ -88,7 +89,6 @@ def private(place: CreditPlace, client: LineClient, model: CreditModel, history:
     best = f"0x{history.features(history.last_block)['wallet'][int(scored.argmin())].hex()}"
     people = (Signer.devnet(10 + number) for number in range(place.manifest().settings.borrowers))
     owner = next(one for one in people if one.address.lower() == best)
-    place.ledger.unlink(missing_ok=True)
     history = place.history(client.rpc)
     begun = time.perf_counter()
     request = seal_wallet(owner, history, model, client.book, borrower.address)

@@ -167,6 +167,6 @@ def _bring(
         attester=attester if mode == "private" else None,
         progress=lambda text: status.update(f"The {mode} line: {text}"),
     )
-    book.save(place.book_path(mode))
+    place.write_down(book)
     for account in FRESH:
         endow(devnet, manifest, Signer.devnet(account), WETH)

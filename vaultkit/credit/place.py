@@ -105,6 +105,11 @@ class CreditPlace:
         """Return the client of a mode's line."""
         return LineClient(rpc, LineBook.load(self.book_path(mode)))
 
+    def write_down(self, book: LineBook) -> None:
+        """Remember a line that was just deployed; what the attester knows is of a chain that was begun again."""
+        self.ledger.unlink(missing_ok=True)
+        book.save(self.book_path(book.mode))
+
     def attester(self, signer: Signer, history: CreditHistory) -> Attester:
         """Return the attester of the private line that signs with a key and believes a history."""
         return Attester(signer, history, self.model("private"), self.ledger)

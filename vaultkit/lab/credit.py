@@ -125,7 +125,7 @@ class CreditLab:
         with shown(f"Deploy the {model.manifest.mode} line") as stage:
             attester = Signer.devnet(ATTESTER_ACCOUNT).address if model.manifest.mode == "private" else None
             book = bring_line(self.devnet, self.manifest, model, attester=attester, progress=stage.say)
-            book.save(self.place.book_path(model.manifest.mode))
+            self.place.write_down(book)
             for account in FRESH:
                 endow(self.devnet, self.manifest, Signer.devnet(account), WETH)
             client = LineClient(self.devnet.rpc, book)
