@@ -12,6 +12,7 @@ from vaultkit.chain.pool_reader import block_timestamp
 from vaultkit.chain.rpc import connect, quantity
 from vaultkit.lab.circuit import Circuit
 from vaultkit.lab.folders import Folders
+from vaultkit.lab.given import require
 from vaultkit.lab.history import History
 from vaultkit.lab.keeper_card import keeper_card
 from vaultkit.lab.learning import check_bars, index_history, prepare_market, start_market
@@ -112,6 +113,7 @@ class Lab:
             As `vaultkit.strategy.research.fit_strategy` takes them.
         """
         made = load_strategy(strategy) if isinstance(strategy, str) else strategy
+        require(made, Strategy, "fit", 'lab.fit("momentum")')
         swaps = self.history.swaps
         with shown(f"Fit {made.name()}") as stage:
             fitted = fit_strategy(made, swaps, self.cache.book.pool, study, evaluate=evaluate, progress=stage.say)
@@ -126,6 +128,7 @@ class Lab:
         options
             As `vaultkit.strategy.compile.compile_strategy` takes them.
         """
+        require(fitted, Fitted, "compile", 'lab.compile(lab.fit("momentum"))')
         out = self.folders.build / "artefacts" / fitted.strategy.name()
         with shown("Quantize, compile, prove once") as stage:
             manifest = compile_strategy(fitted, out, srs_dir=self.folders.build / "srs", progress=stage.say, **options)
@@ -134,6 +137,7 @@ class Lab:
 
     def deploy(self, circuit: Circuit) -> Vault:
         """Deploy verifier, window, venue, registry, gate and vault through Ape, and wait for the model's timelock."""
+        require(circuit, Circuit, "deploy", "lab.deploy(lab.compile(fitted))")
         with shown("Deploy through Ape") as stage:
             book, _ = deploy(self.rpc, self.url, self.cache, circuit.folder, self.folders, stage)
         return Vault(VaultClient(self.rpc, book), circuit)

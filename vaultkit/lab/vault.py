@@ -9,6 +9,7 @@ import polars as pl
 
 from vaultkit.chain.account import Signer
 from vaultkit.display import card, html_table
+from vaultkit.errors import DataError
 from vaultkit.lab.circuit import Circuit
 from vaultkit.lab.plots import ACCENT, INK, dress, utc
 from vaultkit.lab.series import Series, series_of
@@ -42,13 +43,29 @@ class Vault:
         self._since: int | None = None
 
     def deposit(self, amount: int) -> None:
-        """Give the depositor so many whole stable tokens and let it deposit them."""
+        """Give the depositor so many whole stable tokens and let it deposit them.
+
+        Raises
+        ------
+        DataError
+            When it is no positive whole number.
+        """
+        if isinstance(amount, bool) or not isinstance(amount, int) or amount <= 0:
+            raise DataError("a deposit is not a positive whole number of stable tokens", got=amount)
         with shown("Deposit") as stage:
             block = deposit(self.client, amount, stage)
         self._since = self._since or block
 
     def quote_exit(self, share: float = 1.0) -> Quote:
-        """Return what redeeming a share of the depositor's shares would do, in words, before anything is signed."""
+        """Return what redeeming a share of the depositor's shares would do, in words, before anything is signed.
+
+        Raises
+        ------
+        DataError
+            When the share is not above zero and at most one, or the depositor has no shares.
+        """
+        if not 0 < share <= 1:
+            raise DataError("a share to redeem is no part of the whole", got=share, expected="above 0, at most 1")
         orders = Orders(self.client)
         return orders.redeem(self.depositor.address, int(self.client.shares_of(self.depositor.address) * share))
 

@@ -134,7 +134,10 @@ class Strategy:
                 result = torch.as_tensor(self.target_weight(predictions), dtype=torch.float64).expand(predictions.shape)
         except Exception as error:
             raise StrategyError(
-                "target_weight fails", got=f"{type(error).__name__}: {error}", where=type(self).__name__
+                "target_weight fails",
+                got=f"{type(error).__name__}: {error}",
+                where=type(self).__name__,
+                next_step="It is given all predictions as one tensor: where it branches, use clamp or torch.where",
             ) from error
         if not bool(torch.isfinite(result).all()):
             raise StrategyError("target_weight gives NaN or infinity", where=type(self).__name__)
