@@ -20,6 +20,7 @@ from vaultkit.protocols import Rpc
 from vaultkit.vault.audit import AuditReport, audit
 from vaultkit.vault.client import VaultClient
 from vaultkit.vault.deploy import deploy_vault
+from vaultkit.vault.orders import Orders
 
 DEPOSIT: Final = 250_000
 """What the demo's depositor brings, in the stable token."""
@@ -69,7 +70,7 @@ def deposit(client: VaultClient, amount: int, stage: Stage) -> int:
     token = Contract(client.rpc, client.book.pool.asset, load_abi("StableToken"))
     send(client.rpc, depositor, token.address, token.encode("mint", depositor.address, units), abi=token.abi)
     shares = client.deposit(depositor, units)
-    stage.outcome = f"{amount:,} {client.book.pool.asset_symbol} for {shares:,} share units"
+    stage.outcome = f"{amount:,} {client.book.pool.asset_symbol} for {Orders(client).shares(shares)}"
     return quantity(client.rpc.call("eth_blockNumber"), client.rpc)
 
 
