@@ -10,6 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 setup: $(VENV)/.ready contracts/node_modules/.ready
 
 $(VENV)/.ready: pyproject.toml constraints.txt
+	@echo "Setting up, once: torch, then the other Python packages, then npm's; about two minutes where nothing else runs."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'

@@ -97,7 +97,7 @@ def test_verbs_work_in_the_order_of_the_readme(reader: Reader) -> None:
             reader.types(*[url if word == "URL" else word for word in words], *agrees)
         typed.append(words[0] if words[0] not in ("market", "keeper") else " ".join(words[:2]))
     assert typed == [
-        "market build", "market run", "index", "train", "compile", "deploy", "deposit", "keeper init-key", "keeper run",
+        "market build", "market run", "index", "train", "compile", "keeper init-key", "deploy", "deposit", "keeper run",
         "status", "redeem", "audit",
     ]  # fmt: skip
     assert re.search(r"accepted epochs? \w+ the model", (reader.home / "build" / "audit.html").read_text())

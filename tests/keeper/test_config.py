@@ -41,6 +41,7 @@ def test_the_template_is_valid_and_its_comments_are_the_defaults(tmp_path: Path)
                 told = tomllib.loads(f"x = {value}")["x"]
                 found = getattr(table, name)
                 assert found == (tuple(told) if isinstance(told, list) else told), name
+    assert config.operation.folder is None and "build/keeper of the project where left out" in TEMPLATE
 
 
 @pytest.mark.parametrize(

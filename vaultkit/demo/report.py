@@ -18,7 +18,11 @@ _PROVEN = (
     ("Inputs", "proven", "the vault reads them from the pool's own cumulatives and builds the instances itself"),
     ("Model output", "proven", "the circuit verifier checks it against the weights that the registry pins"),
     ("Trade", "proven", "the contract derives it from the output, within its limits, against the mean price"),
-    ("History for training", "verified", "every header hashed and linked, every receipt rebuilt to its root"),
+    (
+        "History for training",
+        "verified",
+        "every header hashed and linked; receipts rebuilt to their root wherever the bloom may hold a log",
+    ),
     ("Newest header", "trusted", "one endpoint's word (anchor 'single'); a checkpoint or quorum can be required"),
     ("Setup of the proof system", "trusted", "generated on this machine, so accepted on local chains only"),
     ("That the model is good", "not shown", "no proof says so; see the out-of-sample figures below"),

@@ -199,7 +199,10 @@ def load_config(path: Path) -> KeeperConfig:
         fields = tomllib.loads(path.read_text())
     except OSError as error:
         raise SettingsError(
-            "the configuration cannot be read", got=error.strerror, where=path.name, next_step="Make one with `vaultkit keeper init`"
+            "the configuration cannot be read",
+            got=error.strerror,
+            where=path.name,
+            next_step="Make one with `vaultkit keeper init`",
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError("the configuration is not TOML", got=str(error), where=path.name) from error

@@ -60,7 +60,7 @@ book = "book.json"                 # written by `vaultkit deploy`; build/devnet/
 # device = "auto"                  # "cpu", "cuda", "cuda:1", "none"; auto: a GPU where there is one
 
 [operation]
-# folder = "keeper"                # journals, logs and status.json
+# folder = "keeper"                # journals, logs and status.json; build/keeper of the project where left out
 # port = 9464                      # /health, /status and /metrics on loopback
 # webhooks = []                    # alarms are posted as JSON
 
