@@ -3,70 +3,14 @@ pragma solidity 0.8.30;
 
 import {CreditFeatures} from "../credit/CreditFeatures.sol";
 import {ICreditLine, Score} from "../interfaces/ICreditLine.sol";
-import {BlockHeader, LogProof, ProvenLog} from "../interfaces/IInputAnchor.sol";
 import {IInputSource} from "../interfaces/IInputSource.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
-import {IPrivateCreditLine} from "../interfaces/IPrivateCreditLine.sol";
 import {History, IPublicCreditLine} from "../interfaces/IPublicCreditLine.sol";
 import {ZkGate} from "../ZkGate.sol";
-import {CreditRig} from "./CreditRig.sol";
-
-/// @title An anchor that has seen one log
-contract ScriptedAnchor {
-    uint256 private _number;
-    ProvenLog private _log;
-
-    function show(uint256 number, address emitter, bytes32[] memory topics, bytes memory data) external {
-        _number = number;
-        _log = ProvenLog(emitter, topics, data);
-    }
-
-    function verifyLog(LogProof calldata) external view returns (BlockHeader memory header, ProvenLog memory) {
-        header.number = _number;
-        return (header, _log);
-    }
-}
+import {PublicRig} from "./PublicRig.sol";
 
 /// @title What a public line counts, and whose scores it accepts
-contract PublicLineTest is CreditRig {
-    address private constant POOL = address(0xAA7E);
-    uint256 private constant DAY = 86_400;
-    ScriptedAnchor private anchor;
-    IPublicCreditLine private open;
-
-    function setUp() external {
-        build();
-        anchor = new ScriptedAnchor();
-        address made = deployed("PublicCreditLine", abi.encode(config(), anchor, POOL));
-        open = IPublicCreditLine(made);
-        line = IPrivateCreditLine(made);
-        supply(ALICE, 1_000_000e6);
-        vm.warp((block.timestamp / DAY + 2) * DAY);
-    }
-
-    function newSpec() internal override returns (IInputSource) {
-        return IInputSource(deployed("FeatureSpec", abi.encode(CreditFeatures.DEFINITION, 18, 255)));
-    }
-
-    function code(bytes32 codes, uint256 place) private pure returns (uint256) {
-        return uint8(codes[place]);
-    }
-
-    function allowOpen(address borrower, bytes32 codes, int256 score) private {
-        uint256[] memory found = new uint256[](28);
-        for (uint256 i = 0; i < 18; i++) found[i] = uint8(codes[i]);
-        for (uint256 i = 0; i < 9; i++) found[18 + i] = (uint160(borrower) / 2 ** (18 * i)) % 2 ** 18;
-        found[27] = score < 0 ? ORDER - uint256(-score) : uint256(score);
-        verifier.allow(found);
-    }
-
-    function proveOpen(address borrower, int256 score) private {
-        vm.warp(block.timestamp + 600);
-        allowOpen(borrower, open.takeSnapshot(borrower), score);
-        vm.prank(KEEPER);
-        open.proveScore(borrower, score, proofBytes());
-    }
-
+contract PublicLineTest is PublicRig {
     // -- what is counted
 
     function test_a_life_of_a_loan_is_counted() external {
@@ -159,6 +103,7 @@ contract PublicLineTest is CreditRig {
         bytes32 codes = open.takeSnapshot(BOB);
         (uint256 takenAt, bytes32 kept) = open.snapshotOf(BOB);
         isTrue(takenAt == block.timestamp && kept == codes, "kept");
+        eq(open.historyOf(BOB).spellBegin, 0, "no debt yet");
         isTrue(codes == open.featuresOf(BOB) && code(codes, 3) == 1, "what the line says of the borrower now");
         allowOpen(BOB, codes, BEST);
         vm.warp(block.timestamp + 60);
@@ -256,85 +201,5 @@ contract PublicLineTest is CreditRig {
             )
         );
         open.proveScore(BOB, BEST, proofBytes());
-    }
-
-    // -- liquidations elsewhere
-
-    function call(address user, address debtAsset, uint256 covered) private {
-        bytes32[] memory topics = new bytes32[](4);
-        topics[0] = keccak256("LiquidationCall(address,address,address,uint256,uint256,address,bool)");
-        topics[1] = bytes32(uint256(uint160(address(held))));
-        topics[2] = bytes32(uint256(uint160(debtAsset)));
-        topics[3] = bytes32(uint256(uint160(user)));
-        anchor.show(77, POOL, topics, abi.encode(covered, 1e18, KEEPER, false));
-    }
-
-    function proofOf(uint256 index, uint256 logIndex) private pure returns (LogProof memory p) {
-        p.transactionIndex = index;
-        p.logIndex = logIndex;
-    }
-
-    function test_anybody_reports_a_liquidation_once_and_it_ends_the_score() external {
-        proveOpen(BOB, BEST);
-        call(BOB, address(asset), 500e6);
-        vm.warp(block.timestamp + 1);
-        vm.prank(KEEPER);
-        isTrue(open.reportLiquidation(proofOf(2, 3)) == BOB, "whose");
-        History memory h = open.historyOf(BOB);
-        isTrue(h.liquidationCount == 1 && h.liquidated == 500e8 && h.firstEvent == 0, "counted, and no event of the line");
-        Score memory s = line.scoreOf(BOB);
-        isTrue(s.modelId == 0 && s.asOf == block.timestamp, "ended");
-        bytes32 id = keccak256(abi.encode(77, 2, 3));
-        vm.expectRevert(abi.encodeWithSelector(IPublicCreditLine.LogCounted.selector, id));
-        open.reportLiquidation(proofOf(2, 3));
-        open.reportLiquidation(proofOf(2, 4));
-        open.reportLiquidation(proofOf(3, 3));
-        eq(open.historyOf(BOB).liquidationCount, 3, "others are others");
-    }
-
-    function test_a_snapshot_of_before_a_reported_liquidation_scores_no_more() external {
-        bytes32 codes = open.takeSnapshot(BOB);
-        allowOpen(BOB, codes, BEST);
-        (uint256 takenAt,) = open.snapshotOf(BOB);
-        call(BOB, address(asset), 500e6);
-        open.reportLiquidation(proofOf(0, 0));
-        vm.expectRevert(abi.encodeWithSelector(ICreditLine.ScoreNotFresher.selector, takenAt, takenAt));
-        open.proveScore(BOB, BEST, proofBytes());
-    }
-
-    function test_an_asset_without_a_price_counts_without_value() external {
-        call(BOB, address(asset), 500e6);
-        oracle.set(address(asset), 0);
-        open.reportLiquidation(proofOf(0, 0));
-        History memory h = open.historyOf(BOB);
-        isTrue(h.liquidationCount == 1 && h.liquidated == 0, "counted");
-    }
-
-    function test_other_logs_are_no_liquidations() external {
-        bytes32[] memory topics = new bytes32[](4);
-        topics[0] = keccak256("LiquidationCall(address,address,address,uint256,uint256,address,bool)");
-        bytes memory data = abi.encode(uint256(1), uint256(1), KEEPER, false);
-        anchor.show(77, address(0xBAD), topics, data);
-        vm.expectRevert(
-            abi.encodeWithSelector(IPublicCreditLine.NotALiquidation.selector, address(0xBAD), topics[0])
-        );
-        open.reportLiquidation(proofOf(0, 0));
-        topics[0] = keccak256("Supply(address,address,address,uint256,uint16)");
-        anchor.show(77, POOL, topics, data);
-        vm.expectRevert(abi.encodeWithSelector(IPublicCreditLine.NotALiquidation.selector, POOL, topics[0]));
-        open.reportLiquidation(proofOf(0, 0));
-        topics = new bytes32[](3);
-        topics[0] = keccak256("LiquidationCall(address,address,address,uint256,uint256,address,bool)");
-        anchor.show(77, POOL, topics, data);
-        refuses(IPublicCreditLine.NotALiquidation.selector);
-        open.reportLiquidation(proofOf(0, 0));
-        anchor.show(77, POOL, new bytes32[](0), data);
-        vm.expectRevert(abi.encodeWithSelector(IPublicCreditLine.NotALiquidation.selector, POOL, bytes32(0)));
-        open.reportLiquidation(proofOf(0, 0));
-    }
-
-    function test_a_line_says_what_it_counts_and_whom_it_asks() external view {
-        isTrue(keccak256(bytes(open.featureDefinition())) == keccak256(bytes(CreditFeatures.DEFINITION)), "definition");
-        isTrue(open.anchor() == address(anchor) && open.aavePool() == POOL, "counterparties");
     }
 }
