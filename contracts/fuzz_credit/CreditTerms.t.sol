@@ -103,6 +103,10 @@ contract CreditTermsTest is CreditRig {
         c.terms = LineTerms(0, 90 days, 5_000, 10_000, 1, 0);
         line = newLine(c);
         eq(line.terms().maxScoreAge, 90 days, "the oldest score");
+        // A threshold at which collateral just pays for debt and bonus.
+        for (uint256 i = 0; i < 8; i++) c.tiers[i].thresholdBps = 8_000;
+        c.terms.bonusBps = 2_500;
+        line = newLine(c);
         c.terms = LineTerms(0, 1, 0, 1, 1, 0);
         line = newLine(c);
         eq(line.tierCount(), 8, "the most tiers");

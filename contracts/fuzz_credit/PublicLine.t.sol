@@ -99,12 +99,12 @@ contract PublicLineTest is PublicRig {
 
     function test_the_line_builds_the_instances_itself() external {
         post(BOB, 10e18);
-        vm.warp(block.timestamp + 1);
+        vm.warp(block.timestamp + 20 * DAY);
         bytes32 codes = open.takeSnapshot(BOB);
         (uint256 takenAt, bytes32 kept) = open.snapshotOf(BOB);
         isTrue(takenAt == block.timestamp && kept == codes, "kept");
         eq(open.historyOf(BOB).spellBegin, 0, "no debt yet");
-        isTrue(codes == open.featuresOf(BOB) && code(codes, 3) == 1, "what the line says of the borrower now");
+        isTrue(codes == open.featuresOf(BOB) && code(codes, 0) == 5 && code(codes, 3) == 1, "what the line says of the borrower now");
         allowOpen(BOB, codes, BEST);
         vm.warp(block.timestamp + 60);
         vm.prank(KEEPER);
