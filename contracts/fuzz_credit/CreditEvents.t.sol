@@ -13,6 +13,7 @@ contract CreditEventsTest is CreditRig {
     uint256 private supply_;
     uint256 private lent;
     uint256 private lost;
+    uint256 private posted;
 
     function setUp() external {
         build();
@@ -59,12 +60,18 @@ contract CreditEventsTest is CreditRig {
             address to = address(uint160(uint256(log.topics[2])));
             if (to == address(0)) supply_ -= amount;
             else shares[to] += amount;
+        } else if (topic == keccak256("CollateralAdded(address,uint256)")) {
+            posted += abi.decode(log.data, (uint256));
+        } else if (topic == keccak256("CollateralRemoved(address,address,uint256)")) {
+            isTrue(address(uint160(uint256(log.topics[2]))) == DAVE, "to whom");
+            posted -= abi.decode(log.data, (uint256));
         } else if (topic == keccak256("Borrowed(address,address,uint256)")) {
             lent += abi.decode(log.data, (uint256));
         } else if (topic == keccak256("Repaid(address,address,uint256)")) {
             lent -= abi.decode(log.data, (uint256));
         } else if (topic == keccak256("Liquidated(address,address,uint256,uint256,uint256)")) {
-            (uint256 repaid,, uint256 writtenOff) = abi.decode(log.data, (uint256, uint256, uint256));
+            (uint256 repaid, uint256 seized, uint256 writtenOff) = abi.decode(log.data, (uint256, uint256, uint256));
+            posted -= seized;
             (lent, lost) = (lent - repaid, lost + writtenOff);
         }
     }
@@ -83,6 +90,7 @@ contract CreditEventsTest is CreditRig {
             eq(shares[who], line.balanceOf(who), "shares");
         }
         eq(supply_, line.totalSupply(), "supply");
+        eq(posted, held.balanceOf(address(line)), "collateral");
         isTrue(lost > 0 && line.positionOf(BOB).scaledDebt == 0, "a loss is in it");
         eq(asset.balanceOf(address(line)), 100_000e6 - lent - asset.balanceOf(DAVE), "cash: lent, repaid and redeemed");
     }

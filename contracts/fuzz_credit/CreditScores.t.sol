@@ -147,8 +147,8 @@ contract CreditScoresTest is CreditRig {
             abi.encodeWithSelector(IPrivateCreditLine.CommitmentNotCanonical.selector, commitment + ORDER)
         );
         line.proveScore(BOB, BEST, asOf, commitment + ORDER, deadline, signature, proofBytes());
-        uint256[3] memory edges = [uint256(0), ORDER / 2 + 1, ORDER - 1];
-        for (uint256 i = 0; i < 3; i++) {
+        uint256[4] memory edges = [uint256(0), ORDER / 2, ORDER / 2 + 1, ORDER - 1];
+        for (uint256 i = 0; i < 4; i++) {
             asOf += 1;
             commitment = edges[i];
             verifier.allow(instancesOf(commitment, BOB, BEST));

@@ -100,7 +100,9 @@ contract PublicLineTest is PublicRig {
     function test_the_line_builds_the_instances_itself() external {
         post(BOB, 10e18);
         vm.warp(block.timestamp + 20 * DAY);
+        vm.recordLogs();
         bytes32 codes = open.takeSnapshot(BOB);
+        isTrue(keccak256(vm.getRecordedLogs()[0].data) == keccak256(abi.encode(block.timestamp, codes)), "logged");
         (uint256 takenAt, bytes32 kept) = open.snapshotOf(BOB);
         isTrue(takenAt == block.timestamp && kept == codes, "kept");
         eq(open.historyOf(BOB).spellBegin, 0, "no debt yet");

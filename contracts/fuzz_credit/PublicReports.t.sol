@@ -27,8 +27,10 @@ contract PublicReportsTest is PublicRig {
         proveOpen(BOB, BEST);
         call(BOB, address(asset), 500e6);
         vm.warp(block.timestamp + 1);
+        vm.recordLogs();
         vm.prank(KEEPER);
         isTrue(open.reportLiquidation(proofOf(2, 3)) == BOB, "whose");
+        isTrue(keccak256(vm.getRecordedLogs()[0].data) == keccak256(abi.encode(asset, 500e8)), "logged");
         History memory h = open.historyOf(BOB);
         isTrue(h.liquidationCount == 1 && h.liquidated == 500e8 && h.firstEvent == 0, "counted, and no event of the line");
         Score memory s = line.scoreOf(BOB);
