@@ -18,6 +18,13 @@ contract CreditLiquidationsTest is CreditRig {
         borrow(borrower, assets);
     }
 
+    function test_a_debt_at_its_threshold_is_healthy() external {
+        openLoan(BOB, BEST, 8_500e6 - 1);
+        oracle.set(address(held), 1_000e8);
+        vm.expectRevert(abi.encodeWithSelector(ICreditLine.PositionHealthy.selector, 8_500e8, 8_500e8));
+        this.liquidateNow(BOB, 1e6);
+    }
+
     function test_a_healthy_position_is_not_liquidated() external {
         openLoan(BOB, BEST, 24_000e6 - 1);
         oracle.set(address(held), 2_823.6e8);

@@ -229,6 +229,7 @@ contract CreditLoansTest is CreditRig {
         vm.expectRevert(abi.encodeWithSelector(FeatureSpec.NoEpochs.selector, 7));
         spec.read(7, "");
         eq(spec.count(), 1, "one commitment");
+        eq(bytes(FeatureSpec(address(spec)).definition()).length, 20, "in words");
         isTrue(spec.specHash() == keccak256(abi.encode("age_days linear 0.25", 1, 0)), "hash of all that it says");
     }
 }

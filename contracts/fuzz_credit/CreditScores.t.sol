@@ -147,6 +147,8 @@ contract CreditScoresTest is CreditRig {
             abi.encodeWithSelector(IPrivateCreditLine.CommitmentNotCanonical.selector, commitment + ORDER)
         );
         line.proveScore(BOB, BEST, asOf, commitment + ORDER, deadline, signature, proofBytes());
+        vm.expectRevert(abi.encodeWithSelector(IPrivateCreditLine.CommitmentNotCanonical.selector, ORDER));
+        line.proveScore(BOB, BEST, asOf, ORDER, deadline, signature, proofBytes());
         uint256[4] memory edges = [uint256(0), ORDER / 2, ORDER / 2 + 1, ORDER - 1];
         for (uint256 i = 0; i < 4; i++) {
             asOf += 1;
