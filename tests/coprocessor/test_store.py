@@ -71,11 +71,13 @@ def test_a_changed_missing_or_linked_file_is_refused(store: Path) -> None:
             scan(store, "blocks")
 
 
-def test_an_unknown_table_and_an_empty_folder_are_refused(store: Path, tmp_path: Path) -> None:
+def test_an_unknown_table_an_absent_and_an_empty_folder_are_refused(store: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no such table"):
         scan(store, "transfers")
-    with pytest.raises(StoreError, match="no manifest"):
+    with pytest.raises(StoreError, match="no such folder"):
         scan(tmp_path / "nothing", "blocks")
+    with pytest.raises(StoreError, match="no manifest"):
+        scan(tmp_path, "blocks")
 
 
 def test_index_reports_what_it_verified(
