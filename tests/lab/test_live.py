@@ -44,3 +44,10 @@ def test_state_holds_the_card_so_that_it_shows_without_a_kernel():
     card.stop()
     state = card.get_state()
     assert state["card"] == "<i>here</i>" and "innerHTML" in state["_esm"]
+
+
+def test_a_card_is_readable_where_widgets_are_not_drawn():
+    card = LiveCard(lambda: "<b>as it is now</b>", every_seconds=3_600)
+    data, _ = card._repr_mimebundle_()
+    assert data["text/html"] == "<b>as it is now</b>" and "application/vnd.jupyter.widget-view+json" in data
+    card.stop()

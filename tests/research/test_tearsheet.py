@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import dataclasses
 import re
 from html.parser import HTMLParser
@@ -62,7 +63,8 @@ class Outside(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         links = [value for name, value in attributes if name in ("src", "href", "xlink:href") and value]
-        self.found += [link for link in links if not link.startswith("#")] + (["script"] if tag == "script" else [])
+        self.found += [link for link in links if not link.startswith(("#", "data:"))]
+        self.found += ["script"] if tag == "script" else []
 
 
 def test_page_is_self_contained_and_says_what_was_measured(evidence, tmp_path):
@@ -75,7 +77,8 @@ def test_page_is_self_contained_and_says_what_was_measured(evidence, tmp_path):
     for claim in ("prices are unverified", "Direction right 51%.", "liquidity in range alone", "Nothing here promises"):
         assert claim in text
     assert f"{evidence.performance.total_return:.2%}" in text
-    assert text.count("<svg") == 1
+    (picture,) = re.findall(r'<img alt="[^"]+" src="data:image/svg\+xml;base64,([^"]+)"', text)
+    assert b"Held in the risk token" in base64.b64decode(picture)
     assert [path.name for path in (tmp_path / "sheets").iterdir()] == ["momentum.html"]
 
 

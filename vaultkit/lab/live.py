@@ -57,6 +57,13 @@ class LiveCard(anywidget.AnyWidget):  # type: ignore[misc]
         except Exception as error:  # whatever a node or a file does, the notebook goes on
             self.card = f"{self._good}<div>{html.escape(f'{type(error).__name__}: {error}')}</div>"
 
+    def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Show the card; where widgets are not drawn, as in a notebook that is not trusted yet, what it says now."""
+        made = super()._repr_mimebundle_(**options)
+        if made is not None:
+            made[0]["text/html"] = self.card
+        return made  # type: ignore[no-any-return]
+
     def stop(self) -> None:
         """Draw no more; the last card stays."""
         self._stop.set()

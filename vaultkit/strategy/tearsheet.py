@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import io
 import math
@@ -20,7 +21,7 @@ INK, ACCENT, GOOD, BAD, PALE = "#1f2933", "#2b6cb0", "#2f855a", "#c53030", "#9aa
 
 _STYLE: Final = """.vk{font:14px/1.5 system-ui,sans-serif;color:#1f2933;max-width:1000px;margin:1.5rem auto;
 padding:0 1rem}
-.vk h1{font-size:1.5rem;margin:0}.vk h2{font-size:1.1rem;margin:1.6rem 0 .4rem}.vk svg{width:100%;height:auto}
+.vk h1{font-size:1.5rem;margin:0}.vk h2{font-size:1.1rem;margin:1.6rem 0 .4rem}.vk img{width:100%;height:auto}
 .vk table{border-collapse:collapse;width:100%;font-size:13px}.vk td,.vk th{text-align:left;padding:.25rem .6rem;
 border-bottom:1px solid #e4e7eb}.vk td+td,.vk th+th{text-align:right;font-variant-numeric:tabular-nums}
 .vk th{background:#f5f7fa}.vk .lead{color:#52606d}.vk .warn{background:#fff5f5;border-left:4px solid #c53030;
@@ -157,7 +158,7 @@ def _day(timestamp: int) -> str:
 
 
 def _plots(evidence: Evidence) -> str:
-    """Return value, drawdown, weight and capacity as one SVG."""
+    """Return an image of value, drawdown, weight and capacity."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -194,8 +195,9 @@ def _plots(evidence: Evidence) -> str:
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "vaultkit", "svg.fonttype": "none"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    # An image of its own: notebooks take tags of SVG out of what they show.
+    coded = base64.b64encode(buffer.getvalue().encode()).decode()
+    return f'<img alt="value, drawdown, weight and capacity" src="data:image/svg+xml;base64,{coded}">'
 
 
 def _name_lines(axes: Any, time: Any, runs: Mapping[str, Backtest]) -> None:
