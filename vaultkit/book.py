@@ -7,13 +7,13 @@ endpoint stands beside it in settings.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vaultkit.errors import SettingsError
+from vaultkit.model_file import ModelFile
 
 
 class PoolBook(BaseModel):
@@ -70,10 +70,8 @@ class VaultBook(BaseModel):
     artefact: str
 
 
-class AddressBook(BaseModel):
+class AddressBook(ModelFile):
     """One chain id, its pool and, once deployed, its vault."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     chain_id: int
     pool: PoolBook
@@ -103,10 +101,3 @@ class AddressBook(BaseModel):
                 where=path.name,
                 next_step="Start the market again, or restore the file",
             ) from error
-
-    def save(self, path: Path) -> None:
-        """Write the book so that a reader sees the old one or the new one, never a part."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(self.model_dump_json(indent=2) + "\n")
-        os.replace(partial, path)

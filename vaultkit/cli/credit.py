@@ -135,7 +135,7 @@ def attest(
     client = place.client(endpoint, "private")
     attester = place.attester(signer_of(keystore, passphrase_file, account), history_of(place, endpoint))
     signed = attester.attest_for(client, asked)
-    out.write_text(signed.model_dump_json(indent=1) + "\n")
+    signed.save(out)
     emit(
         {
             "attester": signed.attester,

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import ClassVar
 
 from vaultkit.circuits.public_score import PublicProof
 from vaultkit.circuits.scored import Mode
 from vaultkit.circuits.sealed import PrivateProof
-from vaultkit.errors import SettingsError
+from vaultkit.model_file import ModelFile
 
 
-class ProofFile(BaseModel):
+class ProofFile(ModelFile):
     """A proof with what it says in public.
 
     Parameters
@@ -24,7 +21,8 @@ class ProofFile(BaseModel):
         Of a public proof: those of the borrower's last snapshot.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    absent: ClassVar = "a file holds no proof of a score"
+    next_step: ClassVar = "Make one with `vaultkit credit prove`"
 
     mode: Mode
     model_id: str
@@ -54,25 +52,3 @@ class ProofFile(BaseModel):
     def proof_bytes(self) -> bytes:
         """The proof as a verifier takes it."""
         return bytes.fromhex(self.proof.removeprefix("0x"))
-
-    def save(self, path: Path) -> None:
-        """Write it in one step."""
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        partial.write_text(self.model_dump_json(indent=1) + "\n")
-        os.replace(partial, path)
-
-    @classmethod
-    def load(cls, path: Path) -> ProofFile:
-        """Return the proof of a file.
-
-        Raises
-        ------
-        SettingsError
-            When the file holds none.
-        """
-        try:
-            return cls.model_validate_json(path.read_text())
-        except (OSError, ValueError, ValidationError) as error:
-            raise SettingsError(
-                "a file holds no proof of a score", where=path.name, next_step="Make one with `vaultkit credit prove`"
-            ) from error

@@ -7,13 +7,12 @@ borrower may be another account than the wallet whose history it uses.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from vaultkit.chain.account import Signer, TypedData
-from vaultkit.errors import SettingsError
+from vaultkit.model_file import ModelFile
 
 _ATTESTATION: Final = {
     "borrower": "address",
@@ -64,10 +63,11 @@ class Statement(BaseModel):
         return {"modelId": model_id, "commitment": int(self.commitment), "asOf": self.as_of}
 
 
-class Attestation(BaseModel):
+class Attestation(ModelFile):
     """A statement that an attester signed; it holds nothing that must be hidden."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    absent: ClassVar = "a file holds no attestation"
+    next_step: ClassVar = "Ask the attester for one"
 
     statement: Statement
     attester: str
@@ -88,19 +88,3 @@ class Attestation(BaseModel):
     def holds(self) -> bool:
         """Return whether the signature is the named attester's."""
         return self.statement.attestation(self.deadline).signer_of(self.signature_bytes) == self.attester
-
-    @classmethod
-    def load(cls, path: Path) -> Attestation:
-        """Return the attestation of a file.
-
-        Raises
-        ------
-        SettingsError
-            When the file holds none.
-        """
-        try:
-            return cls.model_validate_json(path.read_text())
-        except (OSError, ValueError, ValidationError) as error:
-            raise SettingsError(
-                "a file holds no attestation", where=path.name, next_step="Ask the attester for one"
-            ) from error

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from vaultkit.errors import SettingsError
+from vaultkit.model_file import ModelFile
 
 
-class LineBook(BaseModel):
+class LineBook(ModelFile):
     """A deployed credit line and the parts it is pinned to.
 
     Parameters
@@ -28,7 +24,8 @@ class LineBook(BaseModel):
         A score is log-odds times ``2**output_scale``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    absent: ClassVar = "there is no credit line's address book"
+    next_step: ClassVar = "Start the local chain with its lines by `vaultkit credit run`"
 
     chain_id: int
     mode: Literal["private", "public"]
@@ -48,28 +45,3 @@ class LineBook(BaseModel):
     model_id: str
     output_scale: int
     from_block: int
-
-    @classmethod
-    def load(cls, path: Path) -> LineBook:
-        """Return the book stored at ``path``.
-
-        Raises
-        ------
-        SettingsError
-            When the file is absent or no book of a line.
-        """
-        try:
-            return cls.model_validate_json(path.read_text())
-        except (OSError, ValueError, ValidationError) as error:
-            raise SettingsError(
-                "there is no credit line's address book",
-                where=path.name,
-                next_step="Start the local chain with its lines by `vaultkit credit run`",
-            ) from error
-
-    def save(self, path: Path) -> None:
-        """Write the book so that a reader sees the old one or the new one, never a part."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(self.model_dump_json(indent=2) + "\n")
-        os.replace(partial, path)
