@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tests.contracts.forge import forge, isolate, prepare
+from tests.contracts.forge import forge, isolate, outcomes, prepare, without_arguments
 from vaultkit.settings import build_dir, project_root
 
 PROFILES: Final = {
@@ -90,15 +90,7 @@ def run_part(part: Part) -> dict[str, Any]:
     done = forge("--json", *part.words, home=home(), code=home() / "build" / "contracts", **part.settings)
     if not done.stdout:
         raise SystemExit(done.stderr)
-    tests = []
-    for suite, report in json.loads(done.stdout).items():
-        for name, result in report["test_results"].items():
-            ((kind, counts),) = result["kind"].items()
-            tests.append({
-                "contract": suite.rsplit(":", 1)[-1], "test": name.split("(")[0], "kind": kind,
-                "runs": counts.get("runs", 1), "calls": counts.get("calls", 0),
-                "failed": result["reason"] or "failed" if result["status"] != "Success" else "",
-            })  # fmt: skip
+    tests = list(map(without_arguments, outcomes(done)))
     return {"part": part.name, "digest": digest(part), "tests": tests, "seconds": time.monotonic() - began}
 
 

@@ -6,14 +6,13 @@ the bytecode under test is what `vaultkit.vault.compile` wrote.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any, Final
 
-from tests.contracts.forge import QUICK, forge
+from tests.contracts.forge import QUICK, forge, outcomes, without_arguments
 from vaultkit.settings import build_dir, contracts_dir, project_root
 from vaultkit.vault.compile import compile_contracts
 
@@ -37,16 +36,7 @@ def run(*words: str, home: Path | None = None, code: Path | None = None, **setti
     done = forge_credit("--json", *words, home=home, code=code, **settings)
     if not done.stdout.startswith("{"):
         raise SystemExit(done.stdout[-2_000:] + done.stderr[-2_000:])
-    tests = []
-    for suite, report in json.loads(done.stdout).items():
-        for name, result in report["test_results"].items():
-            ((kind, counts),) = result["kind"].items()
-            tests.append({
-                "contract": suite.rsplit(":", 1)[-1], "test": name.split("(")[0], "kind": kind,
-                "runs": counts.get("runs", 1), "calls": counts.get("calls", 0),
-                "failed": result["reason"] or "failed" if result["status"] != "Success" else "",
-            })  # fmt: skip
-    return tests
+    return list(map(without_arguments, outcomes(done)))
 
 
 def forge_credit(

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.contracts.credit_forge import run as run_tests
-from tests.contracts.mutants import Mutant, Mutator
-from tests.contracts.mutation import Bench
+from tests.contracts.mutants import Mutant
+from tests.contracts.mutation import Bench, listed, recorded, scores, survivors, try_one
 from vaultkit.settings import build_dir, contracts_dir, project_root
 from vaultkit.vault.compile import compile_contracts
 
@@ -109,21 +109,7 @@ def report(rows: list[dict[str, Any]], notes: dict[str, str]) -> str:
         "| source | mutants tried | killed | survived | score | same bytecode | refused | not tried |",
         "|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
-    for name, part in [*((file, [r for r in rows if r["file"] == file]) for file in DEPENDENTS), ("all", rows)]:
-        count = Counter(row["outcome"] for row in part)
-        killed, survived = count["killed"], count["survived"]
-        score = f"{100 * killed / (killed + survived):.1f} %" if killed + survived else ""
-        lines.append(
-            f"| {name} | {killed + survived} | {killed} | {survived} | {score} | {count['same bytecode']} "
-            f"| {count['refused by solc']} | {count['not tried']} |"
-        )
-    lines += ["", "## Survivors", "", "| where | change | why it is left |", "|---|---|---|"]
-    for row in rows:
-        if row["outcome"] == "survived":
-            change = row["change"].replace("|", "\\|")
-            note = notes.get(row["change"], "not yet explained")
-            lines.append(f"| {row['file']}:{row['line']} | `{change}` | {note} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *scores(rows, DEPENDENTS), *survivors(rows, notes)]) + "\n"
 
 
 def main() -> int:
@@ -136,35 +122,22 @@ def main() -> int:
     if honest:
         raise SystemExit(f"the unchanged contracts fail {honest}")
     path = build_dir() / "credit_mutation.jsonl"
-    known = {row["key"]: row for row in map(json.loads, path.read_text().splitlines())} if path.is_file() else {}
-    mutants: list[tuple[str, Mutant, bytes]] = []
-    for file in DEPENDENTS:
-        source = (bench.sources / file).read_bytes()
-        version = hashlib.sha256(source).hexdigest()[:16]
-        for mutant in Mutator(file, source, bench.trees[file]).mutants():
-            mutants.append((f"{file}:{version}:{mutant.start}:{mutant.length}:{mutant.text}", mutant, source))
-    survivors = [m for m in mutants if (r := known.get(m[0])) and r["outcome"] == "survived" and r["tests"] != tests]
+    known, mutants = recorded(path), listed(bench, list(DEPENDENTS))
+    stale = [m for m in mutants if (r := known.get(m[0])) and r["outcome"] == "survived" and r["tests"] != tests]
     fresh = [m for m in mutants if m[0] not in known]
     fresh.sort(key=lambda m: (not bench.is_check(m[1]), hashlib.sha256(m[0].encode()).digest()))
     try:
-        for number, (key, mutant, source) in enumerate(survivors + fresh, start=1):
+        for number, (key, mutant) in enumerate(stale + fresh, start=1):
             if time.monotonic() > ends:
                 break
-            outcome, killer = bench.try_mutant(mutant, source)
-            line, change = source[: mutant.start].count(b"\n") + 1, mutant.describe(source)
-            known[key] = row = {
-                "key": key, "tests": tests, "file": mutant.file, "line": line, "kind": mutant.kind,
-                "outcome": outcome, "killer": killer, "change": change,
-            }  # fmt: skip
+            known[key] = row = try_one(bench, key, mutant, tests)
             with path.open("a") as out:
                 out.write(json.dumps(row) + "\n")
-            if outcome == "survived":
-                print(f"  survived {mutant.file}:{line}  {change}", flush=True)
             if number % 20 == 0:
-                print(f"{number}/{len(survivors) + len(fresh)}", flush=True)
+                print(f"{number}/{len(stale) + len(fresh)}", flush=True)
     finally:
         bench.solc.kill()
-        rows = [known.get(key) or {"file": mutant.file, "outcome": "not tried"} for key, mutant, _ in mutants]
+        rows = [known.get(key) or {"file": mutant.file, "outcome": "not tried"} for key, mutant in mutants]
         place = project_root() / "benchmarks" / "results" / "credit_mutation.md"
         place.write_text(report(rows, json.loads(NOTES.read_text()) if NOTES.is_file() else {}))
     print(dict(Counter(row["outcome"] for row in rows)))

@@ -105,14 +105,26 @@ def isolate(home: Path) -> Path:
     return home
 
 
-def results(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    """Return why each test failed, empty where it passed, of a run with ``--json``."""
-    found: dict[str, str] = {}
+def outcomes(done: subprocess.CompletedProcess[str]) -> Iterator[dict[str, Any]]:
+    """Yield contract, test, kind, runs, calls and reason of failure of each test of a run with ``--json``."""
     for suite, report in json.loads(done.stdout).items():
         for name, result in report["test_results"].items():
-            failed = result["status"] != "Success"
-            found[f"{suite.rsplit(':', 1)[-1]}.{name}"] = (result["reason"] or "failed") if failed else ""
-    return found
+            ((kind, counts),) = result["kind"].items()
+            yield {
+                "contract": suite.rsplit(":", 1)[-1], "test": name, "kind": kind,
+                "runs": counts.get("runs", 1), "calls": counts.get("calls", 0),
+                "failed": result["reason"] or "failed" if result["status"] != "Success" else "",
+            }  # fmt: skip
+
+
+def results(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """Return why each test failed, empty where it passed, of a run with ``--json``."""
+    return {f"{one['contract']}.{one['test']}": one["failed"] for one in outcomes(done)}
+
+
+def without_arguments(one: dict[str, Any]) -> dict[str, Any]:
+    """Return an outcome whose test is named as tables name it."""
+    return one | {"test": one["test"].split("(")[0]}
 
 
 def prepare() -> None:

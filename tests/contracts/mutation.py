@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -215,6 +216,27 @@ def run(files: list[str], *, again: bool) -> list[dict[str, Any]]:
     return rows
 
 
+def scores(rows: list[dict[str, Any]], files: Iterable[str]) -> Iterator[str]:
+    """Yield a table's row for each source and for all."""
+    for name, part in [*((file, [r for r in rows if r["file"] == file]) for file in files), ("all", rows)]:
+        count = Counter(row["outcome"] for row in part)
+        killed, survived = count["killed"], count["survived"]
+        score = f"{100 * killed / (killed + survived):.1f} %" if killed + survived else ""
+        yield (
+            f"| {name} | {killed + survived} | {killed} | {survived} | {score} | {count['same bytecode']} "
+            f"| {count['refused by solc']} | {count['not tried']} |"
+        )
+
+
+def survivors(rows: list[dict[str, Any]], notes: dict[str, str]) -> Iterator[str]:
+    """Yield the section that says of each survivor why it is left."""
+    yield from ("", "## Survivors", "", "| where | change | why it is left |", "|---|---|---|")
+    for row in rows:
+        if row["outcome"] == "survived":
+            note = notes.get(row["change"], "not yet explained")
+            yield f"| {row['file']}:{row['line']} | `{_cell(row['change'])}` | {note} |"
+
+
 def report(rows: list[dict[str, Any]], notes: dict[str, str]) -> str:
     """Return the table of scores, each survivor with why it is left, and what notices the absence of each check."""
     lines = [
@@ -225,19 +247,7 @@ def report(rows: list[dict[str, Any]], notes: dict[str, str]) -> str:
         "| source | mutants | killed | survived | score | same bytecode | refused | not tried |",
         "|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
-    for name, part in [*((file, [r for r in rows if r["file"] == file]) for file in TESTS), ("all", rows)]:
-        count = Counter(row["outcome"] for row in part)
-        killed, survived = count["killed"], count["survived"]
-        score = f"{100 * killed / (killed + survived):.1f} %" if killed + survived else ""
-        lines.append(
-            f"| {name} | {killed + survived} | {killed} | {survived} | {score} | {count['same bytecode']} "
-            f"| {count['refused by solc']} | {count['not tried']} |"
-        )
-    lines += ["", "## Survivors", "", "| where | change | why it is left |", "|---|---|---|"]
-    for row in rows:
-        if row["outcome"] == "survived":
-            note = notes.get(row["change"], "not yet explained")
-            lines.append(f"| {row['file']}:{row['line']} | `{_cell(row['change'])}` | {note} |")
+    lines += [*scores(rows, TESTS), *survivors(rows, notes)]
     lines += ["", "## Checks", "", "The test that fails first when a `require` is left out.", ""]
     lines += ["| where | check | test |", "|---|---|---|"]
     for row in rows:
