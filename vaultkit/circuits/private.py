@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from vaultkit.chain.built_folder import built_aside
 from vaultkit.circuits.export import check_operators, read_model, write_onnx
 from vaultkit.circuits.scored import (
+    BORROWERS,
     Exported,
     Progress,
     ScoreManifest,
@@ -24,7 +25,6 @@ from vaultkit.errors import ExportMismatch
 from vaultkit.statement import LIMB_COUNT
 
 _HASHED: Final = Privacy(inputs="hashed")
-_BORROWERS: Final = ("0x" + "11" * 20, "0x" + "ee" * 20)
 _SEALED: Final = "sealed.onnx"
 
 
@@ -83,7 +83,7 @@ def build_private(
         check_operators(read_model(folder / _SEALED), more=("Slice",))
         settings = generate_settings(folder / _SEALED, shape, privacy=_HASHED)
         progress("make keys and prove twice")
-        tried = [seal([clip if i % 2 == side else -clip for i in range(count)], _BORROWERS[side]) for side in (0, 1)]
+        tried = [seal([clip if i % 2 == side else -clip for i in range(count)], BORROWERS[side]) for side in (0, 1)]
         rows = [[[value / (1 << shape.input_scale) for value in one.integers]] for one in tried]
         trial, srs = try_score(exported, _SEALED, settings, rows, srs_dir, ceremony, on_chain)
         _compare(exported, tried, [felts for _, felts in trial.proofs])

@@ -9,14 +9,12 @@ from pathlib import Path
 from vaultkit.circuits.evidence import (
     CircuitPaths,
     proof_commitments,
-    prove_steps,
-    read_proof,
     verify_step,
     write_proof,
 )
 from vaultkit.circuits.ezkl_calls import run_steps
 from vaultkit.circuits.private import PrivateManifest
-from vaultkit.circuits.scored import score_with
+from vaultkit.circuits.scored import prove_row, score_with
 from vaultkit.circuits.sealed import PrivateProof, Sealed
 from vaultkit.circuits.srs import find_srs
 from vaultkit.errors import ProofInvalid, ProverFailed
@@ -45,18 +43,12 @@ def prove_private(folder: Path, sealed: Sealed, *, deadline_seconds: float = 120
     ProofInvalid, ProverFailed, ProverTimeout
         When there is no proof of this statement.
     """
-    score = score_of(folder, sealed.features)
     manifest = PrivateManifest.load(folder)
-    paths = CircuitPaths.of(folder, find_srs(folder, manifest.srs))
+    score = score_with(manifest, folder, tuple(sealed.features))
     divisor = float(1 << manifest.shape["input_scale"])
-    with tempfile.TemporaryDirectory(prefix="vaultkit-private-") as name:
-        scratch = Path(name)
-        steps = prove_steps(paths, scratch, [[value / divisor for value in sealed.integers]])
-        results = run_steps(steps, deadline_seconds=deadline_seconds)
-        proof, felts = read_proof(scratch / "proof.json")
-    seconds = next(result.seconds for result in results if result.call == "prove")
-    made = PrivateProof(proof, sealed.commitment(), score, sealed.borrower, seconds)
-    if results[-1].value is not True or felts != made.instances:
+    done = prove_row(manifest, folder, [[value / divisor for value in sealed.integers]], deadline_seconds)
+    made = PrivateProof(done.proof, sealed.commitment(), score, sealed.borrower, done.seconds)
+    if not done.verified or done.instances != made.instances:
         raise ProofInvalid("a private proof speaks of another statement", where=folder.name)
     return made
 

@@ -5,31 +5,28 @@ Instances are in the order of `vaultkit.statement`: features, nine limbs of the 
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 from torch import nn
 
 from vaultkit.chain.built_folder import built_aside
-from vaultkit.circuits.evidence import CircuitPaths, input_rows, prove_steps, read_proof
-from vaultkit.circuits.ezkl_calls import run_steps
+from vaultkit.circuits.evidence import input_rows
 from vaultkit.circuits.scored import (
+    BORROWERS,
     MODEL,
     Progress,
     ScoreManifest,
     export_score,
+    prove_row,
     save_manifest,
     score_with,
     try_score,
 )
 from vaultkit.circuits.settings import DEFAULT_SHAPE, CircuitShape
-from vaultkit.circuits.srs import find_srs
 from vaultkit.errors import ExportMismatch, ProofInvalid
 from vaultkit.statement import instances
-
-_BORROWERS: Final = ("0x" + "11" * 20, "0x" + "ee" * 20)
 
 
 class PublicManifest(ScoreManifest):
@@ -75,9 +72,9 @@ def build_public(
         exported = export_score(module, folder, count, clip, shape)
         progress("make keys and prove twice")
         tried = [tuple(clip if i % 2 == side else -clip for i in range(count)) for side in (0, 1)]
-        rows = [input_rows(tried[side], _BORROWERS[side], shape.input_scale) for side in (0, 1)]
+        rows = [input_rows(tried[side], BORROWERS[side], shape.input_scale) for side in (0, 1)]
         trial, srs = try_score(exported, MODEL, exported.settings, rows, srs_dir, ceremony, on_chain)
-        for one, borrower, (_, felts) in zip(tried, _BORROWERS, trial.proofs, strict=True):
+        for one, borrower, (_, felts) in zip(tried, BORROWERS, trial.proofs, strict=True):
             score = int(exported.emulator.outputs([list(one)])[0, 0])
             if felts != instances(one, borrower, (score,)):
                 raise ExportMismatch("the circuit and its emulator disagree", got=felts[-1], expected=score)
@@ -100,14 +97,9 @@ def prove_public(
     """
     manifest = PublicManifest.load(folder)
     score = score_with(manifest, folder, features)
-    paths = CircuitPaths.of(folder, find_srs(folder, manifest.srs))
-    with tempfile.TemporaryDirectory(prefix="vaultkit-score-") as name:
-        scratch = Path(name)
-        steps = prove_steps(paths, scratch, input_rows(features, borrower, manifest.shape["input_scale"]))
-        results = run_steps(steps, deadline_seconds=deadline_seconds)
-        proof, felts = read_proof(scratch / "proof.json")
-    seconds = next(result.seconds for result in results if result.call == "prove")
-    made = PublicProof(proof, features, score, borrower, seconds)
-    if results[-1].value is not True or felts != made.instances:
+    row = input_rows(features, borrower, manifest.shape["input_scale"])
+    done = prove_row(manifest, folder, row, deadline_seconds)
+    made = PublicProof(done.proof, features, score, borrower, done.seconds)
+    if not done.verified or done.instances != made.instances:
         raise ProofInvalid("a proof of a score speaks of another statement", where=folder.name)
     return made

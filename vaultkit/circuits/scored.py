@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,11 +14,11 @@ from pydantic import ValidationError
 from torch import nn
 
 from vaultkit.circuits.emulator import Emulator
-from vaultkit.circuits.evidence import Row, proof_commitments
+from vaultkit.circuits.evidence import CircuitPaths, Row, proof_commitments, prove_steps, read_proof
 from vaultkit.circuits.export import check_graph, export_onnx
-from vaultkit.circuits.ezkl_calls import ezkl_version, require_version
+from vaultkit.circuits.ezkl_calls import ezkl_version, require_version, run_steps
 from vaultkit.circuits.settings import CircuitShape, Settings, generate_settings, read_settings, write_settings
-from vaultkit.circuits.srs import ceremony_srs, local_srs
+from vaultkit.circuits.srs import ceremony_srs, find_srs, local_srs
 from vaultkit.circuits.trial import Trial, try_circuit
 from vaultkit.errors import ArtefactMismatch, DataError, EnvelopeExceeded, ExportMismatch
 from vaultkit.manifest import SrsInfo
@@ -28,6 +29,9 @@ Progress = Callable[[str], None]
 
 MODEL, PUBLIC_SETTINGS = "model.onnx", "public.json"
 """The model of public inputs alone, and its settings: what the emulator runs, in either mode."""
+
+BORROWERS: Final = ("0x" + "11" * 20, "0x" + "ee" * 20)
+"""Whose scores are tried when a circuit is built."""
 
 _MADE: Final = ("settings.json", "circuit.ezkl", "vk.key", "pk.key", "Verifier.sol")
 
@@ -184,6 +188,35 @@ def score_with(manifest: ScoreManifest, folder: Path, features: tuple[int, ...])
     if any(abs(value) > manifest.clip for value in features):
         raise EnvelopeExceeded("a feature is outside the bound of the circuit", expected=f"at most {manifest.clip}")
     return int(emulator_of(manifest, folder).outputs([list(features)])[0, 0])
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A proof as ezkl made it, with its public instances, the seconds it took, and whether it verified."""
+
+    proof: bytes
+    instances: tuple[int, ...]
+    seconds: float
+    verified: bool
+
+
+def prove_row(manifest: ScoreManifest, folder: Path, row: Row, deadline_seconds: float) -> Proven:
+    """Prove one row of a circuit's inputs, and verify the proof.
+
+    Raises
+    ------
+    ArtefactMismatch
+        When the reference string was changed.
+    ProofInvalid, ProverFailed, ProverTimeout
+        When there is no proof.
+    """
+    paths = CircuitPaths.of(folder, find_srs(folder, manifest.srs))
+    with tempfile.TemporaryDirectory(prefix="vaultkit-score-") as name:
+        scratch = Path(name)
+        results = run_steps(prove_steps(paths, scratch, row), deadline_seconds=deadline_seconds)
+        proof, felts = read_proof(scratch / "proof.json")
+    seconds = next(result.seconds for result in results if result.call == "prove")
+    return Proven(proof, felts, seconds, results[-1].value is True)
 
 
 def emulator_of(manifest: ScoreManifest, folder: Path) -> Emulator:
