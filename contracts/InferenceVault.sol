@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {IERC4626} from "@openzeppelin/contracts/interfaces/IERC4626.sol";
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
 import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.sol";
@@ -13,6 +12,7 @@ import {IProofGate, Statement} from "./interfaces/IProofGate.sol";
 import {IVenue} from "./interfaces/IVenue.sol";
 import {Instances} from "./libraries/Instances.sol";
 import {Holdings, TradeMath, TradePlan} from "./libraries/TradeMath.sol";
+import {VaultEntries} from "./VaultEntries.sol";
 import {VaultFees} from "./VaultFees.sol";
 import {VaultPricing} from "./VaultPricing.sol";
 import {VaultSafeguards} from "./VaultSafeguards.sol";
@@ -33,7 +33,7 @@ struct VaultConfig {
 }
 
 /// @title The vault: it holds an asset and one risk token, and moves between them by accepted proofs only
-contract InferenceVault is VaultFees, ERC20Permit {
+contract InferenceVault is VaultEntries, ERC20Permit {
     /// @inheritdoc IInferenceVault
     uint256 public immutable maxAge;
 
@@ -138,32 +138,6 @@ contract InferenceVault is VaultFees, ERC20Permit {
         } else if (p.reason == Reason.Dust && leftWad == 0) {
             p.reason = Reason.Turnover;
         }
-    }
-
-    /// @inheritdoc IERC4626
-    function deposit(uint256 assets, address receiver)
-        public
-        override(ERC4626, IERC4626)
-        nonReentrant
-        returns (uint256 shares)
-    {
-        uint256 most = _maxDeposit();
-        require(assets <= most, ERC4626ExceededMaxDeposit(receiver, assets, most));
-        shares = _sharesForDown(assets);
-        _deposit(msg.sender, receiver, assets, shares);
-    }
-
-    /// @inheritdoc IERC4626
-    function mint(uint256 shares, address receiver)
-        public
-        override(ERC4626, IERC4626)
-        nonReentrant
-        returns (uint256 assets)
-    {
-        uint256 most = _maxMint();
-        require(shares <= most, ERC4626ExceededMaxMint(receiver, shares, most));
-        assets = _costOfUp(shares);
-        _deposit(msg.sender, receiver, assets, shares);
     }
 
     /// @inheritdoc IERC20Metadata

@@ -59,6 +59,22 @@ contract UniswapV3Venue is IVenue {
     }
 
     /// @inheritdoc IVenue
+    /// @dev A pool writes an observation at the first trade of a block that moves its tick, of the tick that stood before: since
+    ///      the last but one, it has stood alone.
+    function highX128() external view returns (uint256 high) {
+        (uint160 sqrtPriceX96,, uint16 index, uint16 cardinality,,,) = pool.slot0();
+        high = TickMath.priceX128(sqrtPriceX96, riskIsToken0);
+        (uint32 stamp, int56 cumulative,,) = pool.observations(index);
+        if (stamp != uint32(block.timestamp) || cardinality == 1) return high;
+        (uint32 earlier, int56 before,,) = pool.observations(index == 0 ? cardinality - 1 : index - 1);
+        // Seconds have 32 bits, cumulatives 56: both wrap.
+        unchecked {
+            int256 tick = int256(cumulative - before) / int256(uint256(stamp - earlier));
+            return Math.max(high, TickMath.priceX128AtTick(tick, riskIsToken0));
+        }
+    }
+
+    /// @inheritdoc IVenue
     function twapX128() external view returns (uint256) {
         uint32[] memory secondsAgos = new uint32[](2);
         secondsAgos[0] = twapSeconds;
@@ -113,8 +129,6 @@ contract UniswapV3Venue is IVenue {
     function swap(bool riskIn, uint256 amountIn, uint256 minOut) external returns (uint256 amountOut) {
         require(amountIn != 0, NothingToSwap());
         bool zeroForOne = riskIn == riskIsToken0;
-        IERC20 tokenOut = IERC20(riskIn ? asset : risk);
-        uint256 before = tokenOut.balanceOf(msg.sender);
         (int256 delta0, int256 delta1) = pool.swap(
             msg.sender,
             zeroForOne,
@@ -124,7 +138,7 @@ contract UniswapV3Venue is IVenue {
         );
         uint256 taken = uint256(zeroForOne ? delta0 : delta1);
         require(taken == amountIn, PartialFill(taken, amountIn));
-        amountOut = tokenOut.balanceOf(msg.sender) - before;
+        amountOut = uint256(-(zeroForOne ? delta1 : delta0));
         require(amountOut >= minOut, OutputTooLow(amountOut, minOut));
     }
 

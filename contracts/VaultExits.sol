@@ -5,6 +5,7 @@ import {IERC20, IERC4626} from "@openzeppelin/contracts/interfaces/IERC4626.sol"
 import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {IInferenceVault} from "./interfaces/IInferenceVault.sol";
+import {IVenue} from "./interfaces/IVenue.sol";
 import {VaultPricing} from "./VaultPricing.sol";
 
 /// @title Ways out of a vault: in kind, which needs balances only, and for cash, at the leaver's cost
@@ -21,6 +22,7 @@ abstract contract VaultExits is VaultPricing {
         nonReentrant
         returns (uint256 shares)
     {
+        _settleGains();
         shares = _sharesToPayUp(assets);
         require(
             shares <= balanceOf(owner), ERC4626ExceededMaxWithdraw(owner, assets, _floorOfDown(balanceOf(owner)))
@@ -41,9 +43,28 @@ abstract contract VaultExits is VaultPricing {
     {
         uint256 most = balanceOf(owner);
         require(shares <= most, ERC4626ExceededMaxRedeem(owner, shares, most));
+        _settleGains();
         assets = _sellSlice(shares, owner);
         IERC20(asset()).safeTransfer(receiver, assets);
         emit Withdraw(msg.sender, receiver, owner, assets, shares);
+    }
+
+    /// @notice ERC-5143.
+    function withdraw(uint256 assets, address receiver, address owner, uint256 maxShares)
+        external
+        returns (uint256 shares)
+    {
+        shares = withdraw(assets, receiver, owner);
+        require(shares <= maxShares, SharesTooMany(shares, maxShares));
+    }
+
+    /// @notice ERC-5143.
+    function redeem(uint256 shares, address receiver, address owner, uint256 minAssets)
+        external
+        returns (uint256 assets)
+    {
+        assets = redeem(shares, receiver, owner);
+        require(assets >= minAssets, AssetsTooFew(assets, minAssets));
     }
 
     /// @inheritdoc IInferenceVault
@@ -53,7 +74,7 @@ abstract contract VaultExits is VaultPricing {
         nonReentrant
         returns (uint256 assetAmount, uint256 riskAmount)
     {
-        (assetAmount, riskAmount) = _sliceDown(shares);
+        (assetAmount, riskAmount) = _sliceDown(shares, _virtualSupply());
         if (msg.sender != owner) _spendAllowance(owner, msg.sender, shares);
         _burn(owner, shares);
         _payOrOwe(asset(), receiver, assetAmount);
@@ -80,16 +101,22 @@ abstract contract VaultExits is VaultPricing {
     /// @dev Burns `shares` and returns the asset that their slice is worth once its risk token is sold.
     function _sellSlice(uint256 shares, address owner) private returns (uint256 assets) {
         uint256 riskAmount;
-        (assets, riskAmount) = _sliceDown(shares);
+        (assets, riskAmount) = _sliceDown(shares, _virtualSupply());
         uint256 least = _saleFloorDown(riskAmount, _exitPriceX128());
         if (msg.sender != owner) _spendAllowance(owner, msg.sender, shares);
         _burn(owner, shares);
         if (riskAmount != 0) assets += _swap(true, riskAmount, least);
     }
 
-    /// @dev The allowance is exactly what the venue must take, so none is left.
-    function _swap(bool riskIn, uint256 amountIn, uint256 minOut) internal returns (uint256) {
-        IERC20(riskIn ? risk() : asset()).forceApprove(address(_venue), amountIn);
-        return _venue.swap(riskIn, amountIn, minOut);
+    /// @dev The allowance is exactly what the venue must take, so none is left. What arrived is measured here: a venue is not
+    ///      believed.
+    function _swap(bool riskIn, uint256 amountIn, uint256 minOut) internal returns (uint256 amountOut) {
+        (IERC20 tokenIn, IERC20 tokenOut) = (IERC20(risk()), IERC20(asset()));
+        if (!riskIn) (tokenIn, tokenOut) = (tokenOut, tokenIn);
+        uint256 before = tokenOut.balanceOf(address(this));
+        tokenIn.forceApprove(address(_venue), amountIn);
+        _venue.swap(riskIn, amountIn, minOut);
+        amountOut = tokenOut.balanceOf(address(this)) - before;
+        require(amountOut >= minOut, IVenue.OutputTooLow(amountOut, minOut));
     }
 }

@@ -7,11 +7,15 @@ import {TradeMath} from "./libraries/TradeMath.sol";
 import {VaultSafeguards} from "./VaultSafeguards.sol";
 
 /// @title What holders pay: a reward for keeping, and a share of gains
-/// @notice Both are settled when an epoch is accepted, at the mean price, and never at a user's action, so that an exit in kind
-///         needs no price and a preview is exact.
+/// @notice Both are settled when an epoch is accepted, at the mean price; gains also before an entry, so that who enters pays
+///         for none that were made before. An exit settles nothing, so that one in kind needs no price.
 abstract contract VaultFees is VaultSafeguards {
+    using Math for uint256;
+
     uint256 public constant MAX_REWARD_YEAR_PIPS = 50_000;
     uint256 public constant MAX_PERFORMANCE_PIPS = 300_000;
+    /// @dev Most time that one epoch's reward is for: what a keeper may have waited for, not what a vault lay empty.
+    uint256 private constant MOST_PAID = 1 days;
 
     uint256 private immutable _rewardPerEpoch;
     uint256 private immutable _rewardYearPips;
@@ -38,11 +42,12 @@ abstract contract VaultFees is VaultSafeguards {
         return Fees(_rewardPerEpoch, _rewardYearPips, _performancePips, _performanceRecipient);
     }
 
-    /// @dev Pays the beneficiary that the proof is bound to. `elapsed` epochs are paid for at once, within one epoch's most, so
-    ///      a year's sum is at most the yearly share of value. A beneficiary whom the token refuses is owed.
+    /// @dev Pays the beneficiary that the proof is bound to. `elapsed` epochs are paid for at once, within one epoch's most and a
+    ///      day or one period, so a year's sum is at most the yearly share of value. A beneficiary whom the token refuses is owed.
     function _payReward(uint256 epoch, address beneficiary, uint256 nav, uint256 elapsed) internal {
         if (_rewardPerEpoch == 0) return;
-        uint256 budget = Math.mulDiv(nav, _rewardYearPips * period * elapsed, TradeMath.PIPS * 365 days);
+        uint256 time = Math.min(period * elapsed, Math.max(period, MOST_PAID));
+        uint256 budget = Math.mulDiv(nav, _rewardYearPips * time, TradeMath.PIPS * 365 days);
         uint256 amount = Math.min(Math.min(_rewardPerEpoch, budget), _idle());
         if (amount == 0) return;
         _payOrOwe(asset(), beneficiary, amount);
@@ -51,15 +56,29 @@ abstract contract VaultFees is VaultSafeguards {
 
     /// @dev Mints the recipient's share of what a share has gained above the highest value that was paid for.
     function _payPerformance(uint256 epoch, uint256 nav) internal {
-        if (_performancePips == 0) return;
-        uint256 value = _shareValueX96(nav);
-        uint256 mark = _marks.highWaterX96;
-        if (value <= mark) return;
-        uint256 supply = _virtualSupply();
-        uint256 assets = Math.mulDiv(Math.mulDiv(value - mark, supply, Q96), _performancePips, TradeMath.PIPS);
-        uint256 shares = Math.mulDiv(assets, supply, nav + 1 - assets);
+        if (_performancePips == 0 || _shareValueX64(nav) <= _marks.highWaterX64) return;
+        (uint256 shares, uint256 assets) = _gainDown(nav);
         _mint(_performanceRecipient, shares);
-        _marks.highWaterX96 = _shareValueX96(nav);
+        _marks.highWaterX64 = _shareValueX64(nav);
         emit PerformanceFeePaid(epoch, _performanceRecipient, shares, assets);
+    }
+
+    /// @dev What the recipient's share of gains is now, in new shares and in assets.
+    function _gainDown(uint256 nav) private view returns (uint256 shares, uint256 assets) {
+        uint256 supply = _virtualSupply();
+        uint256 gained = uint256(_shareValueX64(nav)).saturatingSub(_marks.highWaterX64);
+        assets = Math.mulDiv(Math.mulDiv(gained, supply, Q64), _performancePips, TradeMath.PIPS);
+        shares = Math.mulDiv(assets, supply, nav + 1 - assets);
+    }
+
+    function _settleGains() internal override {
+        if (_performancePips != 0) _payPerformance(lastEpoch(), _navDown());
+    }
+
+    function _settledSupply() internal view override returns (uint256 supply) {
+        supply = _virtualSupply();
+        if (_performancePips == 0) return supply;
+        (uint256 shares,) = _gainDown(_navDown());
+        return supply + shares;
     }
 }

@@ -5,17 +5,19 @@ import {IERC20, IERC4626} from "@openzeppelin/contracts/interfaces/IERC4626.sol"
 import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {IERC5143} from "./interfaces/IERC5143.sol";
 import {IInferenceVault, Policy} from "./interfaces/IInferenceVault.sol";
 import {IVenue} from "./interfaces/IVenue.sol";
 import {TradeMath} from "./libraries/TradeMath.sol";
 
 /// @title What shares are worth: on entry, on exit, and in views
-/// @notice Each direction is priced against whoever could move the price: an entry at the higher of spot and mean plus the
-///         cost of the risk it is given, an exit is promised the lower of them less fee and slippage, views use the mean.
+/// @notice Each direction is priced against whoever could move the price: an entry at the highest of mean, spot, and what spot
+///         was before this block's trades, plus the cost of the risk it is given; an exit is promised the lower of spot and mean
+///         less fee and slippage; views use the mean.
 /// @dev `totalAssets`, `convertTo*` and `max*` never revert between calls: where the mean cannot be read, the last one used
 ///      by a trade stands in, and nothing can enter. Within a call of the vault, where shares may be burned and not yet paid,
 ///      every view of value reverts, so that a token or pool that calls back shows nobody a price that never was.
-abstract contract VaultPricing is IInferenceVault, ERC4626, ReentrancyGuardTransient {
+abstract contract VaultPricing is IInferenceVault, IERC5143, ERC4626, ReentrancyGuardTransient {
     using Math for uint256;
 
     uint256 public constant MAX_SLIPPAGE_PIPS = 100_000;
@@ -46,8 +48,9 @@ abstract contract VaultPricing is IInferenceVault, ERC4626, ReentrancyGuardTrans
 
     error PolicyInvalid(Policy policy);
     error DepositCapZero();
+    error VenueHasNoCode(address venue);
 
-    constructor(IVenue venue_, Policy memory policy_, uint256 depositCap_) ERC4626(IERC20(venue_.asset())) {
+    constructor(IVenue venue_, Policy memory policy_, uint256 depositCap_) ERC4626(IERC20(_assetOf(venue_))) {
         require(depositCap_ != 0, DepositCapZero());
         uint256 fee = venue_.feePips();
         require(
@@ -95,7 +98,7 @@ abstract contract VaultPricing is IInferenceVault, ERC4626, ReentrancyGuardTrans
     /// @dev An underestimate, as `maxRedeem` is.
     function maxWithdraw(address owner) public view override(ERC4626, IERC4626) returns (uint256) {
         uint256 price = _exitPriceX128();
-        uint256 most = maxRedeem(owner).mulDiv(_exitNavDown(price), _virtualSupply());
+        uint256 most = maxRedeem(owner).mulDiv(_exitNavDown(price), _settledSupply());
         uint256 dust = _exitDust(price);
         return most > dust ? most - dust : 0;
     }
@@ -158,8 +161,7 @@ abstract contract VaultPricing is IInferenceVault, ERC4626, ReentrancyGuardTrans
     }
 
     function _maxDeposit() internal view returns (uint256) {
-        (bool live,) = _tryTwap();
-        if (!live || _entriesClosed()) return 0;
+        if (_entriesClosed() || !_entryPriced()) return 0;
         if (depositCap == type(uint256).max) return depositCap;
         uint256 held = _navDown();
         return held < depositCap ? depositCap - held : 0;
@@ -167,62 +169,86 @@ abstract contract VaultPricing is IInferenceVault, ERC4626, ReentrancyGuardTrans
 
     function _maxMint() internal view returns (uint256) {
         uint256 assets = _maxDeposit();
-        return assets == 0 || assets == type(uint256).max ? assets : _sharesForDown(assets);
+        if (assets == 0 || assets == type(uint256).max) return assets;
+        // An underestimate where the cap is beyond what can be multiplied.
+        return _sharesForDown(Math.min(assets, type(uint128).max));
     }
 
     function _sharesForDown(uint256 assets) internal view returns (uint256) {
         (uint256 nav, uint256 cost) = _entry();
         uint256 net = assets - assets.mulDiv(cost, WAD * PIPS, Math.Rounding.Ceil);
-        return net.mulDiv(_virtualSupply(), nav + 1);
+        return net.mulDiv(_settledSupply(), nav + 1);
     }
 
     function _costOfUp(uint256 shares) internal view returns (uint256) {
         (uint256 nav, uint256 cost) = _entry();
-        uint256 net = shares.mulDiv(nav + 1, _virtualSupply(), Math.Rounding.Ceil);
+        uint256 net = shares.mulDiv(nav + 1, _settledSupply(), Math.Rounding.Ceil);
         return net.mulDiv(WAD * PIPS, WAD * PIPS - cost, Math.Rounding.Ceil);
     }
 
     function _floorOfDown(uint256 shares) internal view returns (uint256) {
-        (uint256 assets, uint256 riskAmount) = _sliceDown(shares);
+        (uint256 assets, uint256 riskAmount) = _sliceDown(shares, _settledSupply());
         return assets + _saleFloorDown(riskAmount, _exitPriceX128());
     }
 
     function _sharesToPayUp(uint256 assets) internal view returns (uint256) {
         if (assets == 0) return 0;
         uint256 price = _exitPriceX128();
-        return (assets + _exitDust(price)).mulDiv(_virtualSupply(), _exitNavDown(price), Math.Rounding.Ceil);
+        return (assets + _exitDust(price)).mulDiv(_settledSupply(), _exitNavDown(price), Math.Rounding.Ceil);
     }
 
     /// @dev Whether nothing may enter.
     function _entriesClosed() internal view virtual returns (bool);
 
+    /// @dev The virtual supply once `_settleGains` has run, which every entry and every exit for cash begins with.
+    function _settledSupply() internal view virtual returns (uint256);
+
+    function _settleGains() internal virtual;
+
+    /// @dev Whether the prices of an entry can be read.
+    function _entryPriced() private view returns (bool) {
+        (bool live,) = _tryTwap();
+        if (!live) return false;
+        try _venue.highX128{gas: VIEW_GAS}() {
+            return true;
+        } catch {
+            return false;
+        }
+    }
+
     /// @dev Value at the entry price, and the spread as a numerator over `WAD * PIPS`: the pool's fee times the risk weight,
     ///      without which depositing and leaving in kind would be a free swap.
     function _entry() private view returns (uint256 nav, uint256 cost) {
-        uint256 value = TradeMath.riskValueDown(_riskBalance(), Math.max(_venue.spotX128(), _venue.twapX128()));
+        uint256 value = TradeMath.riskValueDown(_riskBalance(), Math.max(_venue.highX128(), _venue.twapX128()));
         nav = _idle() + value;
         cost = nav == 0 ? 0 : value.mulDiv(WAD, nav, Math.Rounding.Ceil) * _feePips;
     }
 
-    /// @dev The slice of each balance that `shares` stand for.
-    function _sliceDown(uint256 shares) internal view returns (uint256 assetAmount, uint256 riskAmount) {
-        uint256 supply = _virtualSupply();
+    /// @dev The slice of each balance that `shares` of a supply stand for.
+    function _sliceDown(uint256 shares, uint256 supply)
+        internal
+        view
+        returns (uint256 assetAmount, uint256 riskAmount)
+    {
         assetAmount = _idle().mulDiv(shares, supply);
         riskAmount = _riskBalance().mulDiv(shares, supply);
     }
 
-    /// @dev Least that a sale of `amount` of the risk token must bring.
+    /// @dev Least that a sale of `amount` of the risk token must bring. The venue rounds its fee up to a unit of the risk
+    ///      token, which may be worth more than many units of the asset.
     function _saleFloorDown(uint256 amount, uint256 priceX128) internal view returns (uint256) {
-        return TradeMath.minOutDown(TradeMath.riskValueDown(amount, priceX128), _feePips, _slippagePips);
+        uint256 sold = amount - amount.mulDiv(_feePips, PIPS, Math.Rounding.Ceil);
+        return TradeMath.minOutDown(TradeMath.riskValueDown(sold, priceX128), 0, _slippagePips);
     }
 
     function _exitNavDown(uint256 priceX128) private view returns (uint256) {
         return _idle() + _saleFloorDown(_riskBalance(), priceX128);
     }
 
-    /// @dev More than the roundings of a slice can lose: one unit of each amount, and one risk unit's worth.
+    /// @dev More than the roundings of a slice can lose: one unit of each amount, and two risk units' worth, one of the slice
+    ///      and one of the fee.
     function _exitDust(uint256 priceX128) private pure returns (uint256) {
-        return 3 + priceX128.ceilDiv(TradeMath.Q128);
+        return 3 + 2 * priceX128.ceilDiv(TradeMath.Q128);
     }
 
     function _exitPriceX128() internal view returns (uint256) {
@@ -237,6 +263,12 @@ abstract contract VaultPricing is IInferenceVault, ERC4626, ReentrancyGuardTrans
     function _meanX128() private view returns (uint256) {
         (bool live, uint256 price) = _tryTwap();
         return live ? price : lastTwapX128;
+    }
+
+    /// @dev Asked before all else, so that a venue without code is refused by name.
+    function _assetOf(IVenue venue_) private view returns (address) {
+        require(address(venue_).code.length != 0, VenueHasNoCode(address(venue_)));
+        return venue_.asset();
     }
 
     function _tryTwap() private view returns (bool live, uint256 price) {

@@ -13,8 +13,10 @@ import {VaultExits} from "./VaultExits.sol";
 ///         accepted one. No exit asks for any of it.
 abstract contract VaultSafeguards is VaultExits {
     uint256 private constant WAD = TradeMath.WAD;
-    /// @dev Scale of a share's value: four virtual-decimals deep, with room for growth in 128 bits.
-    uint256 internal constant Q96 = 2 ** 96;
+    /// @dev Below so many units of the asset a share's value is rounding's: it stops nothing, and whoever enters begins anew.
+    uint256 private constant LEAST_JUDGED = 1e6;
+    /// @dev Scale of a share's value: a new vault's is 2**44, and 128 bits hold 2**84 times as much.
+    uint256 internal constant Q64 = 2 ** 64;
 
     /// @dev One slot, which every accepted epoch writes anyway.
     struct Progress {
@@ -24,10 +26,10 @@ abstract contract VaultSafeguards is VaultExits {
         bool stopped;
     }
 
-    /// @dev Values of a share, asset units per share times 2**96.
+    /// @dev Values of a share, asset units per share times 2**64.
     struct Marks {
-        uint128 peakX96;
-        uint128 highWaterX96;
+        uint128 peakX64;
+        uint128 highWaterX64;
     }
 
     IModelRegistry internal immutable _registry;
@@ -60,7 +62,7 @@ abstract contract VaultSafeguards is VaultExits {
         _turnoverWad = s.turnoverWad;
         _turnoverPerEpochWad = Math.mulDiv(s.turnoverWad, period_, 1 days);
         _drawdownWad = s.drawdownWad;
-        uint128 start = _shareValueX96(0);
+        uint128 start = _shareValueX64(0);
         _marks = Marks(start, start);
     }
 
@@ -85,8 +87,9 @@ abstract contract VaultSafeguards is VaultExits {
         require(due != 0 && block.timestamp >= due, ResumeNotDue(due, block.timestamp));
         _progress.stopped = false;
         _progress.resumableAt = 0;
-        _marks.peakX96 = _shareValueX96(_navDown());
-        emit TradingResumed();
+        uint128 peak = _shareValueX64(_navDown());
+        _marks.peakX64 = peak;
+        emit TradingResumed(peak);
     }
 
     /// @inheritdoc IInferenceVault
@@ -130,6 +133,11 @@ abstract contract VaultSafeguards is VaultExits {
     }
 
     /// @inheritdoc IInferenceVault
+    function marksX64() external view returns (uint256 peak, uint256 highWater) {
+        return (_marks.peakX64, _marks.highWaterX64);
+    }
+
+    /// @inheritdoc IInferenceVault
     function registry() external view returns (address) {
         return address(_registry);
     }
@@ -160,16 +168,21 @@ abstract contract VaultSafeguards is VaultExits {
     /// @dev Moves the peak, or stops where the value of a share has fallen too far below it. Returns whether it is stopped.
     function _checkDrawdown(uint256 nav) internal returns (bool) {
         if (_progress.stopped) return true;
-        if (_drawdownWad == 0) return false;
-        uint128 value = _shareValueX96(nav);
-        uint256 peak = _marks.peakX96;
+        if (_drawdownWad == 0 || nav < LEAST_JUDGED) return false;
+        uint128 value = _shareValueX64(nav);
+        uint256 peak = _marks.peakX64;
         if (value > peak) {
-            _marks.peakX96 = value;
+            _marks.peakX64 = value;
         } else if (value < Math.mulDiv(peak, WAD - _drawdownWad, WAD)) {
             _stop(address(this));
             return true;
         }
         return false;
+    }
+
+    /// @dev Forgets the peak of a vault in which there is next to nothing, before an entry.
+    function _restartPeak(uint256 nav) internal {
+        if (nav < LEAST_JUDGED) _marks.peakX64 = _shareValueX64(nav);
     }
 
     function _stop(address by) private {
@@ -178,8 +191,8 @@ abstract contract VaultSafeguards is VaultExits {
         emit TradingStopped(by);
     }
 
-    function _shareValueX96(uint256 nav) internal view returns (uint128) {
-        return uint128(Math.min(type(uint128).max, Math.mulDiv(nav + 1, Q96, _virtualSupply())));
+    function _shareValueX64(uint256 nav) internal view returns (uint128) {
+        return uint128(Math.min(type(uint128).max, Math.mulDiv(nav + 1, Q64, _virtualSupply())));
     }
 
     function _entriesClosed() internal view override returns (bool) {

@@ -13,6 +13,8 @@ WAD: Final = 10**18
 PIPS: Final = 10**6
 """One, for fees and limits in millionths (a Uniswap fee of 0.05 % is 500)."""
 
+YEAR_SECONDS: Final = 365 * 86_400
+Q64: Final = 2**64
 Q96: Final = 2**96
 Q128: Final = 2**128
 

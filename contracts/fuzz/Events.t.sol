@@ -126,10 +126,11 @@ contract EventsTest is Rig {
         w[0] = IInferenceVault.ResumeScheduled.selector;
         said(address(vault), w, abi.encode(block.timestamp + DELAY));
         vm.warp(block.timestamp + DELAY);
+        uint256 peak = (navNow() + 1) * 2 ** 64 / (vault.totalSupply() + 1e6);
         vm.recordLogs();
         vault.resumeTrading();
         w[0] = IInferenceVault.TradingResumed.selector;
-        said(address(vault), w, "");
+        said(address(vault), w, abi.encode(peak));
         vm.prank(address(vault));
         asset.transfer(BOB, 500_000e6);
         uint256 epoch = closeEpoch(30);

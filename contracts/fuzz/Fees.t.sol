@@ -164,6 +164,55 @@ contract FeesTest is Rig {
         eq(asset.balanceOf(KEEPER), 100_000e6 * 40_000 * PERIOD / (1e6 * 365 days), "one epoch's share of a year");
     }
 
+    function rewardAfter(uint256 epochs) private returns (uint256 paid) {
+        uint256 snapshot = vm.snapshotState();
+        vm.warp(block.timestamp + (epochs - 1) * PERIOD);
+        uint256 before = asset.balanceOf(KEEPER);
+        keep(0);
+        paid = asset.balanceOf(KEEPER) - before;
+        vm.revertToState(snapshot);
+    }
+
+    function test_invariant_12_missed_epochs_are_paid_for_up_to_a_day() external {
+        calm(Fees(1_000e6, 40_000, 0, address(0)));
+        uint256 value = vault.totalAssets() * 40_000;
+        for (uint256 epochs = 1; epochs <= 24; epochs++) {
+            eq(rewardAfter(epochs), value * PERIOD * epochs / (1e6 * 365 days), "each");
+        }
+        for (uint256 epochs = 25; epochs < 9_000; epochs *= 3) {
+            eq(rewardAfter(epochs), value * 1 days / (1e6 * 365 days), "a day");
+        }
+    }
+
+    /// @dev What the vault had not, for the time that it had it not, is not paid for.
+    function test_invariant_12_half_a_year_of_emptiness_earns_a_day_at_most() external {
+        VaultConfig memory c = config();
+        (c.fees, c.policy.minWeightWad) = (Fees(1_000e6, 50_000, 0, address(0)), 0);
+        c.safeguards.outageEpochs = 0;
+        vault = newVault(c);
+        vm.warp(block.timestamp + 180 days);
+        enter(BOB, 20_000e6);
+        keep(0);
+        eq(asset.balanceOf(KEEPER), 20_000e6 * uint256(50_000) / (1e6 * 365), "of twenty thousand");
+    }
+
+    /// @dev A period may be longer than a day: one of it is paid for, and two are not.
+    function test_invariant_12_of_a_period_longer_than_a_day_one_is_paid_for() external {
+        VaultConfig memory c = config();
+        (c.fees, c.policy.minWeightWad, c.period) = (Fees(1_000e6, 40_000, 0, address(0)), 0, 3 days);
+        vault = newVault(c);
+        enter(BOB, 100_000e6);
+        for (uint256 skipped = 0; skipped < 3; skipped += 2) {
+            uint256 before = asset.balanceOf(KEEPER);
+            uint256 value = vault.totalAssets() * 40_000;
+            uint256 end = (block.timestamp / 3 days + 1 + skipped) * 3 days;
+            vm.warp(end + 30);
+            verifier.allow(instancesOf(inputsFor(end, BAR, COUNT, int256(uint256(CLIP))), KEEPER, 0));
+            vault.rebalance(end / 3 days, KEEPER, one(0), proof(), hintsFor(end, BAR, COUNT));
+            eq(asset.balanceOf(KEEPER) - before, value * 3 days / (1e6 * 365 days), "one period");
+        }
+    }
+
     function test_the_least_reward_is_paid() external {
         calm(Fees(1, 50_000, 0, address(0)));
         eq(asset.balanceOf(KEEPER), 1, "one unit");

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {Policy} from "../interfaces/IInferenceVault.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {IInferenceVault, Policy} from "../interfaces/IInferenceVault.sol";
 import {Rig} from "./Rig.sol";
+import {Vm} from "./Vm.sol";
 
 /// @title What a campaign remembers beside the vault, and the first claim_ that was broken
 abstract contract Ghost is Rig {
@@ -14,6 +16,8 @@ abstract contract Ghost is Rig {
         uint256 supply;
         uint256 twap;
         uint256 spot;
+        uint256 mark;
+        uint256 taken;
     }
 
     address[3] internal actors = [ALICE, BOB, address(0xB0B)];
@@ -31,22 +35,65 @@ abstract contract Ghost is Rig {
         s.supply = vault.totalSupply() + 1e6;
         s.twap = venue.twapX128();
         s.spot = venue.spotX128();
+        (, s.mark) = vault.marksX64();
+        s.taken = vault.balanceOf(FEE_TAKER);
     }
 
     function worth(uint256 amount, uint256 priceX128) internal pure returns (uint256) {
-        return amount * (priceX128 >> 64) >> 64;
+        return Math.mulDiv(amount, priceX128, Q128);
     }
 
     function nav(Seen memory s) internal pure returns (uint256) {
         return s.idle + worth(s.held, s.twap);
     }
 
-    /// @dev Invariant 3, at the mean price before the action; exact, by cross-multiplication.
-    function noHolderLost(Seen memory s) internal {
+    /// @dev What is seen before an action, whose logs are kept from here.
+    function begin() internal returns (Seen memory s) {
+        s = look();
+        vm.recordLogs();
+    }
+
+    /// @dev The supply that gains leave once they are settled: what is due, from the mark and the value before.
+    function settled(Seen memory s) internal pure returns (uint256) {
+        (uint256 shares,) = gains(nav(s), s.supply, s.mark, fees().performancePips);
+        return s.supply + shares;
+    }
+
+    /// @dev Invariant 3, at the mean price before the action; exact, by cross-multiplication. `settles`: what was gained is
+    ///      shared first, as announced, and nothing else may lower the value of a share.
+    function noHolderLost(Seen memory s, bool settles) internal {
+        uint256 supply = settles ? _sharedGains(s) : s.supply;
         Seen memory n = look();
+        flag(n.taken == s.taken + supply - s.supply, "invariant 3: other shares for gains than are due");
         uint256 before = (s.idle << 96) + s.held * (s.twap >> 32);
         uint256 afterwards = (n.idle << 96) + n.held * (s.twap >> 32);
-        flag(afterwards * s.supply >= before * n.supply, "invariant 3: the value of a share fell by a user's action");
+        flag(afterwards * supply >= before * n.supply, "invariant 3: the value of a share fell by a user's action");
+    }
+
+    /// @dev The supply with what is due for gains; that it is at most the recipient's part of the gain above the mark, and is
+    ///      told.
+    function _sharedGains(Seen memory s) private returns (uint256 supply) {
+        uint256 pips = fees().performancePips;
+        (uint256 shares, uint256 assets) = gains(nav(s), s.supply, s.mark, pips);
+        supply = s.supply + shares;
+        uint256 whole = (nav(s) + 1) << 64;
+        uint256 paid = s.mark * s.supply;
+        if (whole > paid) {
+            bool fair = (nav(s) + 1) * shares * (1e6 << 64) <= (whole - paid) * pips * supply;
+            flag(fair, "invariant 3: more than the recipient's part of the gain");
+        }
+        uint256 told;
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        for (uint256 i = 0; i < logs.length; i++) {
+            if (logs[i].topics[0] != IInferenceVault.PerformanceFeePaid.selector) continue;
+            bool same = keccak256(logs[i].data) == keccak256(abi.encode(shares, assets));
+            flag(same, "invariant 3: the share of gains was announced otherwise");
+            told++;
+        }
+        bool gained = whole / s.supply > s.mark;
+        flag(told == (gained ? 1 : 0), "invariant 3: the share of gains was not announced once");
+        (, uint256 mark) = vault.marksX64();
+        flag(mark >= s.mark && (!gained || mark == whole / supply), "invariant 3: the mark is not what was shared at");
     }
 
     /// @dev Invariant 1, from the tokens' own balances.

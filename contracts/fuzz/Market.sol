@@ -36,10 +36,15 @@ abstract contract Market is Claims {
 
     /// @dev 3,000 units of a 6-decimal asset for one of an 18-decimal risk token.
     function openPool(IMintable asset_, IMintable risk_, uint16 cardinality, uint128 liquidity) internal {
+        uint160 root = address(risk_) < address(asset_) ? 4339505179874779489431521 : 1446501726624926496477173928747177;
+        openPoolAt(root, asset_, risk_, cardinality, liquidity);
+    }
+
+    function openPoolAt(uint160 root, IMintable asset_, IMintable risk_, uint16 cardinality, uint128 liquidity) internal {
         (asset, risk, riskIsToken0) = (asset_, risk_, address(risk_) < address(asset_));
         factory = vm.deployCode(string.concat(UNISWAP, "UniswapV3Factory.sol/UniswapV3Factory.json"), "");
         pool = IPool(IFactory(factory).createPool(address(asset), address(risk), FEE));
-        pool.initialize(riskIsToken0 ? 4339505179874779489431521 : 1446501726624926496477173928747177);
+        pool.initialize(root);
         pool.increaseObservationCardinalityNext(cardinality);
         (, int24 tick,,,,,) = pool.slot0();
         int24 middle = tick / 10 * 10;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Fees, IInferenceVault, Policy, Safeguards} from "../interfaces/IInferenceVault.sol";
 import {IInputSource} from "../interfaces/IInputSource.sol";
 import {IModelRegistry, Model} from "../interfaces/IModelRegistry.sol";
@@ -76,6 +77,11 @@ abstract contract Rig is Market {
             vm.warp(block.timestamp + 240);
             swapOutside(i % 3 == 0, i % 3 == 0 ? (8 + i) * 1e18 : (10_000 + 1_500 * i) * 1e6);
         }
+        furnish();
+    }
+
+    /// @dev All of the kit around the market that stands.
+    function furnish() internal {
         verifier = IScriptedVerifier(deployed("ScriptedVerifier", ""));
         source = IInputSource(deployed("TickWindow", abi.encode(spec(), MAX_AGE, BLOCK_SECONDS)));
         venue = IVenue(deployed("UniswapV3Venue", abi.encode(factory, pool, asset, TWAP_SECONDS)));
@@ -152,6 +158,33 @@ abstract contract Rig is Market {
 
     function latest() internal view returns (uint256) {
         return block.timestamp / PERIOD;
+    }
+
+    /// @dev Written anew here: what is due to the recipient for gains at this value and mark, in assets and in new shares.
+    function gains(uint256 nav, uint256 supply, uint256 markX64, uint256 pips)
+        internal
+        pure
+        returns (uint256 shares, uint256 assets)
+    {
+        uint256 valueX64 = (nav + 1) * 2 ** 64 / supply;
+        if (valueX64 <= markX64) return (0, 0);
+        assets = ((valueX64 - markX64) * supply / 2 ** 64) * pips / 1e6;
+        shares = assets * supply / (nav + 1 - assets);
+    }
+
+    /// @dev All value at the mean price, from the tokens themselves.
+    function navNow() internal view returns (uint256) {
+        uint256 held = risk.balanceOf(address(vault)) - vault.totalOwed(address(risk));
+        uint256 idle = asset.balanceOf(address(vault)) - vault.totalOwed(address(asset));
+        return idle + Math.mulDiv(held, venue.twapX128(), 2 ** 128);
+    }
+
+    /// @dev The virtual supply as it is once gains are settled.
+    function settledSupply() internal view returns (uint256 supply) {
+        supply = vault.totalSupply() + 1e6;
+        (, uint256 mark) = vault.marksX64();
+        (uint256 shares,) = gains(navNow(), supply, mark, vault.fees().performancePips);
+        return supply + shares;
     }
 
     /// @dev To `age` seconds after the end of the next epoch.

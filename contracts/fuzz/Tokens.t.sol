@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {VaultEntries} from "../VaultEntries.sol";
 import {IMintable} from "./Market.sol";
 import {Rig} from "./Rig.sol";
 import {Quirk, QuirkyToken} from "./Zoo.sol";
@@ -98,6 +99,27 @@ contract TokensTest is Rig {
         vm.expectRevert();
         vault.deposit(1e6, BOB);
         eq(vault.totalSupply(), 0, "no shares");
+    }
+
+    /// @dev Shares are for what is asked: were they given for what a fee leaves, the other holders would pay it.
+    function test_an_asset_that_takes_a_fee_lets_nobody_enter() external {
+        open(6, 18);
+        enter(ALICE, 100_000e6);
+        fund(BOB, 10_000e6);
+        put(true, Quirk.TakesFee);
+        uint256 supply = vault.totalSupply();
+        uint256 cost = vault.previewMint(1e15);
+        vm.startPrank(BOB);
+        vm.expectRevert(abi.encodeWithSelector(VaultEntries.AssetsNotReceived.selector, 990e6, 1_000e6));
+        vault.deposit(1_000e6, BOB);
+        vm.expectRevert(abi.encodeWithSelector(VaultEntries.AssetsNotReceived.selector, cost - cost / 100, cost));
+        vault.mint(1e15, BOB);
+        eq(vault.totalSupply(), supply, "no shares");
+        QuirkyToken(payable(address(asset))).become(Quirk.MovesMore, BOB);
+        uint256 before = asset.balanceOf(address(vault));
+        vault.deposit(1_000e6, BOB);
+        eq(asset.balanceOf(address(vault)) - before, 1_010e6, "more is a gift");
+        le(vault.convertToAssets(vault.balanceOf(BOB)), 1_000e6 + 1_000e6 / 1_000, "which all holders share");
     }
 
     /// @dev 14 and 15: an issuer who turns on a fee, or moves more than asked. The tools refuse such a token before a vault is

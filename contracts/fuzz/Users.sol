@@ -9,7 +9,7 @@ abstract contract Users is Ghost {
         address actor = actors[who % 3];
         assets = within(assets, 1, 300_000e6);
         fund(actor, assets);
-        Seen memory s = look();
+        Seen memory s = begin();
         uint256 most = vault.maxDeposit(actor);
         uint256 promised = vault.previewDeposit(assets);
         vm.prank(actor);
@@ -17,7 +17,7 @@ abstract contract Users is Ghost {
             flag(assets <= most, "invariant 13: a deposit above what is open");
             flag(shares == promised, "invariant 2: a deposit gave other shares than previewed");
             movedBy(s, int256(assets), 0);
-            noHolderLost(s);
+            noHolderLost(s, true);
         } catch {
             flag(assets > most || asset.frozen(), "invariant 2: a deposit that was promised failed");
         }
@@ -28,13 +28,13 @@ abstract contract Users is Ghost {
         shares = within(shares, 1, 1e17);
         uint256 promised = vault.previewMint(shares);
         fund(actor, promised);
-        Seen memory s = look();
+        Seen memory s = begin();
         uint256 most = vault.maxMint(actor);
         vm.prank(actor);
         try vault.mint(shares, actor) returns (uint256 assets) {
             flag(assets == promised, "invariant 2: a mint took other assets than previewed");
             movedBy(s, int256(assets), 0);
-            noHolderLost(s);
+            noHolderLost(s, true);
         } catch {
             flag(shares > most || asset.frozen(), "invariant 2: a mint that was promised failed");
         }
@@ -44,7 +44,7 @@ abstract contract Users is Ghost {
         address actor = actors[who % 3];
         uint256 assets = vault.maxWithdraw(actor) * within(part, 1, 1_000) / 1_000;
         if (assets == 0) return;
-        Seen memory s = look();
+        Seen memory s = begin();
         uint256 promised = vault.previewWithdraw(assets);
         uint256 before = asset.balanceOf(actor);
         vm.prank(actor);
@@ -52,8 +52,8 @@ abstract contract Users is Ghost {
             flag(shares == promised, "invariant 2: a withdrawal burned other shares than previewed");
             flag(asset.balanceOf(actor) - before == assets, "invariant 2: a withdrawal paid another amount");
             uint256 sold = s.held - look().held;
-            flag(sold == s.held * shares / s.supply, "invariant 4: a withdrawal sold more than the leaver's slice");
-            noHolderLost(s);
+            flag(sold == s.held * shares / settled(s), "invariant 4: a withdrawal sold more than the leaver's slice");
+            noHolderLost(s, true);
         } catch {
             flag(asset.frozen() || risk.frozen(), "invariant 2: a withdrawal within its maximum failed");
         }
@@ -63,7 +63,7 @@ abstract contract Users is Ghost {
         address actor = actors[who % 3];
         uint256 shares = vault.balanceOf(actor) * within(part, 1, 1_000) / 1_000;
         if (shares == 0) return;
-        Seen memory s = look();
+        Seen memory s = begin();
         uint256 most = vault.maxRedeem(actor);
         uint256 promised = vault.previewRedeem(shares);
         uint256 before = asset.balanceOf(actor);
@@ -71,8 +71,9 @@ abstract contract Users is Ghost {
         try vault.redeem(shares, actor, actor) returns (uint256 assets) {
             flag(assets >= promised, "invariant 2: a redemption paid less than its floor");
             flag(asset.balanceOf(actor) - before == assets, "invariant 2: a redemption paid another amount");
-            movedBy(s, -int256(s.idle * shares / s.supply), -int256(s.held * shares / s.supply));
-            noHolderLost(s);
+            uint256 supply = settled(s);
+            movedBy(s, -int256(s.idle * shares / supply), -int256(s.held * shares / supply));
+            noHolderLost(s, true);
         } catch {
             bool hindered = shares > most || asset.frozen() || risk.frozen();
             flag(hindered, "invariant 2: a redemption within its maximum failed");
@@ -82,13 +83,13 @@ abstract contract Users is Ghost {
     function redeemInKind(uint256 who, uint256 part) external {
         address actor = actors[who % 3];
         uint256 shares = vault.balanceOf(actor) * within(part, 1, 1_000) / 1_000;
-        Seen memory s = look();
+        Seen memory s = begin();
         vm.prank(actor);
         try vault.redeemInKind(shares, actor, actor) returns (uint256 assets, uint256 risks) {
             bool exact = assets == s.idle * shares / s.supply && risks == s.held * shares / s.supply;
             flag(exact, "invariant 4: an exit in kind paid another slice");
             movedBy(s, -int256(assets), -int256(risks));
-            noHolderLost(s);
+            noHolderLost(s, false);
         } catch {
             flag(false, "invariant 11: an exit in kind failed");
         }
@@ -107,32 +108,63 @@ abstract contract Users is Ghost {
 
     function transferShares(uint256 from, uint256 to, uint256 part) external {
         uint256 shares = vault.balanceOf(actors[from % 3]) * within(part, 0, 1_000) / 1_000;
-        Seen memory s = look();
+        Seen memory s = begin();
         vm.prank(actors[from % 3]);
         vault.transfer(actors[to % 3], shares);
         movedBy(s, 0, 0);
     }
 
     function donate(bool which, uint256 amount) external {
-        Seen memory s = look();
+        Seen memory s = begin();
         if (which) asset.mint(address(vault), within(amount, 1, 50_000e6));
         else risk.mint(address(vault), within(amount, 1, 15e18));
-        noHolderLost(s);
+        noHolderLost(s, false);
     }
 
-    /// @notice In and straight out again, by each door, gains nothing at the price that favours the caller most.
-    function roundTrip(uint256 who, uint256 assets, uint256 door) external {
+    /// @notice In and straight out again, by each door, gains nothing at the price that favours the caller most; nor, in a block
+    ///         of one's own, after a push of the pool that is taken back, in both tokens at the price before.
+    function roundTrip(uint256 who, uint256 assets, uint256 door, uint256 push) external {
         address actor = actors[who % 3];
         assets = within(assets, 1, 300_000e6);
         if (asset.frozen() || risk.frozen() || assets > vault.maxDeposit(actor)) return;
         uint256 snapshot = vm.snapshotState();
-        fund(actor, assets);
+        bool pushes = push % 3 != 0;
+        if (pushes) vm.warp(block.timestamp + 12);
         Seen memory s = look();
-        uint256 before = asset.balanceOf(actor);
-        uint256 heldBefore = risk.balanceOf(actor);
+        uint256 price = pushes || s.spot > s.twap ? s.spot : s.twap;
+        (bool through, int256 gained) = _inAndOut(actor, assets, door, push, price);
+        vm.revertToState(snapshot);
+        flag(!through || gained <= 0, "invariant 2: in and out again gained value");
+    }
+
+    /// @dev A push of `push % 3`: none, down, up, by as many dollars. What it brought goes back into the pool.
+    function _inAndOut(address actor, uint256 assets, uint256 door, uint256 push, uint256 price)
+        private
+        returns (bool through, int256 gained)
+    {
+        bool down = push % 3 == 1;
+        uint256 dollars = within(push >> 8, 1, 2_000_000);
+        uint256 amountIn = push % 3 == 0 ? 0 : down ? dollars * 1e18 / 3_000 : dollars * 1e6;
+        uint256 pushed = amountIn == 0 ? 0 : swapOutside(down, amountIn);
+        if (assets > vault.maxDeposit(actor)) return (false, 0);
+        fund(actor, assets);
+        int256 cash = -int256(asset.balanceOf(actor));
+        int256 held = -int256(risk.balanceOf(actor));
+        through = _there(actor, assets, door);
+        cash += int256(asset.balanceOf(actor));
+        held += int256(risk.balanceOf(actor));
+        if (pushed != 0) {
+            int256 kept = int256(swapOutside(!down, pushed)) - int256(amountIn);
+            if (down) held += kept;
+            else cash += kept;
+        }
+        gained = cash + (held < 0 ? -int256(worth(uint256(-held), price)) : int256(worth(uint256(held), price)));
+    }
+
+    function _there(address actor, uint256 assets, uint256 door) private returns (bool through) {
         vm.startPrank(actor);
         uint256 shares = vault.deposit(assets, actor);
-        bool through = true;
+        through = true;
         if (door % 3 == 0) {
             vault.redeemInKind(shares, actor, actor);
         } else if (door % 3 == 1) {
@@ -144,10 +176,6 @@ abstract contract Users is Ghost {
             try vault.withdraw(most, actor, actor) { through = vault.balanceOf(actor) >= own; } catch { through = false; }
         }
         vm.stopPrank();
-        uint256 gained = asset.balanceOf(actor)
-            + worth(risk.balanceOf(actor) - heldBefore, s.spot > s.twap ? s.spot : s.twap);
-        vm.revertToState(snapshot);
-        flag(!through || gained <= before, "invariant 2: in and out again gained value");
     }
 
     function market(bool sell, uint256 dollars, uint256 pause) external {
@@ -165,7 +193,7 @@ abstract contract Users is Ghost {
     function exitWithEverythingDead(uint256 who, uint256 part) external {
         address actor = actors[who % 3];
         uint256 shares = vault.balanceOf(actor) * within(part, 1, 1_000) / 1_000;
-        Seen memory s = look();
+        Seen memory s = begin();
         uint256 snapshot = vm.snapshotState();
         bytes memory dead = hex"5f5ffd";
         vm.prank(GUARDIAN);

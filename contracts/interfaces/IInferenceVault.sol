@@ -79,13 +79,15 @@ interface IInferenceVault is IERC4626 {
 
     /// @notice The beneficiary of an accepted epoch was paid, in asset units.
     event RewardPaid(uint256 indexed epoch, address indexed beneficiary, uint256 amount);
-    /// @notice Gains above the high-water mark were shared; `assets` is what the new shares stand for.
+    /// @notice Gains above the high-water mark were shared, at an epoch or before an entry or exit; `assets` is what the new shares
+    ///         stand for, `epoch` the last one accepted.
     event PerformanceFeePaid(uint256 indexed epoch, address indexed recipient, uint256 shares, uint256 assets);
     /// @notice The vault accepts epochs without trading, and nothing enters, until `TradingResumed`.
     /// @param by Guardian or owner, or the vault itself where the value of a share fell too far.
     event TradingStopped(address indexed by);
     event ResumeScheduled(uint256 resumableAt);
-    event TradingResumed();
+    /// @param peakX64 Value of a share from which its fall is counted now, asset units times 2**64.
+    event TradingResumed(uint256 peakX64);
 
     /// @notice A token refused the transfer of an exit in kind; the amount waits for `claim`.
     event Owed(address indexed token, address indexed account, uint256 amount);
@@ -164,6 +166,9 @@ interface IInferenceVault is IERC4626 {
     function missedEpochs() external view returns (uint256);
     /// @notice What may be traded in the latest closed epoch as a share of value, 18 decimals.
     function turnoverLeftWad() external view returns (uint256);
+    /// @notice Values of a share, asset units times 2**64: the peak that a drawdown is counted from, and the highest that gains
+    ///         were shared at.
+    function marksX64() external view returns (uint256 peak, uint256 highWater);
     function policy() external view returns (Policy memory);
     function safeguards() external view returns (Safeguards memory);
     function fees() external view returns (Fees memory);

@@ -19,6 +19,9 @@ interface IVenue {
     /// @notice Price at this moment, which one block can move.
     function spotX128() external view returns (uint256);
 
+    /// @notice The higher of spot and what it was before anything traded in this block: no trade of this block lowers it.
+    function highX128() external view returns (uint256);
+
     /// @notice Mean price over the venue's averaging time. Reverts where the venue has no such history.
     function twapX128() external view returns (uint256);
 
@@ -27,6 +30,6 @@ interface IVenue {
 
     /// @notice Pulls `amountIn` from the caller, swaps all of it and sends the output to the caller.
     /// @param riskIn True where the risk token is sold.
-    /// @return amountOut What the caller's balance grew by, at least `minOut`.
+    /// @return amountOut What was sent, at least `minOut`. A token may take a part of it: who cares looks at its own balance.
     function swap(bool riskIn, uint256 amountIn, uint256 minOut) external returns (uint256 amountOut);
 }

@@ -11,6 +11,7 @@ import pytest
 from tests.fixtures.vault import VaultSetup
 from vaultkit.chain.abi import load_code
 from vaultkit.errors import Reverted
+from vaultkit.tickmath import price_x128_at_tick
 from vaultkit.trade import risk_value
 from vaultkit.vault.terms import Fees, Safeguards
 
@@ -64,18 +65,21 @@ def test_deposit_gives_what_was_previewed_and_redeem_at_least_that(which, reques
 @pytest.mark.parametrize("buy_risk", [True, False])
 def test_previews_take_whichever_price_is_worse_for_the_caller(vault: VaultSetup, buy_risk):
     half_invested(vault)
+    before = price_x128_at_tick(vault.pool.call("slot0")[1], risk_is_token0=vault.book.pool.risk_is_token0)
     vault.trade(buy_risk=buy_risk, amount=3_000_000 * DOLLAR if buy_risk else 1_000 * 10**18)
     spot, mean = vault.venue.call("spotX128"), vault.venue.call("twapX128")
     assert (spot > mean) is buy_risk
+    assert vault.venue.call("highX128") == max(spot, before)
     idle, held, _ = balances(vault, vault.vault.address)
     supply = vault.vault.call("totalSupply") + 10**6
     fee, slippage = vault.book.pool.fee_pips, vault.terms.policy.slippage_pips
 
     shares = 10**17
-    sold = risk_value(held * shares // supply, min(spot, mean)) * (10**6 - fee - slippage) // 10**6
+    amount = held * shares // supply
+    sold = risk_value(amount - -(-amount * fee // 10**6), min(spot, mean)) * (10**6 - slippage) // 10**6
     assert vault.vault.call("previewRedeem", shares) == idle * shares // supply + sold
 
-    value = risk_value(held, max(spot, mean))
+    value = risk_value(held, max(spot, before, mean))
     spread = -(-value * 10**18 // (idle + value)) * fee
     net = 10**10 + (-(10**10) * spread // 10**24)
     assert vault.vault.call("previewDeposit", 10**10) == net * supply // (idle + value + 1)

@@ -87,6 +87,61 @@ def test_shares_of_gains_are_recomputed(vault: VaultSetup):
     assert failed(report(vault, other)) == {"share of gains"}
 
 
+def test_gains_shared_before_entries_and_exits_are_recomputed(vault: VaultSetup):
+    """The marks follow what deposits and redemptions settled, so that the next epoch is judged by them."""
+    alice, bob = vault.actors.alice, vault.actors.bob
+    vault.redeploy(fees=Fees(performance_pips=200_000, performance_recipient=vault.actors.keeper))
+    vault.deposit(alice, 1_000_000 * DOLLAR)
+    vault.keep(90)
+    settled = []
+    move(vault, buy_risk=True, amount=3_000_000 * DOLLAR)
+    settled.append(vault.events(vault.deposit(bob, 50_000 * DOLLAR)))
+    move(vault, buy_risk=True, amount=2_000_000 * DOLLAR)
+    settled.append(vault.events(vault.transact(alice, vault.vault, "redeem", 10**17, alice, alice)))
+    assert all(events["PerformanceFeePaid"]["shares"] > 0 for events in settled)
+    vault.keep(80)
+    found = report(vault)
+    assert found.passed, failed(found)
+    names = [check.name for check in found.epochs[-1].checks]
+    assert names.count("share of gains before an entry or exit") == 2
+    other = lying(vault, "fees", Fees(performance_pips=100_000, performance_recipient=vault.actors.keeper))
+    assert "share of gains before an entry or exit" in failed(report(vault, other))
+
+
+def test_an_entry_into_next_to_nothing_starts_the_peak_anew(vault: VaultSetup):
+    """Somebody leaves a doubled share behind in dust: the next holder's peak is the value that they entered at."""
+    alice, bob = vault.actors.alice, vault.actors.bob
+    vault.redeploy(safeguards=Safeguards(drawdown_wad=5 * WAD // 100))
+    vault.deposit(bob, 1_000 * DOLLAR)
+    vault.keep(90)
+    move(vault, buy_risk=True, amount=4_000_000 * DOLLAR)
+    vault.keep(90)
+    vault.transact(bob, vault.vault, "redeemInKind", vault.vault.call("balanceOf", bob), bob, bob)
+    move(vault, buy_risk=False, amount=4_000 * 10**18)
+    vault.keep(90)
+    peak = vault.vault.call("marksX64")[0]
+    left = vault.vault.call("totalAssets")
+    vault.deposit(alice, 1_000_000 * DOLLAR)
+    assert vault.vault.call("marksX64")[0] == (left + 1) * 2**64 // 10**6 != peak
+    vault.keep(50)
+    found = report(vault)
+    assert found.passed, failed(found)
+    assert vault.vault.call("stopped") is False and found.epochs[-1].reason == "traded"
+
+
+def test_a_reward_is_for_a_day_at_most(vault: VaultSetup):
+    fees = Fees(reward_per_epoch=1_000 * DOLLAR, reward_year_pips=20_000)
+    vault.redeploy(fees=fees, safeguards=Safeguards(outage_epochs=0))
+    vault.devnet.mine(vault.now() + 90 * 86_400)
+    vault.trade(buy_risk=True, amount=1_000 * DOLLAR)
+    vault.devnet.mine(vault.now() + 86_400)
+    vault.deposit(vault.actors.alice, 1_000_000 * DOLLAR)
+    paid = vault.events(vault.keep(0))["RewardPaid"]["amount"]
+    assert paid == 1_000_000 * DOLLAR * 20_000 // 10**6 // 365
+    found = report(vault)
+    assert found.passed, failed(found)
+
+
 def fallen(vault: VaultSetup) -> None:
     """A vault that stopped itself, was resumed by its owner, and trades again."""
     vault.redeploy(safeguards=Safeguards(drawdown_wad=2 * WAD // 100))

@@ -85,15 +85,38 @@ def test_a_deposit_allows_the_vault_exactly_what_it_takes(vault: VaultSetup, ord
     assert vault.asset.call("allowance", bob.address, vault.vault.address) == 0
 
 
-def test_the_router_s_floor_holds_where_the_vault_s_own_falls_with_the_pool(vault: VaultSetup, orders: Orders):
+def test_an_exit_that_the_pool_fell_under_is_refused_by_its_own_limit(vault: VaultSetup, orders: Orders):
     me, slice_ = ALICES.address, 10**17
-    quoted = orders.redeem(me, slice_), orders.cash_out(me, slice_, slippage_bps=50)
-    assert quoted[1].least is not None and quoted[0].least is not None
+    quoted = {
+        "AssetsTooFew": orders.redeem(me, slice_),
+        "SharesTooMany": orders.withdraw(me, 90_000 * DOLLAR),
+        "AssetsTooLow": orders.cash_out(me, slice_, slippage_bps=50),
+    }
+    generous = orders.redeem(me, slice_, slippage_bps=1_000), orders.withdraw(me, 1_000 * DOLLAR, slippage_bps=1_000)
     vault.trade(buy_risk=False, amount=3_000 * 10**18)
-    with pytest.raises(Reverted, match="AssetsTooLow"):
-        fill(vault, orders, quoted[1])
-    got = units(fill(vault, orders, quoted[0]).arrives)["USDC"]
-    assert got < quoted[0].least[0].units, "the plain exit went through below the floor that it was quoted with"
+    for name, quote in quoted.items():
+        with pytest.raises(Reverted, match=name):
+            fill(vault, orders, quote)
+    for quote in generous:
+        fill(vault, orders, quote)
+
+
+def test_a_deposit_that_the_pool_rose_over_is_refused_by_its_own_limit(vault: VaultSetup, orders: Orders):
+    bob = Signer.devnet(BOB)
+    tight, generous = (orders.deposit(bob.address, 1_000 * DOLLAR, slippage_bps=bps) for bps in (50, 1_000))
+    vault.trade(buy_risk=True, amount=3_000_000 * DOLLAR)
+    with pytest.raises(Reverted, match="SharesTooFew"):
+        fill(vault, orders, tight, bob)
+    filled = fill(vault, orders, generous, bob)
+    assert tight.least is not None and units(filled.arrives)["iVAULT"] < tight.least[0].units
+
+
+@pytest.mark.parametrize("bps", [-1, 10_000])
+def test_a_slippage_that_is_none_is_refused(orders: Orders, bps: int):
+    me = ALICES.address
+    for ask in (orders.deposit, orders.redeem, orders.withdraw, orders.cash_out):
+        with pytest.raises(DataError, match="0 to 9999 bps"):
+            ask(me, 10**6, slippage_bps=bps)
 
 
 def test_the_router_takes_one_transaction_and_keeps_no_allowance(vault: VaultSetup, orders: Orders):

@@ -84,7 +84,7 @@ def test_the_drawdown_s_distance_is_where_the_contract_stops(vault: VaultSetup):
     idle, held = (token.call("balanceOf", vault.vault.address, block=before) for token in (vault.asset, vault.risk))
     shares = vault.vault.call("totalSupply", block=before) + 10**6
     assert at is not None
-    assert at.peak_x96 == (idle + (held * event["twapX128"] >> 128) + 1) * 2**96 // shares > 2**96 // 10**6
+    assert at.peak_x64 == (idle + (held * event["twapX128"] >> 128) + 1) * 2**64 // shares > 2**64 // 10**6
     snapshot = vault.devnet.snapshot()
     for percent, stops in ((0.9, False), (1.2, True)):  # of the vault's value is taken away, around a limit of 1 %
         taken = vault.risk.call("balanceOf", vault.vault.address) * int(percent * 10) // 1_000

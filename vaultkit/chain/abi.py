@@ -220,7 +220,7 @@ class Contract:
     def __init__(self, rpc: Rpc, address: str, abi: Abi) -> None:
         self.rpc, self.address, self.abi = rpc, to_checksum_address(address), abi
         self._functions: dict[str, Mapping[str, Any]] = {}
-        for item in abi:
+        for item in sorted(abi, key=lambda item: len(item.get("inputs", ()))):
             if item.get("type") == "function":
                 self._functions.setdefault(item["name"], item)
                 self._functions[abi_to_signature(dict(item))] = item  # type: ignore[arg-type]
@@ -239,7 +239,7 @@ class Contract:
         Parameters
         ----------
         name
-            Function name, or its signature where the name is overloaded.
+            Function name, or its signature; of overloaded ones the name stands for the one with the fewest arguments.
         """
         item = self._function(name)
         data = function_abi_to_4byte_selector(dict(item)) + _CODEC.encode(_types(item["inputs"]), args)  # type: ignore[arg-type]

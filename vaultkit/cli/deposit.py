@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vaultkit.cli.wallet import ReceiverOption, Wallet, order
+from vaultkit.cli.wallet import ReceiverOption, SlippageOption, Wallet, order
+from vaultkit.vault.slippage import SLIPPAGE_BPS
 
 if TYPE_CHECKING:
     from vaultkit.vault.quote import Quote
@@ -21,6 +22,7 @@ def deposit(
     wallet: Wallet,
     amount: Annotated[str, typer.Argument(help="Assets to deposit, like 250000 or 0.5.")],
     receiver: ReceiverOption = None,
+    slippage_bps: SlippageOption = SLIPPAGE_BPS,
     mint: Annotated[
         bool, typer.Option("--mint", help="Mint the local chain's stable token to the depositor first.")
     ] = False,
@@ -39,7 +41,7 @@ def deposit(
         says = f"mint {orders.asset(assets)} of the local chain's own"
         first.append(Call(token.address, token.encode("mint", me, assets), token.abi, says))
     try:
-        return orders.deposit(me, assets, receiver, first=first)
+        return orders.deposit(me, assets, receiver, slippage_bps=slippage_bps, first=first)
     except Reverted as error:
         if mint or not wallet.local or error.name != "ERC20InsufficientBalance":
             raise

@@ -130,14 +130,14 @@ def describe(overview: Overview, pool: PoolBook) -> dict[str, Any]:
 
 def _drawdown(guarded: Guarded, pool: PoolBook, share_decimals: int) -> dict[str, Any]:
     """Return how far a share is from the stop, or nothing where there is none."""
-    from vaultkit.units import Q96, from_units
+    from vaultkit.units import Q64, from_units
 
     at = guarded.drawdown
     if at is None:
         return {}
     peak, stop = (
-        f"{from_units(value * 10**share_decimals // Q96, pool.asset_decimals):f}"
-        for value in (at.peak_x96, at.stop_x96)
+        f"{from_units(value * 10**share_decimals // Q64, pool.asset_decimals):f}"
+        for value in (at.peak_x64, at.stop_x64)
     )
     return {
         "share_value_at_peak": peak,

@@ -29,6 +29,9 @@ AccountOption = Annotated[
 ReceiverOption = Annotated[
     str | None, typer.Option("--receiver", help="Account that gets what arrives; the signer where left out.")
 ]
+SlippageOption = Annotated[
+    int, typer.Option("--slippage-bps", help="How far from its quote the order may be filled, in basis points.")
+]
 YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Sign and send without asking.")]
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vaultkit.cli.wallet import ReceiverOption, Wallet, order
+from vaultkit.cli.wallet import ReceiverOption, SlippageOption, Wallet, order
+from vaultkit.vault.slippage import SLIPPAGE_BPS
 
 if TYPE_CHECKING:
     from vaultkit.vault.quote import Quote
@@ -21,6 +22,8 @@ def withdraw(
     wallet: Wallet,
     amount: Annotated[str, typer.Argument(help="Assets to take out, like 1000 or 0.5.")],
     receiver: ReceiverOption = None,
+    slippage_bps: SlippageOption = SLIPPAGE_BPS,
 ) -> Quote:
     """Take an exact amount of the asset out, simulated and explained before it is signed."""
-    return wallet.orders.withdraw(wallet.signer.address, wallet.assets(amount), receiver)
+    me, assets = wallet.signer.address, wallet.assets(amount)
+    return wallet.orders.withdraw(me, assets, receiver, slippage_bps=slippage_bps)

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vaultkit.errors import DataError
-
-YEAR_SECONDS = 365 * 86_400
+from vaultkit.units import YEAR_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

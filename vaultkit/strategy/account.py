@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from vaultkit.shares import VIRTUAL_SHARES, performance_fee, share_x96
+from vaultkit.shares import LEAST_JUDGED, VIRTUAL_SHARES, has_fallen, keeper_reward, performance_fee, share_x64
 from vaultkit.strategy.pool_path import PoolPath
 from vaultkit.strategy.swap import Fill, swap_exact_input
 from vaultkit.trade import Reason, TradePlan, Turnover, limited_plan, risk_value
-from vaultkit.units import PIPS, Q96, WAD, mul_div
+from vaultkit.units import Q64
 from vaultkit.vault.terms import VaultTerms
 
 REVERTED: Final = "SLIPPAGE"
 """The reason of a swap that the pool would fill below ``min_out``: the epoch is not accepted then."""
 
-_YEAR_SECONDS: Final = 365 * 86_400
 _NAMES: Final = tuple(reason.name for reason in Reason)
 _TRADED: Final = Reason.TRADED
 
@@ -55,10 +54,10 @@ class Account:
         "_turnover",
         "fee_pips",
         "first_epoch",
-        "high_water_x96",
+        "high_water_x64",
         "idle",
         "last_epoch",
-        "peak_x96",
+        "peak_x64",
         "period_seconds",
         "reward_paid",
         "risk",
@@ -89,7 +88,7 @@ class Account:
         self.last_epoch, self.stopped, self.reward_paid = 0, False, 0
         self._turnover, self.used_wad = Turnover.every(self._guards.turnover_wad, period_seconds), 0
         # The marks are made with the vault, when a share is worth exactly what the first deposit pays for it.
-        self.peak_x96 = self.high_water_x96 = Q96 // VIRTUAL_SHARES
+        self.peak_x64 = self.high_water_x64 = Q64 // VIRTUAL_SHARES
 
     def value(self, price_x128: int) -> int:
         """Return the value at a price, in the asset's smallest units."""
@@ -126,27 +125,26 @@ class Account:
             else:
                 used = self._turnover.counting(used, plan.amount_in, nav)
                 self.idle, self.risk = idle - plan.amount_in, risk + fill.paid
-        self.last_epoch, self.used_wad, self.stopped, self.peak_x96 = epoch, used, stopped, peak
-        self.supply, self.high_water_x96 = supply, high_water
+        self.last_epoch, self.used_wad, self.stopped, self.peak_x64 = epoch, used, stopped, peak
+        self.supply, self.high_water_x64 = supply, high_water
         if self._fees.reward_per_epoch:
-            budget = mul_div(nav, self._fees.reward_year_pips * self.period_seconds * elapsed, PIPS * _YEAR_SECONDS)
-            reward = min(self._fees.reward_per_epoch, budget, self.idle)
+            most, year = self._fees.reward_per_epoch, self._fees.reward_year_pips
+            reward = keeper_reward(nav, self.idle, most, year, self.period_seconds, elapsed)
             self.idle -= reward
             self.reward_paid += reward
         return _NAMES[reason], plan, fill
 
     def _performance(self, nav: int) -> tuple[int, int]:
         """Return the shares after the performance fee, and the high-water mark that it leaves."""
-        if share_x96(nav, self.supply) <= self.high_water_x96:
-            return self.supply, self.high_water_x96
-        minted, _ = performance_fee(nav, self.supply, self.high_water_x96, self._fees.performance_pips)
-        return self.supply + minted, share_x96(nav, self.supply + minted)
+        if share_x64(nav, self.supply) <= self.high_water_x64:
+            return self.supply, self.high_water_x64
+        minted, _ = performance_fee(nav, self.supply, self.high_water_x64, self._fees.performance_pips)
+        return self.supply + minted, share_x64(nav, self.supply + minted)
 
     def _drawdown(self, nav: int, supply: int) -> tuple[bool, int]:
         """Return whether trading is stopped, and the peak."""
         if self.stopped:
-            return True, self.peak_x96
-        share = share_x96(nav, supply)
-        if share > self.peak_x96:
-            return False, share
-        return share < mul_div(self.peak_x96, WAD - self._guards.drawdown_wad, WAD), self.peak_x96
+            return True, self.peak_x64
+        fallen = has_fallen(nav, supply, self.peak_x64, self._guards.drawdown_wad)
+        judged = nav >= LEAST_JUDGED
+        return fallen, max(self.peak_x64, share_x64(nav, supply)) if judged else self.peak_x64

@@ -21,7 +21,7 @@ from vaultkit.book import PoolBook
 from vaultkit.display import card
 from vaultkit.errors import DataError
 from vaultkit.models.metrics import max_drawdown, sharpe
-from vaultkit.shares import share_x96
+from vaultkit.shares import share_x64
 from vaultkit.strategy.account import REVERTED, Account
 from vaultkit.strategy.costs import Costs
 from vaultkit.strategy.pool_path import PoolPath
@@ -195,7 +195,7 @@ def backtest(
     values = list(map(operator.add, idles, held))
     weights = [worth / value if value else 0.0 for worth, value in zip(held, values, strict=True)]
     shares = [
-        share_x96(idle + (risk * twap >> 128), supply)
+        share_x64(idle + (risk * twap >> 128), supply)
         for idle, risk, twap, supply in zip(idles, risks, twaps, supplies, strict=True)
     ]
     return Backtest(

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from vaultkit.errors import DataError
-from vaultkit.models.metrics import YEAR_SECONDS
 from vaultkit.strategy.backtest import Backtest
 from vaultkit.strategy.costs import Costs
 from vaultkit.strategy.samples import Floats
+from vaultkit.units import YEAR_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from vaultkit.chain.abi import Event
-from vaultkit.shares import performance_fee, share_x96
-from vaultkit.units import PIPS, WAD, mul_div
+from vaultkit.shares import LEAST_JUDGED, has_fallen, keeper_reward, performance_fee, share_x64
 from vaultkit.vault.audit_history import History, Log, Supply
 from vaultkit.vault.audit_report import Check
-from vaultkit.vault.audit_terms import Constants, events_of
-
-YEAR_SECONDS: Final = 365 * 86_400
+from vaultkit.vault.audit_terms import Constants
 
 Value = Callable[[Log], int]
 """What the vault held just before a log, at the mean price of its block, in the asset's smallest units."""
@@ -35,8 +31,8 @@ class ShareMarks:
         self._history, self._vault, self._value = history, vault, value
         self._supply = Supply(history, vault.contract.address)
         self._events = [(log, event) for log in history.logs if (event := vault.contract.decode_log(log.fields))]
-        self._peak = self._high = share_x96(0, 0)
-        self._resumed = 0
+        self._peak = self._high = share_x64(0, 0)
+        self._replayed = 0
         self._previous: int | None = None
 
     def _shares(self, log: Log) -> int:
@@ -56,11 +52,11 @@ class ShareMarks:
         stopped
             Whether trading was stopped before the transaction.
         """
-        self._resume_before(log)
         own = self._own(log, epoch)
+        checks = self._replay_before(log, own)
         paid = own.get("PerformanceFeePaid")
         shares = self._shares(log) - (paid.args["shares"] if paid else 0)
-        checks = [self._performance(paid, nav, shares)]
+        checks.append(self._performance("share of gains", paid, nav, shares))
         shares = self._shares(log)
         fell = not stopped and self._falls(nav, shares)
         said = "TradingStopped" in own
@@ -78,47 +74,53 @@ class ShareMarks:
             if other.fields["transactionHash"] != log.fields["transactionHash"]:
                 continue
             by_vault = event.name == "TradingStopped" and int(event.args["by"], 16) == int(event.address, 16)
-            if by_vault or (event.name in ("PerformanceFeePaid", "RewardPaid") and event.args["epoch"] == epoch):
+            # An entry or exit after the epoch in the same transaction may share gains under the same number.
+            shared = event.name == "PerformanceFeePaid" and other.log_index < log.log_index
+            if by_vault or ((shared or event.name == "RewardPaid") and event.args["epoch"] == epoch):
                 found[event.name] = event
         return found
 
-    def _performance(self, paid: Event | None, nav: int, shares: int) -> Check:
+    def _performance(self, name: str, paid: Event | None, nav: int, shares: int) -> Check:
         """Compare the shares minted for gains, and move the high-water mark."""
         fees = self._vault.fees
         expected: tuple[int, int] | None = None
-        if fees.performance_pips and share_x96(nav, shares) > self._high:
+        if fees.performance_pips and share_x64(nav, shares) > self._high:
             expected = performance_fee(nav, shares, self._high, fees.performance_pips)
-            self._high = share_x96(nav, shares + expected[0])
+            self._high = share_x64(nav, shares + expected[0])
         got = (paid.args["shares"], paid.args["assets"]) if paid else None
-        return Check("share of gains", got == expected, str(got), str(expected))
+        return Check(name, got == expected, str(got), str(expected))
 
     def _falls(self, nav: int, shares: int) -> bool:
         """Move the peak, and return whether a share is too far below it."""
-        limit = self._vault.safeguards.drawdown_wad
-        if limit == 0:
-            return False
-        value = share_x96(nav, shares)
-        if value > self._peak:
-            self._peak = value
-            return False
-        return value < mul_div(self._peak, WAD - limit, WAD)
+        fallen = has_fallen(nav, shares, self._peak, self._vault.safeguards.drawdown_wad)
+        if nav >= LEAST_JUDGED:
+            self._peak = max(self._peak, share_x64(nav, shares))
+        return fallen
 
-    def _resume_before(self, log: Log) -> None:
-        """Take the peak anew at every resumption up to a log."""
-        resumed = list(events_of(self._history, self._vault.contract, "TradingResumed"))
-        while self._resumed < len(resumed):
-            other, _ = resumed[self._resumed]
+    def _replay_before(self, log: Log, own: Mapping[str, Event]) -> list[Check]:
+        """Follow both marks through entries, exits and resumptions up to a log, and check the gains shared in them."""
+        checks = []
+        while self._replayed < len(self._events):
+            other, event = self._events[self._replayed]
             if (other.block_number, other.log_index) >= (log.block_number, log.log_index):
-                return
-            self._peak = share_x96(self._value(other), self._shares(other))
-            self._resumed += 1
+                break
+            self._replayed += 1
+            if event.name == "TradingResumed":
+                self._peak = share_x64(self._value(other), self._shares(other))
+            elif event.name == "Deposit":
+                nav = self._value(other) - event.args["assets"]
+                if nav < LEAST_JUDGED:
+                    self._peak = share_x64(nav, self._shares(other) - event.args["shares"])
+            elif event.name == "PerformanceFeePaid" and event is not own.get("PerformanceFeePaid"):
+                nav, shares = self._value(other), self._shares(other) - event.args["shares"]
+                checks.append(self._performance("share of gains before an entry or exit", event, nav, shares))
+        return checks
 
     def _reward(self, amount: int, epoch: int, nav: int, idle_after: int, log: Log) -> Check:
         fees, period = self._vault.fees, self._vault.period
 
         def due(elapsed: int) -> int:
-            budget = mul_div(nav, fees.reward_year_pips * period * elapsed, PIPS * YEAR_SECONDS)
-            return min(fees.reward_per_epoch, budget, idle_after)
+            return keeper_reward(nav, idle_after, fees.reward_per_epoch, fees.reward_year_pips, period, elapsed)
 
         if self._previous is not None:
             expected = {due(epoch - self._previous)}

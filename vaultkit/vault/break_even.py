@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-YEAR_SECONDS: Final = 365 * 86_400
+from vaultkit.units import YEAR_SECONDS
+
 PERIODS: Final = (3_600, 14_400, 43_200, 86_400)
 GAS_PRICES_GWEI: Final = (0.05, 0.5, 2.0, 10.0)
 ASSUMED_GAS: Final = 850_000

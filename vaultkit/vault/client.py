@@ -13,6 +13,7 @@ from vaultkit.chain.rpc import connect, quantity
 from vaultkit.errors import DataError, SettingsError
 from vaultkit.protocols import Rpc
 from vaultkit.trade import Policy
+from vaultkit.vault.slippage import DEPOSIT, REDEEM, SLIPPAGE_BPS, at_least
 
 ZERO_ID: Final = "0x" + 64 * "0"
 
@@ -136,8 +137,15 @@ class VaultClient:
         """Return an account's shares."""
         return int(self.vault.call("balanceOf", account))
 
-    def deposit(self, signer: Signer, assets: int, *, timeout_seconds: float = 60.0) -> int:
+    def deposit(
+        self, signer: Signer, assets: int, *, slippage_bps: int = SLIPPAGE_BPS, timeout_seconds: float = 60.0
+    ) -> int:
         """Deposit from the signer to itself and return the shares it was given.
+
+        Parameters
+        ----------
+        slippage_bps
+            How far below what a deposit gives now the shares may be.
 
         Raises
         ------
@@ -153,20 +161,29 @@ class VaultClient:
         spender = self.addresses.vault
         if int(self.asset.call("allowance", signer.address, spender)) < assets:
             self._send(signer, self.asset, "approve", spender, assets, timeout_seconds=timeout_seconds)
-        receipt = self._send(signer, self.vault, "deposit", assets, signer.address, timeout_seconds=timeout_seconds)
+        least = at_least(int(self.vault.call("previewDeposit", assets)), slippage_bps)
+        receipt = self._send(
+            signer, self.vault, DEPOSIT, assets, signer.address, least, timeout_seconds=timeout_seconds
+        )
         return int(self._event(receipt, "Deposit")["shares"])
 
-    def redeem(self, signer: Signer, shares: int, *, timeout_seconds: float = 60.0) -> Redemption:
+    def redeem(
+        self, signer: Signer, shares: int, *, slippage_bps: int = SLIPPAGE_BPS, timeout_seconds: float = 60.0
+    ) -> Redemption:
         """Redeem the signer's shares for the asset; its slice of the risk token is sold at its own cost.
+
+        Parameters
+        ----------
+        slippage_bps
+            How far the vault's present floor may fall before the sale.
 
         Raises
         ------
         Reverted
-            When the pool would pay less than the vault's floor, or the signer has fewer shares.
+            When the pool would pay less than a floor, or the signer has fewer shares.
         """
-        receipt = self._send(
-            signer, self.vault, "redeem", shares, signer.address, signer.address, timeout_seconds=timeout_seconds
-        )
+        me, least = signer.address, at_least(int(self.vault.call("previewRedeem", shares)), slippage_bps)
+        receipt = self._send(signer, self.vault, REDEEM, shares, me, me, least, timeout_seconds=timeout_seconds)
         event = self._event(receipt, "Withdraw")
         return Redemption(shares, int(event["assets"]), 0, str(receipt["transactionHash"]))
 

@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from vaultkit.chain.rpc import quantity
-from vaultkit.shares import share_x96
+from vaultkit.shares import share_x64
 from vaultkit.units import WAD, mul_div
 from vaultkit.vault.client import VaultClient, VaultStatus
 from vaultkit.vault.terms import Safeguards
 
-MARKS_SLOT: Final = 9
-"""Storage slot of ``VaultSafeguards._marks``: the peak in its lower 128 bits, the high-water mark above."""
-
 
 @dataclass(frozen=True, slots=True)
 class Drawdown:
-    """A share's value now and at its peak, asset units per share times ``2**96``, and where trading stops."""
+    """A share's value now and at its peak, asset units per share times ``2**64``, and where trading stops."""
 
-    peak_x96: int
-    value_x96: int
-    stop_x96: int
+    peak_x64: int
+    value_x64: int
+    stop_x64: int
 
     @property
     def fallen_wad(self) -> int:
         """Fall from the peak, 18 decimals; zero at or above it."""
-        return _fall_wad(self.peak_x96, self.value_x96)
+        return _fall_wad(self.peak_x64, self.value_x64)
 
     @property
     def left_wad(self) -> int:
         """Fall from the present value at which the next accepted epoch stops trading; zero where it is reached."""
-        return _fall_wad(self.value_x96, self.stop_x96)
+        return _fall_wad(self.value_x64, self.stop_x64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +44,7 @@ class Guarded:
 
 
 def read_guarded(client: VaultClient, state: VaultStatus) -> Guarded:
-    """Return how the safeguards stand at the block of ``state``.
-
-    Notes
-    -----
-    The peak has no getter and is read from the vault's storage.
-    """
+    """Return how the safeguards stand at the block of ``state``."""
     block = state.block_number
 
     def get(name: str) -> Any:
@@ -72,9 +63,8 @@ def read_guarded(client: VaultClient, state: VaultStatus) -> Guarded:
 
 
 def _drawdown(client: VaultClient, state: VaultStatus, limit_wad: int) -> Drawdown:
-    word = client.rpc.call("eth_getStorageAt", [state.vault, hex(MARKS_SLOT), hex(state.block_number)])
-    peak = quantity(word, client.rpc) % 2**128
-    value = share_x96(state.total_assets, state.total_supply)
+    peak, _ = client.vault.call("marksX64", block=state.block_number)
+    value = share_x64(state.total_assets, state.total_supply)
     return Drawdown(peak, value, mul_div(peak, WAD - limit_wad, WAD))
 
 

@@ -11,13 +11,10 @@ from vaultkit.chain.account import Signer, send
 from vaultkit.chain.address import parse_address
 from vaultkit.chain.rpc import quantity
 from vaultkit.errors import DataError, Reverted, SettingsError
-from vaultkit.units import PIPS, mul_div
 from vaultkit.vault.client import VaultClient
 from vaultkit.vault.quote import Amount, Filled, Quote, refusal_in_words
 from vaultkit.vault.simulate import Call, Simulation, moved_by, simulate
-
-STRESS_PIPS: Final = 10_000
-"""Move of the pool's price against the holder for which a worst case without a floor is told: 1 %."""
+from vaultkit.vault.slippage import DEPOSIT, REDEEM, SLIPPAGE_BPS, WITHDRAW, at_least, at_most
 
 _NO_PERMIT: Final = (0, bytes(32), bytes(32))
 
@@ -52,10 +49,19 @@ class Orders:
     def _amount(self, token: str, units: int) -> Amount:
         return Amount(units, *self._tokens[token.lower()])
 
-    def deposit(self, account: str, assets: int, receiver: str | None = None, *, first: Sequence[Call] = ()) -> Quote:
+    def deposit(
+        self,
+        account: str,
+        assets: int,
+        receiver: str | None = None,
+        *,
+        slippage_bps: int = SLIPPAGE_BPS,
+        first: Sequence[Call] = (),
+    ) -> Quote:
         """Quote a deposit; an allowance of exactly ``assets`` is given first where the present one is smaller.
 
-        ``first`` is sent before, and what it moves is not counted.
+        It reverts below the quoted shares less ``slippage_bps``. ``first`` is sent before, and what it moves is not
+        counted.
 
         Raises
         ------
@@ -70,27 +76,37 @@ class Orders:
         if int(asset.call("allowance", account, vault.address)) < assets:
             allow = asset.encode("approve", vault.address, assets)
             calls.append(Call(asset.address, allow, asset.abi, f"allow the vault {self.asset(assets)}"))
-        calls.append(self._call("deposit", assets, self._to(account, receiver)))
-        pool, state = self._client.book.pool, self._client.status()
-        idle, held = state.idle, state.total_assets - state.idle
-        shares = int(vault.call("previewDeposit", assets))
-        stressed = mul_div(shares, idle + held, idle + held + held * STRESS_PIPS // PIPS) if held else shares
-        words = "the vault sets no floor on entries, which are priced at the higher of the pool's spot and mean price. "
-        words += f"Were {pool.risk_symbol} bought up by 1 % first, about {self.shares(stressed)} would arrive. "
+        floor = at_least(int(vault.call("previewDeposit", assets)), slippage_bps)
+        calls.append(self._call(DEPOSIT, assets, self._to(account, receiver), floor))
+        least = (self.shares(floor),)
+        words = f"fewer than {least[0]} revert, whatever the pool's price is then. "
         words += "Afterwards the shares rise and fall with what the vault holds."
-        return self._quote("Deposit", account, receiver, calls, None, words, asset.address, len(first))
+        return self._quote("Deposit", account, receiver, calls, least, words, asset.address, len(first))
 
-    def redeem(self, account: str, shares: int, receiver: str | None = None) -> Quote:
-        """Quote leaving for the asset: the slice of the risk token is sold in the vault's pool at the leaver's cost."""
+    def redeem(
+        self, account: str, shares: int, receiver: str | None = None, *, slippage_bps: int = SLIPPAGE_BPS
+    ) -> Quote:
+        """Quote leaving for the asset: the slice of the risk token is sold in the vault's pool at the leaver's cost.
+
+        It reverts below the simulated amount less ``slippage_bps``, and below the vault's own floor.
+        """
         _positive("a redemption", shares)
-        least = (self.asset(int(self._client.vault.call("previewRedeem", shares))),)
-        words = f"less than the vault's floor reverts; the floor is {least[0]} now. It follows the pool's price, so if "
-        words += "that falls before the block, the floor falls too. --router sets a floor of your own."
-        calls = [self._call("redeem", shares, self._to(account, receiver), account)]
+        to = self._to(account, receiver)
+        found = self._simulate(account, [self._call("redeem", shares, to, account)])
+        floor = at_least(moved_by(found.logs, to).get(self._client.book.pool.asset.lower(), 0), slippage_bps)
+        least = (self.asset(floor),)
+        words = f"less than {least[0]} reverts, whatever the pool's price is then. --router sells elsewhere where the "
+        words += "vault's own pool pays less."
+        calls = [self._call(REDEEM, shares, to, account, floor)]
         return self._quote("Redeem for the asset", account, receiver, calls, least, words)
 
-    def withdraw(self, account: str, assets: int, receiver: str | None = None) -> Quote:
-        """Quote taking an exact amount of the asset out; more shares leave than `redeem` would need for it."""
+    def withdraw(
+        self, account: str, assets: int, receiver: str | None = None, *, slippage_bps: int = SLIPPAGE_BPS
+    ) -> Quote:
+        """Quote taking an exact amount of the asset out; more shares leave than `redeem` would need for it.
+
+        It reverts above the quoted shares and ``slippage_bps`` more.
+        """
         _positive("a withdrawal", assets)
         vault = self._client.vault
         shares = int(vault.call("previewWithdraw", assets))
@@ -99,8 +115,9 @@ class Orders:
         words += (
             f"{self.asset(fair)} at the mean price, and what their sale brings above {self.asset(assets)} stays in "
         )
-        words += "the vault; redeem pays it to you. If the pool falls before the block, more shares leave."
-        calls = [self._call("withdraw", assets, self._to(account, receiver), account)]
+        most = at_most(shares, slippage_bps)
+        words += f"the vault; redeem pays it to you. More than {self.shares(most)} never leave."
+        calls = [self._call(WITHDRAW, assets, self._to(account, receiver), account, most)]
         return self._quote("Withdraw", account, receiver, calls, (self.asset(assets),), words)
 
     def redeem_in_kind(self, account: str, shares: int, receiver: str | None = None) -> Quote:
@@ -133,8 +150,6 @@ class Orders:
             When the slippage is not between 0 and 10,000 basis points.
         """
         _positive("a redemption", shares)
-        if not 0 <= slippage_bps < 10_000:
-            raise DataError("a slippage cannot be used", got=f"{slippage_bps} bps", expected="0 to 9999 bps")
         client, place = self._client, self._client.addresses.exit_router
         if place is None:
             raise SettingsError(
@@ -166,7 +181,7 @@ class Orders:
         allow = Call(client.vault.address, client.vault.encode("approve", place, shares), client.vault.abi, "allow")
         found = self._simulate(account, [allow, cash(0)])
         paid = moved_by(found.logs, to).get(client.book.pool.asset.lower(), 0)
-        floor = mul_div(paid, 10_000 - slippage_bps, 10_000)
+        floor = at_least(paid, slippage_bps)
         words = f"the router reverts below {self.asset(floor)}, whatever the pool's price is then, and after "
         words += f"{deadline_seconds // 60} minutes. Signing allows the router exactly {self.shares(shares)}."
         least = (self.asset(floor),)
@@ -263,7 +278,7 @@ class Orders:
 
     def _call(self, name: str, *args: Any) -> Call:
         vault = self._client.vault
-        return Call(vault.address, vault.encode(name, *args), vault.abi, f"call {name} of the vault")
+        return Call(vault.address, vault.encode(name, *args), vault.abi, f"call {name.partition('(')[0]} of the vault")
 
     def _sides(
         self, logs: Sequence[Mapping[str, Any]], account: str, receiver: str

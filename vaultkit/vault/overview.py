@@ -12,9 +12,10 @@ from vaultkit.chain.abi import Contract, Event, load_abi
 from vaultkit.chain.rpc import quantity
 from vaultkit.errors import Reverted, RpcUnavailable, VaultkitError
 from vaultkit.manifest import ArtefactManifest
+from vaultkit.shares import keeper_reward
 from vaultkit.trade import Policy, Reason
-from vaultkit.units import PIPS, Q128, mul_div
-from vaultkit.vault.break_even import YEAR_SECONDS, BreakEven, break_even
+from vaultkit.units import Q128
+from vaultkit.vault.break_even import BreakEven, break_even
 from vaultkit.vault.client import VaultClient, VaultStatus
 from vaultkit.vault.guarded import Guarded, read_guarded
 from vaultkit.vault.terms import UNLIMITED, ZERO_ADDRESS, Fees
@@ -143,8 +144,9 @@ def _price(venue: Contract, name: str, block: int) -> int | None:
 
 def _next_reward(fees: Fees, state: VaultStatus, elapsed: int) -> int:
     """Return what the next epoch pays at the present value, as `VaultFees` computes it."""
-    budget = mul_div(state.total_assets, fees.reward_year_pips * state.period * elapsed, PIPS * YEAR_SECONDS)
-    return min(fees.reward_per_epoch, budget, state.idle)
+    return keeper_reward(
+        state.total_assets, state.idle, fees.reward_per_epoch, fees.reward_year_pips, state.period, elapsed
+    )
 
 
 def _roles(client: VaultClient, block: int) -> Roles:
