@@ -4,7 +4,9 @@ pragma solidity 0.8.30;
 import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {Bytes} from "@openzeppelin/contracts/utils/Bytes.sol";
 import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
+import {IInputSource} from "./interfaces/IInputSource.sol";
 import {IModelRegistry, Model, Pins, Terms} from "./interfaces/IModelRegistry.sol";
+import {IProofGate} from "./interfaces/IProofGate.sol";
 import {Instances} from "./libraries/Instances.sol";
 
 /// @title Models behind a timelock that nobody can shorten
@@ -29,6 +31,8 @@ contract ModelRegistry is IModelRegistry, Ownable2Step {
     mapping(bytes32 modelId => Model) private _models;
     /// @dev What trades read of `_models`, packed.
     mapping(bytes32 modelId => Pins) private _pins;
+    /// @dev What gate and source ran when the model was proposed.
+    mapping(bytes32 modelId => bytes32) private _codes;
 
     error DelayTooLong(uint256 delay, uint256 maxDelay);
 
@@ -50,8 +54,10 @@ contract ModelRegistry is IModelRegistry, Ownable2Step {
             model.outputBound != 0 && model.outputBound <= MAX_OUTPUT_BOUND, OutputBoundInvalid(model.outputBound)
         );
         require(address(model.gate).code.length != 0, GateHasNoCode(address(model.gate)));
+        require(address(model.source).code.length != 0, SourceHasNoCode(address(model.source)));
         _checkPins(model);
         _models[modelId] = model;
+        _codes[modelId] = _codesOf(model.gate, model.source);
         _pins[modelId] = Pins(
             Terms(model.gate, model.outputScale, model.source, uint128(model.outputBound)),
             model.verifier,
@@ -70,6 +76,7 @@ contract ModelRegistry is IModelRegistry, Ownable2Step {
         require(from != 0, ModelNotPending(modelId));
         require(block.timestamp >= from, DelayNotOver(from, block.timestamp));
         _checkPins(_models[modelId]);
+        _checkCodes(modelId, _pins[modelId].terms);
         bytes32 before = activeModel;
         delete activatableAt[modelId];
         activeModel = modelId;
@@ -116,7 +123,9 @@ contract ModelRegistry is IModelRegistry, Ownable2Step {
     /// @inheritdoc IModelRegistry
     function activeTerms() external view returns (bytes32 modelId, Terms memory terms) {
         modelId = activeModel;
+        if (modelId == 0) return (modelId, terms);
         terms = _pins[modelId].terms;
+        _checkCodes(modelId, terms);
     }
 
     /// @inheritdoc IModelRegistry
@@ -129,6 +138,16 @@ contract ModelRegistry is IModelRegistry, Ownable2Step {
     function modelOf(bytes32 modelId) external view returns (Model memory) {
         require(address(_models[modelId].gate) != address(0), ModelUnknown(modelId));
         return _models[modelId];
+    }
+
+    function _checkCodes(bytes32 modelId, Terms memory terms) private view {
+        bytes32 got = _codesOf(terms.gate, terms.source);
+        bytes32 pinned = _codes[modelId];
+        require(got == pinned, CodeChanged(modelId, got, pinned));
+    }
+
+    function _codesOf(IProofGate gate, IInputSource source) private view returns (bytes32) {
+        return keccak256(abi.encode(address(gate).codehash, address(source).codehash));
     }
 
     /// @dev An account without code has a code hash too, so the length is asked for.

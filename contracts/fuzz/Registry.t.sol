@@ -2,11 +2,36 @@
 pragma solidity 0.8.30;
 
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {IInputSource} from "../interfaces/IInputSource.sol";
 import {IModelRegistry, Model, Pins, Terms} from "../interfaces/IModelRegistry.sol";
-import {IProofGate} from "../interfaces/IProofGate.sol";
+import {IProofGate, Statement} from "../interfaces/IProofGate.sol";
 import {ModelRegistry} from "../ModelRegistry.sol";
 import {Rig} from "./Rig.sol";
 import {Vm} from "./Vm.sol";
+
+/// @title A source that says it is the pinned window, and reads zeros
+contract ZeroSource {
+    bytes32 public immutable specHash;
+
+    constructor(bytes32 specHash_) {
+        specHash = specHash_;
+    }
+
+    function count() external pure returns (uint256) {
+        return 4;
+    }
+
+    function read(uint256, bytes calldata) external pure returns (int256[] memory) {
+        return new int256[](4);
+    }
+}
+
+/// @title A gate that believes everything
+contract CredulousGate {
+    function accept(Statement calldata, bytes calldata) external pure returns (bytes4) {
+        return IProofGate.accept.selector;
+    }
+}
 
 contract RegistryTest is Rig {
     function setUp() external {
@@ -154,10 +179,13 @@ contract RegistryTest is Rig {
         eq(registry.pinsOf(id).terms.outputBound, 2 ** 127, "bound");
     }
 
-    function test_propose_refuses_a_gate_or_verifier_without_code_and_wrong_pins() external {
+    function test_propose_refuses_a_gate_source_or_verifier_without_code_and_wrong_pins() external {
         Model memory m = other();
         m.gate = IProofGate(ALICE);
         refuses(m, abi.encodeWithSelector(IModelRegistry.GateHasNoCode.selector, ALICE));
+        m = other();
+        m.source = IInputSource(ALICE);
+        refuses(m, abi.encodeWithSelector(IModelRegistry.SourceHasNoCode.selector, ALICE));
         m = other();
         m.verifierCodeHash = keccak256("x");
         refuses(m, abi.encodeWithSelector(
@@ -184,6 +212,47 @@ contract RegistryTest is Rig {
         vm.prank(OWNER);
         vm.expectPartialRevert(IModelRegistry.VerifierCodeMismatch.selector);
         registry.activate(id);
+    }
+
+    /// @dev The definition stays as pinned, so only the code tells: the source reads zeros, the gate believes everything.
+    function test_invariant_10_another_source_or_gate_at_the_pinned_address_moves_nothing() external {
+        enter(ALICE, 500_000e6);
+        bytes32 id = proposed();
+        uint256 epoch = closeEpoch(30);
+        verifier.allow(instancesOf(new int256[](COUNT), KEEPER, 64));
+        bytes memory where = hints(epoch);
+        bytes32 pinned_ = codes();
+        uint256 snapshot = vm.snapshotState();
+        for (uint256 i = 0; i < 2; i++) {
+            if (i == 0) vm.etch(address(source), address(new ZeroSource(source.specHash())).code);
+            else vm.etch(address(gate), address(new CredulousGate()).code);
+            isTrue(source.specHash() == model().sourceSpecHash, "the definition says the same");
+            bytes memory reason =
+                abi.encodeWithSelector(IModelRegistry.CodeChanged.selector, modelId, codes(), pinned_);
+            vm.expectRevert(reason);
+            registry.activeTerms();
+            vm.expectRevert(reason);
+            vault.rebalance(epoch, KEEPER, one(64), proof(), where);
+            vm.warp(block.timestamp + DELAY);
+            Model memory m = model();
+            vm.startPrank(OWNER);
+            vm.expectRevert(abi.encodeWithSelector(IModelRegistry.CodeChanged.selector, id, codes(), pinned_));
+            registry.activate(id);
+            registry.retire(modelId);
+            registry.propose(m);
+            vm.warp(block.timestamp + DELAY);
+            registry.activate(modelId);
+            vm.stopPrank();
+            (bytes32 active,) = registry.activeTerms();
+            isTrue(active == modelId, "proposed again, it waits again and is what it is");
+            vm.revertToState(snapshot);
+        }
+        allow(epoch, 64, KEEPER);
+        vault.rebalance(epoch, KEEPER, one(64), proof(), where);
+    }
+
+    function codes() private view returns (bytes32) {
+        return keccak256(abi.encode(address(gate).codehash, address(source).codehash));
     }
 
     function test_a_model_is_revealed_by_anyone_and_nothing_but_what_was_pinned() external {

@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import {ICreditLine, Score} from "../interfaces/ICreditLine.sol";
 import {IInputSource} from "../interfaces/IInputSource.sol";
-import {Model} from "../interfaces/IModelRegistry.sol";
+import {IModelRegistry, Model} from "../interfaces/IModelRegistry.sol";
 import {IPrivateCreditLine} from "../interfaces/IPrivateCreditLine.sol";
 import {IProofGate, Statement} from "../interfaces/IProofGate.sol";
 import {Instances} from "../libraries/Instances.sol";
@@ -194,6 +194,18 @@ contract CreditScoresTest is CreditRig {
         vm.prank(OWNER);
         registry.retire(modelId);
         vm.expectRevert(abi.encodeWithSelector(ICreditLine.NoActiveModel.selector));
+        send();
+    }
+
+    function test_under_another_gate_or_source_at_the_pinned_address_nothing_is_accepted() external {
+        address[2] memory pinned = [address(gate), address(registry.modelOf(modelId).source)];
+        for (uint256 i = 0; i < 2; i++) {
+            bytes memory code = pinned[i].code;
+            vm.etch(pinned[i], bytes.concat(code, hex"00"));
+            vm.expectPartialRevert(IModelRegistry.CodeChanged.selector);
+            send();
+            vm.etch(pinned[i], code);
+        }
         send();
     }
 

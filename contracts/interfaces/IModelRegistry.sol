@@ -45,6 +45,7 @@ struct Pins {
 }
 
 /// @title Which model may move which vault, and from when
+/// @dev Assumption on safety: neither gate nor source delegates. Their code is pinned, and a proxy's says nothing of what it runs.
 interface IModelRegistry {
     event ModelProposed(bytes32 indexed modelId, uint256 activatableAt, Model model);
     event ModelActivated(bytes32 indexed modelId);
@@ -64,6 +65,9 @@ interface IModelRegistry {
     error OutputScaleTooLarge(uint8 outputScale);
     error OutputBoundInvalid(uint256 outputBound);
     error GateHasNoCode(address gate);
+    error SourceHasNoCode(address source);
+    /// @notice Gate or source runs other code than when the model was proposed. Both are hashes of the two code hashes.
+    error CodeChanged(bytes32 modelId, bytes32 got, bytes32 expected);
     /// @notice Only owner and guardian may cancel.
     error NotOwnerOrGuardian(address caller);
     error BundleMismatch(bytes32 got, bytes32 expected);
@@ -81,7 +85,7 @@ interface IModelRegistry {
 
     /// @notice The one active model, or zero.
     function activeModel() external view returns (bytes32);
-    /// @notice The active model and what a vault needs of it; all zero where there is none.
+    /// @notice The active model and what a vault needs of it; all zero where there is none. Reverts with `CodeChanged`.
     function activeTerms() external view returns (bytes32 modelId, Terms memory terms);
     /// @notice What a gate compares; all zero for a model that was never proposed.
     function pinsOf(bytes32 modelId) external view returns (Pins memory);

@@ -136,6 +136,7 @@ def test_ownership_moves_in_two_steps(vault: VaultSetup):
         ({"output_bound": 0}, "OutputBoundInvalid"),
         ({"output_bound": 2**127 + 1}, "OutputBoundInvalid"),
         ({"gate": "0x" + "33" * 20}, "GateHasNoCode"),
+        ({"source": "0x" + "33" * 20}, "SourceHasNoCode"),
         ({"verifier_code_hash": b"\x05" * 32}, "VerifierCodeMismatch"),
         ({"source_spec_hash": b"\x05" * 32}, "SourceSpecMismatch"),
     ],
