@@ -28,7 +28,8 @@ contract ExitRouter {
         bytes32 s;
     }
 
-    /// @notice Burns the caller's shares and pays the asset: its slice, and what the venue pays for the rest.
+    /// @notice Burns the caller's shares and pays the asset: its slice, and what the venue pays for the rest. Risk token that
+    ///         the venue does not take goes to the receiver as it is.
     /// @param permit Allows the router the shares; a signature that somebody has used already does no harm.
     function cashOut(
         IInferenceVault vault,
@@ -58,6 +59,8 @@ contract ExitRouter {
             risk.forceApprove(address(venue), riskDue);
             venue.swap(true, riskDue, 0);
             risk.forceApprove(address(venue), 0);
+            uint256 left = risk.balanceOf(address(this)) - riskBefore;
+            if (left != 0) risk.safeTransfer(receiver, left);
         }
         assets = asset.balanceOf(address(this)) - assetBefore;
         require(assets >= minAssets, AssetsTooLow(assets, minAssets));

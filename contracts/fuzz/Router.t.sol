@@ -82,11 +82,20 @@ contract RouterTest is Rig {
         }
     }
 
-    function test_a_venue_that_takes_less_is_left_no_allowance() external {
+    function test_what_a_venue_does_not_take_goes_to_the_receiver_and_no_allowance_is_left() external {
         IVenue half = IVenue(address(new HalfVenue(address(asset), address(risk))));
+        risk.mint(address(router), 7);
+        uint256 snapshot = vm.snapshotState();
         vm.prank(BOB);
-        router.cashOut(vault, half, 1e15, 0, BOB, block.timestamp, none);
-        eq(risk.allowance(address(router), address(half)), 0, "none");
+        (, uint256 due) = vault.redeemInKind(1e15, BOB, BOB);
+        vm.revertToState(snapshot);
+        uint256 before = risk.balanceOf(KEEPER);
+        vm.prank(BOB);
+        router.cashOut(vault, half, 1e15, 0, KEEPER, block.timestamp, none);
+        eq(risk.balanceOf(KEEPER) - before, due - due / 2, "the other half");
+        eq(risk.balanceOf(address(half)), due / 2, "what was taken");
+        isTrue(due > 1 && risk.balanceOf(address(router)) == 7, "the router keeps what was there");
+        eq(risk.allowance(address(router), address(half)), 0, "no allowance");
     }
 
     function test_it_refuses_what_would_be_owed_to_it() external {
