@@ -14,6 +14,8 @@ import {Instances} from "./libraries/Instances.sol";
 ///         do not want it leave under the old one. Activating a model retires the one before it.
 contract ModelRegistry is IModelRegistry, Ownable2Step {
     uint256 public constant MAX_DELAY = 90 days;
+    /// @notice How long a model may be activated, from its date on: what nobody expects any more takes no effect.
+    uint256 public constant ACTIVATION_SECONDS = 30 days;
     uint256 public constant MAX_OUTPUT_SCALE = 64;
     uint256 public constant MAX_OUTPUT_BOUND = 2 ** 127;
     /// @dev A bundle's second line: after `model.onnx=` and 64 digits.
@@ -35,9 +37,11 @@ contract ModelRegistry is IModelRegistry, Ownable2Step {
     mapping(bytes32 modelId => bytes32) private _codes;
 
     error DelayTooLong(uint256 delay, uint256 maxDelay);
+    error DelayZero();
 
     /// @param guardian_ Fixed for good: an owner who could replace it could silence it. A multisig changes its own members.
     constructor(address owner_, uint256 delay_, address guardian_) Ownable(owner_) {
+        require(delay_ != 0, DelayZero());
         require(delay_ <= MAX_DELAY, DelayTooLong(delay_, MAX_DELAY));
         delay = delay_;
         guardian = guardian_;
@@ -46,7 +50,9 @@ contract ModelRegistry is IModelRegistry, Ownable2Step {
     /// @inheritdoc IModelRegistry
     function propose(Model calldata model) external onlyOwner returns (bytes32 modelId) {
         modelId = keccak256(abi.encode(model));
-        require(activatableAt[modelId] == 0 && activeModel != modelId, ModelExists(modelId));
+        uint256 from = activatableAt[modelId];
+        bool pending = from != 0 && block.timestamp <= from + ACTIVATION_SECONDS;
+        require(!pending && activeModel != modelId, ModelExists(modelId));
         uint256 length = model.commitments.length;
         require(length != 0 && length % Instances.COMMITMENT_BYTES == 0, CommitmentsMalformed(length));
         require(model.outputScale <= MAX_OUTPUT_SCALE, OutputScaleTooLarge(model.outputScale));
@@ -75,6 +81,8 @@ contract ModelRegistry is IModelRegistry, Ownable2Step {
         uint256 from = activatableAt[modelId];
         require(from != 0, ModelNotPending(modelId));
         require(block.timestamp >= from, DelayNotOver(from, block.timestamp));
+        uint256 last = from + ACTIVATION_SECONDS;
+        require(block.timestamp <= last, ProposalExpired(last, block.timestamp));
         _checkPins(_models[modelId]);
         _checkCodes(modelId, _pins[modelId].terms);
         bytes32 before = activeModel;

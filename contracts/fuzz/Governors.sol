@@ -47,10 +47,15 @@ abstract contract Governors is Ghost {
 
     function activateDue() external {
         if (_pending == 0) return;
-        if (block.timestamp < registry.activatableAt(_pending)) vm.warp(registry.activatableAt(_pending));
+        uint256 due = registry.activatableAt(_pending);
+        if (block.timestamp < due) vm.warp(due);
         vm.prank(OWNER);
-        registry.activate(_pending);
-        modelId = _pending;
+        try registry.activate(_pending) {
+            flag(block.timestamp <= due + 30 days, "invariant 13: a model that expired was activated");
+            modelId = _pending;
+        } catch {
+            flag(block.timestamp > due + 30 days, "invariant 13: a model that is due cannot be activated");
+        }
         _pending = 0;
     }
 

@@ -76,6 +76,36 @@ contract RegistryTest is Rig {
         registry.activate(id);
     }
 
+    function test_invariant_13_a_model_that_nobody_activated_in_time_takes_no_effect_until_it_has_waited_again() external {
+        bytes32 id = proposed();
+        uint256 last = block.timestamp + DELAY + 30 days;
+        vm.warp(last);
+        refuses(other(), abi.encodeWithSelector(IModelRegistry.ModelExists.selector, id));
+        uint256 snapshot = vm.snapshotState();
+        vm.prank(OWNER);
+        registry.activate(id);
+        isTrue(registry.activeModel() == id, "the last second is in time");
+        vm.revertToState(snapshot);
+        vm.warp(last + 1);
+        vm.startPrank(OWNER);
+        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.ProposalExpired.selector, last, last + 1));
+        registry.activate(id);
+        vm.stopPrank();
+        snapshot = vm.snapshotState();
+        vm.prank(GUARDIAN);
+        registry.cancel(id);
+        eq(registry.activatableAt(id), 0, "cancelled");
+        vm.revertToState(snapshot);
+        isTrue(proposed() == id && registry.activatableAt(id) == last + 1 + DELAY, "proposed again");
+        vm.startPrank(OWNER);
+        vm.expectPartialRevert(IModelRegistry.DelayNotOver.selector);
+        registry.activate(id);
+        vm.warp(last + 1 + DELAY);
+        registry.activate(id);
+        vm.stopPrank();
+        isTrue(registry.activeModel() == id, "it waited again");
+    }
+
     function test_invariant_13_owner_and_guardian_cancel_and_nobody_else() external {
         for (uint256 i = 0; i < 2; i++) {
             bytes32 id = proposed();
@@ -296,6 +326,9 @@ contract RegistryTest is Rig {
     function test_the_delay_is_bounded_and_nothing_sets_it() external {
         isTrue(registry.delay() == DELAY && registry.guardian() == GUARDIAN && registry.owner() == OWNER, "as made");
         deployed("ModelRegistry", abi.encode(OWNER, 90 days, GUARDIAN));
+        deployed("ModelRegistry", abi.encode(OWNER, 1, GUARDIAN));
+        vm.expectRevert(abi.encodeWithSelector(ModelRegistry.DelayZero.selector));
+        this.deployRegistry(OWNER, 0);
         vm.expectRevert(abi.encodeWithSelector(ModelRegistry.DelayTooLong.selector, 90 days + 1, 90 days));
         this.deployRegistry(OWNER, 90 days + 1);
         vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableInvalidOwner.selector, address(0)));

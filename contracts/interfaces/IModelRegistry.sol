@@ -59,6 +59,8 @@ interface IModelRegistry {
     error ModelNotPending(bytes32 modelId);
     error ModelNotActive(bytes32 modelId);
     error DelayNotOver(uint256 activatableAt, uint256 timestamp);
+    /// @notice The model was not activated in time; proposed again it waits anew.
+    error ProposalExpired(uint256 lastAt, uint256 timestamp);
     error VerifierCodeMismatch(address verifier, bytes32 got, bytes32 expected);
     error SourceSpecMismatch(address source, bytes32 got, bytes32 expected);
     error CommitmentsMalformed(uint256 length);
@@ -91,7 +93,7 @@ interface IModelRegistry {
     function pinsOf(bytes32 modelId) external view returns (Pins memory);
     /// @notice Reverts with `ModelUnknown`.
     function modelOf(bytes32 modelId) external view returns (Model memory);
-    /// @notice Zero where the model is not pending.
+    /// @notice Zero where the model is not pending. One that expired keeps its date until it is cancelled or proposed again.
     function activatableAt(bytes32 modelId) external view returns (uint256);
     function delay() external view returns (uint256);
     /// @notice Proposes and activates; resumes trading.

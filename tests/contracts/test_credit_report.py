@@ -22,7 +22,7 @@ def line(aave):  # noqa: F811
     """A public line on the local Aave's tokens, oracle and pool, beside the anchor."""
     devnet, manifest, anchor = aave
     owner = devnet.accounts()[0]
-    registry = create_unlocked(devnet, owner, "ModelRegistry", owner, 0, NOBODY, mine=devnet.mine)
+    registry = create_unlocked(devnet, owner, "ModelRegistry", owner, 1, NOBODY, mine=devnet.mine)
     asset, collateral = manifest.aave.tokens[USDC], manifest.aave.tokens[WETH]
     tiers, terms = [(0, 7_000, 8_000, 500)], (12, 86_400, 500, 5_000, 1, 2**256 - 1)
     config = ("Line", "LN", asset, collateral, manifest.aave.oracle, registry, tiers, terms)

@@ -162,7 +162,20 @@ def test_activate_refuses_a_verifier_whose_code_changed_while_pending(vault: Vau
         vault.transact(vault.actors.owner, vault.registry, "activate", pins.model_id(), at=vault.now() + DELAY)
 
 
-def test_registry_refuses_a_delay_over_90_days(vault: VaultSetup):
+def test_an_expired_model_cannot_be_activated_and_waits_again_when_proposed_again(vault: VaultSetup):
+    pins = successor(vault)
+    propose(vault, pins)
+    last = vault.registry.call("activatableAt", pins.model_id()) + vault.registry.call("ACTIVATION_SECONDS")
+    vault.devnet.mine(last)
+    with refused("ProposalExpired"):
+        vault.transact(vault.actors.owner, vault.registry, "activate", pins.model_id(), at=last + 1)
+    propose(vault, pins)
+    assert vault.registry.call("activatableAt", pins.model_id()) == vault.now() + DELAY
+
+
+def test_registry_refuses_no_delay_and_one_over_90_days(vault: VaultSetup):
+    with refused("DelayZero"):
+        vault.create("ModelRegistry", vault.actors.owner, 0, vault.actors.guardian)
     vault.create("ModelRegistry", vault.actors.owner, 90 * 86_400, vault.actors.guardian)
     with refused("DelayTooLong"):
         vault.create("ModelRegistry", vault.actors.owner, 90 * 86_400 + 1, vault.actors.guardian)

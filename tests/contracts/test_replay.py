@@ -36,8 +36,8 @@ def funded(vault: VaultSetup) -> None:
 
 
 def under_quick_registry(vault: VaultSetup, **changes) -> None:
-    """Put a registry without delay, its gate, a model and an empty vault in the place of the present ones."""
-    vault.registry = vault.create("ModelRegistry", vault.actors.owner, 0, vault.actors.guardian)
+    """Put a registry of a second's delay, its gate, a model and an empty vault in the place of the present ones."""
+    vault.registry = vault.create("ModelRegistry", vault.actors.owner, 1, vault.actors.guardian)
     vault.gate = vault.create("ZkGate", vault.registry.address)
     rotate(vault, gate=vault.gate.address, **changes)
     vault.redeploy()
@@ -47,8 +47,9 @@ def under_quick_registry(vault: VaultSetup, **changes) -> None:
 def rotate(vault: VaultSetup, **changes) -> None:
     """Activate the present model with these changes."""
     vault.pins = replace(vault.pins, **changes)
-    for name, words in (("propose", vault.pins.as_tuple()), ("activate", vault.pins.model_id())):
-        vault.transact(vault.actors.owner, vault.registry, name, words)
+    owner = vault.actors.owner
+    vault.transact(owner, vault.registry, "propose", vault.pins.as_tuple())
+    vault.transact(owner, vault.registry, "activate", vault.pins.model_id(), at=vault.now() + 1)
 
 
 def commitments_of(circuit) -> bytes:

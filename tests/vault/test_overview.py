@@ -48,14 +48,21 @@ def test_epochs_are_listed_with_their_outcome_missed_and_awaited_ones_too(vault:
     assert lines[3].beneficiary == vault.actors.keeper.lower()
 
 
-def test_a_pending_model_is_shown_with_its_date_until_it_is_cancelled(vault: VaultSetup):
+def test_a_pending_model_is_shown_with_its_dates_until_it_is_cancelled_or_expires(vault: VaultSetup):
     assert overview(vault).pending == ()
     other = vault.model(bundle_hash=b"\x02" * 32)
     vault.transact(vault.actors.owner, vault.registry, "propose", other.as_tuple())
     (pending,) = overview(vault).pending
     assert pending.model_id == f"0x{other.model_id().hex()}"
     assert pending.activatable_at == vault.now() + DELAY
+    assert pending.expires_at == pending.activatable_at + 30 * 86_400
     vault.transact(vault.actors.guardian, vault.registry, "cancel", other.model_id())
+    assert overview(vault).pending == ()
+    vault.transact(vault.actors.owner, vault.registry, "propose", other.as_tuple())
+    (pending,) = overview(vault).pending
+    vault.devnet.mine(pending.expires_at)
+    assert len(overview(vault).pending) == 1
+    vault.devnet.mine(pending.expires_at + 1)
     assert overview(vault).pending == ()
 
 

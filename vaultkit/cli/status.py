@@ -168,8 +168,10 @@ def _print(found: dict[str, Any]) -> None:
     ]
     emit_rows(columns, rows, as_json=False, title="Last epochs")
     if found["pending_models"]:
-        waiting = [(one["model_id"], _date(one["activatable_at"])) for one in found["pending_models"]]
-        emit_rows(("model", "may be activated from"), waiting, as_json=False, title="Pending model changes")
+        waiting = [
+            (one["model_id"], _date(one["activatable_at"]), _date(one["expires_at"])) for one in found["pending_models"]
+        ]
+        emit_rows(("model", "may be activated from", "until"), waiting, as_json=False, title="Pending model changes")
     else:
         stdout.print("No model change is pending.")
     state = (

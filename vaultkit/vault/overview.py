@@ -40,10 +40,11 @@ class EpochLine:
 
 @dataclass(frozen=True, slots=True)
 class PendingModel:
-    """A proposed model: it can move the vault from ``activatable_at`` on, if the owner activates it then."""
+    """A proposed model: it can move the vault if the owner activates it from ``activatable_at`` to ``expires_at``."""
 
     model_id: str
     activatable_at: int
+    expires_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def read_overview(client: VaultClient, *, epochs: int = 6, edge_a_year: float = 
         guarded=guarded,
         deposit_cap=cap if (cap := int(vault.call("depositCap", block=block))) < UNLIMITED else None,
         roles=roles,
-        pending=_pending(client, block),
+        pending=_pending(client, state),
         epochs=lines,
         break_even=break_even(
             int(statistics.median(gas)) if gas else None,
@@ -187,13 +188,19 @@ def _events(client: VaultClient, contract: Contract, name: str, last: int) -> It
                 yield event
 
 
-def _pending(client: VaultClient, block: int) -> tuple[PendingModel, ...]:
-    found: dict[bytes, int] = {}
+def _pending(client: VaultClient, state: VaultStatus) -> tuple[PendingModel, ...]:
+    """Return the proposed models that can still be activated, newest first."""
+    block, found = state.block_number, dict[bytes, int]()
     for event in _events(client, client.registry, "ModelProposed", block):
         model_id = event.args["modelId"]
         if model_id not in found:
             found[model_id] = int(client.registry.call("activatableAt", model_id, block=block))
-    return tuple(PendingModel(f"0x{one.hex()}", at) for one, at in found.items() if at)
+    span = int(client.registry.call("ACTIVATION_SECONDS", block=block))
+    return tuple(
+        PendingModel(f"0x{one.hex()}", at, at + span)
+        for one, at in found.items()
+        if at and state.timestamp <= at + span
+    )
 
 
 def _epochs(client: VaultClient, state: VaultStatus, count: int) -> tuple[EpochLine, ...]:

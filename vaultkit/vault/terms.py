@@ -145,7 +145,7 @@ class VaultTerms:
             "max_age_seconds": (0 < self.max_age_seconds <= period_seconds, f"1 to {period_seconds}, the period"),
             "twap_seconds": (0 < self.twap_seconds < 2**32, "1 to 2**32 - 1"),
             "block_seconds": (self.block_seconds > 0, "positive"),
-            "delay_seconds": (0 <= self.delay_seconds <= 90 * 86_400, "at most 90 days"),
+            "delay_seconds": (0 < self.delay_seconds <= 90 * 86_400, "1 second to 90 days"),
             "deposit_cap": (0 < self.deposit_cap <= UNLIMITED, "positive"),
             "min_weight_wad": (0 <= policy.min_weight_wad <= policy.max_weight_wad, "0 to the largest weight"),
             "max_weight_wad": (policy.max_weight_wad <= WAD, "at most one, 10**18"),
