@@ -23,6 +23,7 @@ struct WindowSpec {
 /// @dev Ticks are constant between two neighbouring observations, so interpolation between them is exact. Reading
 ///      observations by checked hints costs about a quarter of `pool.observe`.
 contract TickWindow is IInputSource {
+    uint256 public constant MIN_COUNT = 4;
     uint256 public constant MAX_COUNT = 32;
     uint256 public constant MAX_BAR_SECONDS = 1 days;
     uint256 public constant MAX_INPUT_SCALE = 20;
@@ -39,6 +40,7 @@ contract TickWindow is IInputSource {
     bytes32 public immutable specHash;
 
     error SpecInvalid(WindowSpec spec);
+    error PoolHasNoCode(address pool);
     error BlockSecondsZero();
     /// @notice The pool keeps fewer observations than the window and the age of an epoch can need.
     error CardinalityTooSmall(uint256 got, uint256 expected);
@@ -59,12 +61,13 @@ contract TickWindow is IInputSource {
     /// @param blockSeconds Least time expected between two observations; a fifth is kept in reserve.
     constructor(WindowSpec memory spec, uint256 maxAge, uint256 blockSeconds) {
         require(
-            spec.barSeconds != 0 && spec.barSeconds <= MAX_BAR_SECONDS && spec.count != 0 && spec.count <= MAX_COUNT
-                && spec.clip != 0 && spec.clip <= TickMath.MAX_TICK && (spec.sign == 1 || spec.sign == -1)
+            spec.barSeconds != 0 && spec.barSeconds <= MAX_BAR_SECONDS && spec.count >= MIN_COUNT
+                && spec.count <= MAX_COUNT && spec.clip != 0 && spec.clip <= TickMath.MAX_TICK && (spec.sign == 1 || spec.sign == -1)
                 && spec.inputScale <= MAX_INPUT_SCALE,
             SpecInvalid(spec)
         );
         require(blockSeconds != 0, BlockSecondsZero());
+        require(address(spec.pool).code.length != 0, PoolHasNoCode(address(spec.pool)));
         pool = spec.pool;
         barSeconds = spec.barSeconds;
         count = spec.count;

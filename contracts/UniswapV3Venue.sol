@@ -27,6 +27,8 @@ contract UniswapV3Venue is IVenue {
     uint32 public immutable twapSeconds;
     bool public immutable riskIsToken0;
 
+    error FactoryHasNoCode(address factory);
+    error PoolHasNoCode(address pool);
     error PoolNotOfFactory(address pool, address expected);
     error AssetNotInPool(address asset);
     error TwapSecondsZero();
@@ -37,6 +39,8 @@ contract UniswapV3Venue is IVenue {
     error PartialFill(uint256 taken, uint256 amountIn);
 
     constructor(IUniswapV3Factory factory, IUniswapV3Pool pool_, address asset_, uint32 twapSeconds_) {
+        require(address(factory).code.length != 0, FactoryHasNoCode(address(factory)));
+        require(address(pool_).code.length != 0, PoolHasNoCode(address(pool_)));
         (address token0, address token1, uint24 fee) = (pool_.token0(), pool_.token1(), pool_.fee());
         address genuine = factory.getPool(token0, token1, fee);
         require(genuine == address(pool_), PoolNotOfFactory(address(pool_), genuine));

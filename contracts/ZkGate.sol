@@ -18,6 +18,7 @@ contract ZkGate is IProofGate {
 
     IModelRegistry public immutable registry;
 
+    error RegistryHasNoCode(address registry);
     error GateMismatch(address gate, address expected);
     error OutputOutOfBound(int256 output, uint256 bound);
     error CommitmentsMismatch(bytes32 got, bytes32 expected);
@@ -26,6 +27,7 @@ contract ZkGate is IProofGate {
     error ProofRefused(bool success, uint256 returned);
 
     constructor(IModelRegistry registry_) {
+        require(address(registry_).code.length != 0, RegistryHasNoCode(address(registry_)));
         registry = registry_;
     }
 

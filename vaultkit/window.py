@@ -31,7 +31,7 @@ class WindowSpec(BaseModel):
     bar_seconds
         Length ``b`` of a bar.
     count
-        Number ``n`` of inputs, 1 to 32.
+        Number ``n`` of inputs, 4 to 32.
     clip
         Bound ``E``, in ticks (one tick is about one basis point).
     sign
@@ -45,7 +45,7 @@ class WindowSpec(BaseModel):
     kind: Literal["uniswap-v3-mean-ticks"] = KIND
     pool: str
     bar_seconds: int = Field(ge=1, le=86_400)
-    count: int = Field(ge=1, le=32)
+    count: int = Field(ge=4, le=32)
     clip: int = Field(ge=1, le=887_272)
     sign: Literal[-1, 1]
     input_scale: int = Field(ge=0, le=20)

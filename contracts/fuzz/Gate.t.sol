@@ -129,6 +129,15 @@ contract GateTest is Rig {
         other.accept(s, proof());
     }
 
+    function test_a_registry_without_code_is_refused() external {
+        vm.expectRevert(abi.encodeWithSelector(ZkGate.RegistryHasNoCode.selector, ALICE));
+        this.make(ALICE);
+    }
+
+    function make(address registry_) external returns (address) {
+        return deployed("ZkGate", abi.encode(registry_));
+    }
+
     function testFuzz_invariant_10_any_other_commitment_is_refused(uint256 position, uint8 change) external {
         vm.assume(change != 0);
         bytes memory bad = proof();

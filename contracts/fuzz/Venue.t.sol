@@ -123,6 +123,10 @@ abstract contract VenueTests is Rig {
         address standIn = deployed("StandInPool", abi.encode(asset, risk, FEE));
         vm.expectRevert(abi.encodeWithSelector(UniswapV3Venue.PoolNotOfFactory.selector, standIn, pool));
         this.make(factory, standIn, address(asset), 1);
+        vm.expectRevert(abi.encodeWithSelector(UniswapV3Venue.FactoryHasNoCode.selector, ALICE));
+        this.make(ALICE, address(pool), address(asset), 1);
+        vm.expectRevert(abi.encodeWithSelector(UniswapV3Venue.PoolHasNoCode.selector, ALICE));
+        this.make(factory, ALICE, address(asset), 1);
         bytes memory code = address(asset).code;
         for (uint256 i = 0; i < 2; i++) {
             address token = i == 0 ? address(asset) : address(risk);

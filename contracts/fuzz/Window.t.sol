@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {IInputSource} from "../interfaces/IInputSource.sol";
+import {IUniswapV3Pool} from "../interfaces/IUniswapV3.sol";
 import {TickWindow, WindowSpec} from "../TickWindow.sol";
 import {Rig} from "./Rig.sol";
 
@@ -122,6 +123,8 @@ abstract contract WindowTests is Rig {
         s = spec();
         s.count = 0;
         refuses(s);
+        s.count = 3;
+        refuses(s);
         s.count = 33;
         refuses(s);
         s = spec();
@@ -138,9 +141,13 @@ abstract contract WindowTests is Rig {
         s.inputScale = 21;
         refuses(s);
         make(WindowSpec(s.pool, 86_400, 32, 887_272, -1, 20), 0, 1e9);
-        make(WindowSpec(s.pool, 1, 1, 1, 1, 0), 0, 1e9);
+        make(WindowSpec(s.pool, 1, 4, 1, 1, 0), 0, 1e9);
         vm.expectRevert(abi.encodeWithSelector(TickWindow.BlockSecondsZero.selector));
         this.make(spec(), 0, 0);
+        s = spec();
+        s.pool = IUniswapV3Pool(ALICE);
+        vm.expectRevert(abi.encodeWithSelector(TickWindow.PoolHasNoCode.selector, ALICE));
+        this.make(s, 0, 1e9);
     }
 
     /// @dev The pool keeps 80: `(5 * 300 + age) * 6 / (60 * 5) + 1` observations are needed.

@@ -44,7 +44,7 @@ def random_windows(random, now, ring, times, ticks, cumulatives, wanted: int):
     oldest = int(times[max(0, len(times) - cardinality)])
     stamps = [stamp if known else None for stamp, known in zip(ring[0], ring[2], strict=True)]
     for _ in range(wanted):
-        count = int(random.integers(1, 33))
+        count = int(random.integers(4, 33))
         reach = now - oldest
         bar = int(random.integers(1, max(2, reach // (count + 1) + 1)))
         if (count + 1) * bar > reach:

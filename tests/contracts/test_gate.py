@@ -48,6 +48,11 @@ def test_gate_accepts_the_statement_that_the_verifier_accepts(case: Case):
     assert case.accept() == function_signature_to_4byte_selector(signature).hex()
 
 
+def test_gate_of_a_registry_without_code_is_refused(vault: VaultSetup):
+    with refused("RegistryHasNoCode"):
+        vault.create("ZkGate", vault.actors.bob)
+
+
 def test_gate_reverts_for_a_model_that_is_not_active(case: Case):
     with refused("ModelNotActive"):
         case.accept(model_id=b"\x07" * 32)

@@ -78,13 +78,18 @@ def test_window_says_what_it_is(vault: VaultSetup):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [(1, 0), (1, 86_401), (2, 0), (2, 33), (3, 0), (3, 887_273), (4, 0), (4, 2), (4, -2), (5, 21)],
+    [(1, 0), (1, 86_401), (2, 3), (2, 33), (3, 0), (3, 887_273), (4, 0), (4, 2), (4, -2), (5, 21)],
 )
 def test_window_refuses_a_specification_out_of_range(vault: VaultSetup, field, value):
     spec = list(vault.spec_tuple())
     spec[field] = value
     with refused("SpecInvalid"):
         vault.create("TickWindow", tuple(spec), 7_200, 60)
+
+
+def test_window_of_a_pool_without_code_is_refused(vault: VaultSetup):
+    with refused("PoolHasNoCode"):
+        vault.create("TickWindow", (vault.actors.bob, *vault.spec_tuple()[1:]), 7_200, 60)
 
 
 def test_window_needs_a_pool_that_remembers_long_enough(vault: VaultSetup):
@@ -151,6 +156,10 @@ def test_venue_refuses_a_pool_that_its_factory_does_not_know(vault: VaultSetup):
     with refused("PoolNotOfFactory"):
         fake = vault.create("StandInPool", pool.asset, pool.risk, pool.fee_pips)
         vault.create("UniswapV3Venue", pool.factory, fake.address, pool.asset, 900)
+    with refused("PoolHasNoCode"):
+        vault.create("UniswapV3Venue", pool.factory, vault.actors.bob, pool.asset, 900)
+    with refused("FactoryHasNoCode"):
+        vault.create("UniswapV3Venue", vault.actors.bob, pool.pool, pool.asset, 900)
     with refused("AssetNotInPool"):
         vault.create("UniswapV3Venue", pool.factory, pool.pool, vault.actors.bob, 900)
     with refused("TwapSecondsZero"):

@@ -187,8 +187,8 @@ def test_the_last_swap_of_a_block_counts_and_negative_means_are_floored() -> Non
     series = TickSeries.from_swaps(frame([(100, 7), (100, -5), (110, -6), (130, 2)]), end_time=200)
     assert series.tick_at([100, 109, 110, 129, 130, 200]).tolist() == [-5, -5, -6, -6, 2, 2]
     assert series.cumulatives([100, 105, 110, 130, 200]).tolist() == [0, -25, -50, -170, -30]
-    spec = WindowSpec(pool="0x" + "11" * 20, bar_seconds=7, count=1, clip=100, sign=1, input_scale=0)
-    assert series.windows(spec, [121]).tolist() == [[-6 - (-39 // 7)]] == [[0]]
+    spec = WindowSpec(pool="0x" + "11" * 20, bar_seconds=3, count=4, clip=100, sign=1, input_scale=0)
+    assert series.windows(spec, [121]).tolist() == [[0, 0, 0, -17 // 3 - (-15 // 3)]] == [[0, 0, 0, -1]]
 
 
 @pytest.mark.parametrize(

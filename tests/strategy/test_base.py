@@ -79,6 +79,7 @@ def test_wrong_part_is_refused_when_the_class_is_made(part, value):
         lambda: Bars("sushi", PAIR, fee_bps=5),
         lambda: Bars("uniswap-v3", PAIR, fee_bps=7),
         lambda: Bars("uniswap-v3", PAIR, fee_bps=5).every("5 minutes"),
+        lambda: WINDOW.returns(3),
         lambda: WINDOW.returns(33),
         lambda: WINDOW.returns(16, clip=0),
     ],

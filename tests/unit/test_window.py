@@ -42,7 +42,7 @@ def test_a_window_is_never_shortened_or_lengthened(count):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"count": 0}, {"count": 33}, {"clip": 0}, {"sign": 0}, {"bar_seconds": 0}, {"x": 1}]
+    "changes", [{"count": 3}, {"count": 33}, {"clip": 0}, {"sign": 0}, {"bar_seconds": 0}, {"x": 1}]
 )
 def test_bad_specifications_are_refused(changes):
     with pytest.raises(ValidationError):

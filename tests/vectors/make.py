@@ -119,7 +119,6 @@ def windows() -> list[dict]:
         window_case("a swap exactly at every point", [(t0 + 60 * i, 7 * i * i) for i in range(12)], **base, **at),
         window_case("no time since the epoch's end", rising, **base, now=t0 + 660, epoch_end=t0 + 660),
         window_case("extreme ticks", [(t0, -887_272), (t0 + 480, 887_271)], **{**base, "clip": 887_272}, **at),
-        window_case("one input", rising, **{**base, "count": 1}, **at),
     ]
     for sign in (1, -1):
         swaps = path(random, t0, 4_000, -201_000, 15, 60)

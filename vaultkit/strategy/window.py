@@ -63,8 +63,8 @@ class Bars:
 
     def returns(self, count: int, *, clip: int = 128) -> Bars:
         """Return the same window with ``count`` differences of bar means, clipped at ``clip`` ticks."""
-        if not 1 <= count <= 32:
-            raise StrategyError("a window has too few or too many inputs", got=count, expected="1 to 32")
+        if not 4 <= count <= 32:
+            raise StrategyError("a window has too few or too many inputs", got=count, expected="4 to 32")
         if clip < 1:
             raise StrategyError("a clip bound is not positive", got=clip)
         return replace(self, count=count, clip=clip)
