@@ -128,6 +128,15 @@ def test_too_few_observations_are_refused_with_the_number_that_is_needed(vault: 
     assert "increaseObservationCardinalityNext(1231)" in str(refused.value)
 
 
+def test_too_few_observations_for_the_venues_mean_are_refused_by_name(vault: VaultSetup, circuit: Any):
+    """720 are kept: at one a minute, 1.2 x 35,999 s need 720 and 1.2 x 36,000 s one more."""
+    terms = VaultTerms(block_seconds=60, twap_seconds=35_999)
+    check_cardinality(vault.rpc, vault.book, manifest(circuit), terms)
+    with pytest.raises(DeployFailed, match="venue's mean price") as refused:
+        check_cardinality(vault.rpc, vault.book, manifest(circuit), replace(terms, twap_seconds=36_000))
+    assert "increaseObservationCardinalityNext(721)" in str(refused.value)
+
+
 def test_what_is_refused_for_too_few_observations_is_what_the_contract_refuses(vault: VaultSetup, circuit: Any):
     from vaultkit.errors import Reverted
 

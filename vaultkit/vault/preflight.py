@@ -143,20 +143,27 @@ def check_pool(rpc: Rpc, book: AddressBook) -> None:
 
 
 def check_cardinality(rpc: Rpc, book: AddressBook, manifest: ArtefactManifest, terms: VaultTerms) -> None:
-    """Refuse a pool that keeps too few observations for window and age, with a fifth in reserve, as `TickWindow` does.
+    """Refuse a pool that keeps too few observations, with a fifth in reserve.
+
+    They must reach over window and age, which `TickWindow` checks too, and over the venue's mean, which nothing on the
+    chain checks before the first trade.
 
     Raises
     ------
     DeployFailed
-        When the pool keeps too few.
+        When the pool keeps too few, naming what needs them.
     """
     window = manifest.window
-    reach = (window.count + 1) * window.bar_seconds + terms.max_age_seconds
+    reaches = {
+        "window and age (CardinalityTooSmall)": (window.count + 1) * window.bar_seconds + terms.max_age_seconds,
+        "the venue's mean price": terms.twap_seconds,
+    }
+    purpose, reach = max(reaches.items(), key=lambda one: one[1])
     needed = reach * 6 // (terms.block_seconds * 5) + 1
     kept = int(Contract(rpc, book.pool.pool, load_abi("UniswapV3Pool")).call("slot0")[3])
     if kept < needed:
         raise DeployFailed(
-            "the pool keeps too few observations (CardinalityTooSmall)",
+            f"the pool keeps too few observations for {purpose}",
             got=kept,
             expected=f"at least {needed}: 1.2 x {reach} s at one in {terms.block_seconds} s",
             where=book.pool.pool,
