@@ -11,7 +11,7 @@ from eth_utils.crypto import keccak
 
 from tests.fixtures.vault import VaultSetup
 from vaultkit.book import AddressBook
-from vaultkit.errors import DataError, DeployFailed, RpcRefused
+from vaultkit.errors import DataError, DeployFailed, RpcRefused, SettingsError
 from vaultkit.manifest import ArtefactManifest
 from vaultkit.vault.preflight import BASE_FIELD, check_cardinality, check_model, check_pool, check_token
 from vaultkit.vault.terms import Fees, VaultTerms
@@ -203,3 +203,10 @@ def test_a_wrong_input_scale_is_refused(circuit: Any):
 def test_a_mistyped_account_among_the_terms_is_refused(terms: VaultTerms):
     with pytest.raises(DataError, match="address"):
         terms.check(period_seconds=14_400, fee_pips=500)
+
+
+@pytest.mark.parametrize("seconds", [0, 90 * 86_400 + 1])
+def test_terms_without_a_delay_or_with_one_over_90_days_are_refused(seconds: int):
+    VaultTerms(delay_seconds=1).check(period_seconds=14_400, fee_pips=500)
+    with pytest.raises(SettingsError, match="delay_seconds"):
+        VaultTerms(delay_seconds=seconds).check(period_seconds=14_400, fee_pips=500)
