@@ -117,7 +117,7 @@ contract InferenceVault is VaultEntries, ERC20Permit {
         );
         if (p.reason == Reason.Traded) {
             _countTurnover(p.riskIn ? TradeMath.riskValueDown(p.amountIn, h.twapX128) : p.amountIn, nav);
-            uint256 amountOut = _swap(p.riskIn, p.amountIn, p.minOut);
+            uint256 amountOut = _swap(p.riskIn, p.amountIn, p.minOut, p.riskIn ? h.idle : h.risk);
             emit Swapped(s.epoch, p.riskIn, p.amountIn, amountOut, p.minOut);
         }
         _payReward(s.epoch, s.beneficiary, nav, elapsed);

@@ -17,7 +17,7 @@ contract ModelRegistry is IModelRegistry, Ownable2Step {
     /// @notice How long a model may be activated, from its date on: what nobody expects any more takes no effect.
     uint256 public constant ACTIVATION_SECONDS = 30 days;
     uint256 public constant MAX_OUTPUT_SCALE = 64;
-    uint256 public constant MAX_OUTPUT_BOUND = 2 ** 127;
+    uint256 public constant MAX_OUTPUT_BOUND = 2 ** 95;
     /// @dev A bundle's second line: after `model.onnx=` and 64 digits.
     uint256 private constant WEIGHTS_LINE = 75;
     uint256 private constant WEIGHTS_LINE_END = 161;
@@ -65,7 +65,7 @@ contract ModelRegistry is IModelRegistry, Ownable2Step {
         _models[modelId] = model;
         _codes[modelId] = _codesOf(model.gate, model.source);
         _pins[modelId] = Pins(
-            Terms(model.gate, model.outputScale, model.source, uint128(model.outputBound)),
+            Terms(model.gate, model.outputScale, model.source, uint96(model.outputBound)),
             model.verifier,
             uint64(length),
             model.sourceSpecHash,

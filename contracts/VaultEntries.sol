@@ -54,7 +54,7 @@ abstract contract VaultEntries is VaultFees {
 
     function _prepareEntry() private {
         _settleGains();
-        _restartPeak(_navDown());
+        _restartPeak();
     }
 
     /// @dev Shares are given for what is asked, so all of it must arrive: else the other holders would pay the difference.

@@ -105,18 +105,15 @@ abstract contract VaultExits is VaultPricing {
         uint256 least = _saleFloorDown(riskAmount, _exitPriceX128());
         if (msg.sender != owner) _spendAllowance(owner, msg.sender, shares);
         _burn(owner, shares);
-        if (riskAmount != 0) assets += _swap(true, riskAmount, least);
+        if (riskAmount != 0) assets += _swap(true, riskAmount, least, _idle());
     }
 
-    /// @dev The allowance is exactly what the venue must take, so none is left. What arrived is measured here: a venue is not
-    ///      believed.
-    function _swap(bool riskIn, uint256 amountIn, uint256 minOut) internal returns (uint256 amountOut) {
-        (IERC20 tokenIn, IERC20 tokenOut) = (IERC20(risk()), IERC20(asset()));
-        if (!riskIn) (tokenIn, tokenOut) = (tokenOut, tokenIn);
-        uint256 before = tokenOut.balanceOf(address(this));
-        tokenIn.forceApprove(address(_venue), amountIn);
+    /// @dev The allowance is exactly what the venue must take, so none is left. What arrived is measured here, above `held` of
+    ///      it before: a venue is not believed.
+    function _swap(bool riskIn, uint256 amountIn, uint256 minOut, uint256 held) internal returns (uint256 amountOut) {
+        IERC20(riskIn ? risk() : asset()).forceApprove(address(_venue), amountIn);
         _venue.swap(riskIn, amountIn, minOut);
-        amountOut = tokenOut.balanceOf(address(this)) - before;
+        amountOut = (riskIn ? _idle() : _riskBalance()) - held;
         require(amountOut >= minOut, IVenue.OutputTooLow(amountOut, minOut));
     }
 }

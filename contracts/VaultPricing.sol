@@ -9,6 +9,7 @@ import {IERC5143} from "./interfaces/IERC5143.sol";
 import {IInferenceVault, Policy} from "./interfaces/IInferenceVault.sol";
 import {IVenue} from "./interfaces/IVenue.sol";
 import {TradeMath} from "./libraries/TradeMath.sol";
+import {VaultPrices} from "./VaultPrices.sol";
 
 /// @title What shares are worth: on entry, on exit, and in views
 /// @notice Each direction is priced against whoever could move the price: an entry at the highest of mean, spot, and what spot
@@ -17,16 +18,13 @@ import {TradeMath} from "./libraries/TradeMath.sol";
 /// @dev `totalAssets`, `convertTo*` and `max*` never revert between calls: where the mean cannot be read, the last one used
 ///      by a trade stands in, and nothing can enter. Within a call of the vault, where shares may be burned and not yet paid,
 ///      every view of value reverts, so that a token or pool that calls back shows nobody a price that never was.
-abstract contract VaultPricing is IInferenceVault, IERC5143, ERC4626, ReentrancyGuardTransient {
+abstract contract VaultPricing is IInferenceVault, IERC5143, VaultPrices, ERC4626, ReentrancyGuardTransient {
     using Math for uint256;
 
     uint256 public constant MAX_SLIPPAGE_PIPS = 100_000;
-    /// @dev Gas of a question to the venue that may fail: one that burns all it gets leaves enough for the next.
-    uint256 private constant VIEW_GAS = 500_000;
     uint256 private constant WAD = TradeMath.WAD;
     uint256 private constant PIPS = TradeMath.PIPS;
 
-    IVenue internal immutable _venue;
     address private immutable _risk;
     uint256 internal immutable _feePips;
     /// @inheritdoc IInferenceVault
@@ -39,8 +37,6 @@ abstract contract VaultPricing is IInferenceVault, IERC5143, ERC4626, Reentrancy
     uint256 private immutable _maxNotional;
     uint256 private immutable _slippagePips;
     uint256 private immutable _deviationPips;
-    /// @notice The last mean price that a trade used.
-    uint256 public lastTwapX128;
     /// @inheritdoc IInferenceVault
     mapping(address token => mapping(address account => uint256)) public owed;
     /// @inheritdoc IInferenceVault
@@ -48,9 +44,11 @@ abstract contract VaultPricing is IInferenceVault, IERC5143, ERC4626, Reentrancy
 
     error PolicyInvalid(Policy policy);
     error DepositCapZero();
-    error VenueHasNoCode(address venue);
 
-    constructor(IVenue venue_, Policy memory policy_, uint256 depositCap_) ERC4626(IERC20(_assetOf(venue_))) {
+    constructor(IVenue venue_, Policy memory policy_, uint256 depositCap_)
+        ERC4626(IERC20(_assetOf(venue_)))
+        VaultPrices(venue_)
+    {
         require(depositCap_ != 0, DepositCapZero());
         uint256 fee = venue_.feePips();
         require(
@@ -60,7 +58,6 @@ abstract contract VaultPricing is IInferenceVault, IERC5143, ERC4626, Reentrancy
                 && policy_.deviationPips <= PIPS,
             PolicyInvalid(policy_)
         );
-        _venue = venue_;
         _risk = venue_.risk();
         _feePips = fee;
         _minWeightWad = policy_.minWeightWad;
@@ -71,7 +68,6 @@ abstract contract VaultPricing is IInferenceVault, IERC5143, ERC4626, Reentrancy
         _slippagePips = policy_.slippagePips;
         _deviationPips = policy_.deviationPips;
         depositCap = depositCap_;
-        lastTwapX128 = venue_.twapX128();
     }
 
     /// @inheritdoc IERC4626
@@ -194,7 +190,7 @@ abstract contract VaultPricing is IInferenceVault, IERC5143, ERC4626, Reentrancy
     function _sharesToPayUp(uint256 assets) internal view returns (uint256) {
         if (assets == 0) return 0;
         uint256 price = _exitPriceX128();
-        return (assets + _exitDust(price)).mulDiv(_settledSupply(), _exitNavDown(price), Math.Rounding.Ceil);
+        return (assets + _exitDust(price)).mulDiv(_settledSupply(), Math.max(_exitNavDown(price), 1), Math.Rounding.Ceil);
     }
 
     /// @dev Whether nothing may enter.
@@ -205,21 +201,10 @@ abstract contract VaultPricing is IInferenceVault, IERC5143, ERC4626, Reentrancy
 
     function _settleGains() internal virtual;
 
-    /// @dev Whether the prices of an entry can be read.
-    function _entryPriced() private view returns (bool) {
-        (bool live,) = _tryTwap();
-        if (!live) return false;
-        try _venue.highX128{gas: VIEW_GAS}() {
-            return true;
-        } catch {
-            return false;
-        }
-    }
-
     /// @dev Value at the entry price, and the spread as a numerator over `WAD * PIPS`: the pool's fee times the risk weight,
     ///      without which depositing and leaving in kind would be a free swap.
     function _entry() private view returns (uint256 nav, uint256 cost) {
-        uint256 value = TradeMath.riskValueDown(_riskBalance(), Math.max(_venue.highX128(), _venue.twapX128()));
+        uint256 value = TradeMath.riskValueDown(_riskBalance(), _entryPriceX128());
         nav = _idle() + value;
         cost = nav == 0 ? 0 : value.mulDiv(WAD, nav, Math.Rounding.Ceil) * _feePips;
     }
@@ -249,34 +234,6 @@ abstract contract VaultPricing is IInferenceVault, IERC5143, ERC4626, Reentrancy
     ///      and one of the fee.
     function _exitDust(uint256 priceX128) private pure returns (uint256) {
         return 3 + 2 * priceX128.ceilDiv(TradeMath.Q128);
-    }
-
-    function _exitPriceX128() internal view returns (uint256) {
-        uint256 mean = _meanX128();
-        try _venue.spotX128{gas: VIEW_GAS}() returns (uint256 spot) {
-            return Math.min(spot, mean);
-        } catch {
-            return mean;
-        }
-    }
-
-    function _meanX128() private view returns (uint256) {
-        (bool live, uint256 price) = _tryTwap();
-        return live ? price : lastTwapX128;
-    }
-
-    /// @dev Asked before all else, so that a venue without code is refused by name.
-    function _assetOf(IVenue venue_) private view returns (address) {
-        require(address(venue_).code.length != 0, VenueHasNoCode(address(venue_)));
-        return venue_.asset();
-    }
-
-    function _tryTwap() private view returns (bool live, uint256 price) {
-        try _venue.twapX128{gas: VIEW_GAS}() returns (uint256 value) {
-            return (true, value);
-        } catch {
-            return (false, 0);
-        }
     }
 
     function _virtualSupply() internal view returns (uint256) {

@@ -181,7 +181,9 @@ abstract contract VaultSafeguards is VaultExits {
     }
 
     /// @dev Forgets the peak of a vault in which there is next to nothing, before an entry.
-    function _restartPeak(uint256 nav) internal {
+    function _restartPeak() internal {
+        if (_idle() >= LEAST_JUDGED) return; // saves most entries the price
+        uint256 nav = _navDown();
         if (nav < LEAST_JUDGED) _marks.peakX64 = _shareValueX64(nav);
     }
 

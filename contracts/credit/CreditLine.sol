@@ -178,12 +178,9 @@ abstract contract CreditLine is CreditBook {
         _moveRate(borrower, Math.min(tier, tierCount() - 1));
     }
 
-    /// @dev The registry's bound, at most 2**127, keeps a score within `int128` but for 2**127 itself, which no tier is for.
+    /// @dev The registry's bound, at most 2**95, keeps a score within `int128`.
     function _checkScore(address borrower, int256 score, uint256 asOf, uint256 bound) private view {
-        require(
-            score >= -int256(bound) && score <= int256(bound) && score <= type(int128).max,
-            ScoreOutOfRange(score, bound)
-        );
+        require(score >= -int256(bound) && score <= int256(bound), ScoreOutOfRange(score, bound));
         require(asOf <= block.timestamp, ScoreFromFuture(asOf, block.timestamp));
         require(block.timestamp - asOf <= _maxScoreAge, ScoreStale(asOf, block.timestamp));
         uint256 last = _scores[borrower].asOf;

@@ -60,7 +60,8 @@ abstract contract CallbackTests is Rig, Listener {
             abi.encodeCall(vault.maxMint, (BOB)),
             abi.encodeCall(vault.maxWithdraw, (BOB)),
             abi.encodeCall(vault.maxRedeem, (BOB)),
-            abi.encodeCall(vault.riskWeightWad, ())
+            abi.encodeCall(vault.riskWeightWad, ()),
+            abi.encodeCall(vault.marksX64, ())
         ];
         entries = [
             abi.encodeCall(vault.deposit, (1, address(this))),
@@ -68,6 +69,10 @@ abstract contract CallbackTests is Rig, Listener {
             abi.encodeCall(vault.withdraw, (0, address(this), address(this))),
             abi.encodeCall(vault.redeem, (0, address(this), address(this))),
             abi.encodeCall(vault.redeemInKind, (0, address(this), address(this))),
+            abi.encodeWithSignature("deposit(uint256,address,uint256)", 1, address(this), 0),
+            abi.encodeWithSignature("mint(uint256,address,uint256)", 1, address(this), 1e6),
+            abi.encodeWithSignature("withdraw(uint256,address,address,uint256)", 0, address(this), address(this), 0),
+            abi.encodeWithSignature("redeem(uint256,address,address,uint256)", 0, address(this), address(this), 0),
             abi.encodeCall(vault.claim, (address(asset), address(this))),
             abi.encodeCall(vault.resumeTrading, ()),
             abi.encodeCall(vault.rebalance, (latest(), KEEPER, one(38), proof(), hints(latest())))

@@ -143,9 +143,12 @@ abstract contract EntryTests is Rig {
 
     /// @dev The market has just moved and the mean lags. In one block: the pool is pushed down, a deposit, an exit in kind, and
     ///      all that the push brought goes back. Never more, in both tokens at the price before.
-    function testFuzz_invariant_2_a_push_before_an_entry_never_pays(uint256 lag, uint256 push, uint256 assets, uint256 pause)
-        external
-    {
+    function testFuzz_invariant_2_a_push_before_an_entry_never_pays(
+        uint256 lag,
+        uint256 push,
+        uint256 assets,
+        uint256 pause
+    ) external {
         lagging(lag, pause);
         (uint256 fair, uint256 twap) = (venue.spotX128(), venue.twapX128());
         assets = within(assets, 1e6, 40_000_000e6);

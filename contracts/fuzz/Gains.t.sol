@@ -74,7 +74,6 @@ contract GainsTest is Rig {
         uint256 first = keep(0);
         asset.mint(address(vault), 100_000e6);
         uint256 supply = vault.totalSupply() + 1e6;
-        // Two marks of one for a million: the shares before the gain, and all that is above them.
         eq(mark(), uint256(2 ** 64) / 1e6, "the mark of a new vault");
         uint256 gained = (((1_100_000e6 + 1) * 2 ** 64 / supply - mark()) * supply) >> 64;
         vm.recordLogs();
@@ -117,7 +116,7 @@ contract GainsTest is Rig {
         }
     }
 
-    /// @dev It needs no price, so it can settle none; what the leaver would have owed is the others' to pay or to lose.
+    /// @dev It needs no price, so it can settle none: the recipient goes without the leaver's part, and the others owe no more.
     function test_an_exit_in_kind_settles_nothing() external {
         calm(200_000);
         enter(ALICE, 1_000_000e6);
@@ -128,6 +127,9 @@ contract GainsTest is Rig {
         (uint256 assets,) = vault.redeemInKind(1e17, ALICE, ALICE);
         eq(assets, 1_100_000e6 * uint256(1e17) / (1e18 + 1e6), "a tenth of everything");
         isTrue(mark() == before && vault.balanceOf(FEE_TAKER) == 0, "nothing is settled");
+        keep(0);
+        uint256 due = worthOf(FEE_TAKER);
+        isTrue(due <= 18_000e6 && due + 2 >= 18_000e6, "and then a fifth of the gain that is left");
     }
 
     function test_at_the_mark_and_below_it_nothing_is_due() external {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.sol";
 import {IERC5143} from "../interfaces/IERC5143.sol";
 import {IVenue} from "../interfaces/IVenue.sol";
 import {VaultConfig} from "../InferenceVault.sol";
-import {VaultPricing} from "../VaultPricing.sol";
+import {VaultPrices} from "../VaultPrices.sol";
 import {Rig} from "./Rig.sol";
 
 /// @title The caller's limits (ERC-5143), and limits that never revert
@@ -114,6 +115,21 @@ contract LimitsTest is Rig {
         return a < b ? a : b;
     }
 
+    /// @dev No share of nothing pays anything; the answer is what the rounding costs, at a worth of one unit.
+    function test_an_empty_vault_previews_without_a_revert() external {
+        vault = newVault(config());
+        uint256 price = venue.spotX128() < venue.twapX128() ? venue.spotX128() : venue.twapX128();
+        uint256 dust = 3 + 2 * ((price + 2 ** 128 - 1) / 2 ** 128);
+        eq(vault.previewWithdraw(7), (7 + dust) * 1e6, "as if there were a unit");
+        eq(vault.previewWithdraw(0), 0, "nothing for nothing");
+        eq(vault.previewRedeem(1e6) + vault.maxWithdraw(BOB) + vault.maxRedeem(BOB), 0, "nothing");
+        eq(vault.previewDeposit(7), 7e6, "a million shares a unit");
+        eq(vault.previewMint(7e6), 7, "and a unit for them");
+        vm.prank(BOB);
+        vm.expectRevert(abi.encodeWithSelector(ERC4626.ERC4626ExceededMaxWithdraw.selector, BOB, 7, 0));
+        vault.withdraw(7, BOB, BOB);
+    }
+
     /// @dev Where only one of the prices that an entry needs can be read, nothing enters, and no maximum reverts.
     function test_an_entry_needs_every_price_and_says_so_by_zero() external {
         isTrue(vault.maxDeposit(BOB) > 0, "open");
@@ -139,7 +155,7 @@ contract LimitsTest is Rig {
         address[2] memory nobody = [address(0), ALICE];
         for (uint256 i = 0; i < 2; i++) {
             c.venue = IVenue(nobody[i]);
-            vm.expectRevert(abi.encodeWithSelector(VaultPricing.VenueHasNoCode.selector, nobody[i]));
+            vm.expectRevert(abi.encodeWithSelector(VaultPrices.VenueHasNoCode.selector, nobody[i]));
             this.make(c);
         }
     }

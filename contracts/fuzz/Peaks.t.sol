@@ -91,7 +91,7 @@ contract PeaksTest is Rig {
         }
     }
 
-    /// @dev Who enters next to nothing begins anew, though shares of the fallen vault are still there; a fall from there stops.
+    /// @dev Who enters next to nothing begins anew, though shares of what has fallen are still there; a fall from there stops.
     function test_the_first_entry_into_next_to_nothing_restarts_the_peak() external {
         build(true);
         for (uint256 i = 0; i < 2; i++) {

@@ -201,12 +201,12 @@ contract RegistryTest is Rig {
         m.outputScale = 64;
         m.outputBound = 0;
         refuses(m, abi.encodeWithSelector(IModelRegistry.OutputBoundInvalid.selector, 0));
-        m.outputBound = 2 ** 127 + 1;
-        refuses(m, abi.encodeWithSelector(IModelRegistry.OutputBoundInvalid.selector, 2 ** 127 + 1));
-        m.outputBound = 2 ** 127;
+        m.outputBound = 2 ** 95 + 1;
+        refuses(m, abi.encodeWithSelector(IModelRegistry.OutputBoundInvalid.selector, 2 ** 95 + 1));
+        m.outputBound = 2 ** 95;
         vm.prank(OWNER);
         bytes32 id = registry.propose(m);
-        eq(registry.pinsOf(id).terms.outputBound, 2 ** 127, "bound");
+        eq(registry.pinsOf(id).terms.outputBound, 2 ** 95, "bound");
     }
 
     function test_propose_refuses_a_gate_source_or_verifier_without_code_and_wrong_pins() external {

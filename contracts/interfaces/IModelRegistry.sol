@@ -26,12 +26,12 @@ struct Model {
     bytes32 bundleHash;
 }
 
-/// @notice What a vault needs of the active model at a trade. The order packs `Pins` into seven slots.
+/// @notice What a vault needs of the active model at a trade. The order packs `Pins` into six slots.
 struct Terms {
     IProofGate gate;
     uint8 outputScale;
     IInputSource source;
-    uint128 outputBound;
+    uint96 outputBound;
 }
 
 /// @notice What a gate compares at every trade; `Model` in fixed words, its commitments by hash and length.

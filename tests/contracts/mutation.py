@@ -105,7 +105,7 @@ class Bench:
         reach = {
             "VaultPricing.sol": ("InferenceVault.sol",), "VaultExits.sol": ("InferenceVault.sol",),
             "VaultSafeguards.sol": ("InferenceVault.sol",), "VaultFees.sol": ("InferenceVault.sol",),
-            "VaultEntries.sol": ("InferenceVault.sol",),
+            "VaultEntries.sol": ("InferenceVault.sol",), "VaultPrices.sol": ("InferenceVault.sol",),
             "TickWindow.sol": ("TickWindow.sol", "mocks/WindowHarness.sol"),
             "libraries/Instances.sol": (
                 "InferenceVault.sol", "ZkGate.sol", "ModelRegistry.sol", "mocks/LibraryHarness.sol"

@@ -8,10 +8,13 @@ from typing import Any
 
 from tests.contracts.test_real_proofs import Honest, honest, prove  # noqa: F401 - a fixture
 from vaultkit.settings import build_dir
+from vaultkit.units import WAD
+from vaultkit.vault.terms import Fees, Safeguards
 
 SNAPSHOT = Path(__file__).resolve().parent / "gas.json"
 ALLOWANCE_REFUND = 19_900  # EIP-3529: the swap uses up the allowance that was written in the same transaction
 WINDOW_SECONDS = 18 * 300
+WITH_FEES = "six observations, a reward paid, drawdown stop and share of gains on"
 
 
 def calldata_gas(data: bytes) -> int:
@@ -98,6 +101,21 @@ def test_a_rebalance_of_16_inputs_costs_under_800_000_and_under_200_000_without_
     hold_to_snapshot("rebalance, six observations in the window", numbers)
     assert numbers["total"] < 800_000
     assert numbers["window"] + numbers["policy"] < 200_000
+
+
+def test_a_keeper_s_reward_is_a_transfer_more(honest: Honest):  # noqa: F811
+    """Paid to an account that never held the asset, as dear as it gets; the share of gains is asked for, none is due."""
+    vault = honest.vault
+    vault.redeploy(
+        fees=Fees(50 * 10**6, 20_000, performance_pips=100_000, performance_recipient=vault.actors.guardian),
+        safeguards=Safeguards(drawdown_wad=WAD // 4),
+    )
+    vault.deposit(vault.actors.alice, 1_000_000 * 10**6)
+    receipt = rebalanced(honest)
+    assert "RewardPaid" in vault.events(receipt)
+    numbers = split(honest, receipt)
+    publish(WITH_FEES, numbers, pool_answers(honest, receipt))
+    hold_to_snapshot(f"rebalance, {WITH_FEES}", numbers)
 
 
 def test_a_pool_that_trades_every_minute_makes_the_window_dearer_by_cold_reads(honest: Honest, circuit, prover):  # noqa: F811
