@@ -2,7 +2,7 @@
 
 As `tests.contracts.mutation` for the vault, with the tests of ``contracts/fuzz_credit``. Checks come first, the rest in
 an order without meaning, so that what a limit in minutes allows is a sample; a run goes on where the last one stopped,
-by the digest of sources and tests.
+and after an edit tries the declarations that changed: `mutation_results` says which results stay.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Any, Final
 
 from tests.contracts.credit_forge import run as run_tests
 from tests.contracts.mutants import Mutant
-from tests.contracts.mutation import Bench, listed, recorded, scores, survivors, try_one
+from tests.contracts.mutation import Bench, listed, scores, shuffled, survivors, try_one
+from tests.contracts.mutation_results import Results, provenance
 from vaultkit.settings import build_dir, contracts_dir, project_root
 from vaultkit.vault.compile import compile_contracts
 
@@ -105,39 +106,36 @@ def report(rows: list[dict[str, Any]], notes: dict[str, str]) -> str:
         "# Mutation testing of the credit lines", "",
         "`make mutation-credit` changes one operator, literal, statement, condition or modifier at a time and runs",
         "the forge tests of `contracts/fuzz_credit` against the bytecode. Mutants with the original's bytecode, or",
-        "that solc refuses, do not count; those not tried were left out at random, checks (`require`) first.", "",
-        "| source | mutants tried | killed | survived | score | same bytecode | refused | not tried |",
-        "|---|---|---|---|---|---|---|---|",
+        "that solc refuses, do not count; those not tried were left out at random, checks (`require`) first, or are",
+        "of declarations edited since.", provenance(rows), "",
+        "| source | mutants tried | killed | survived | score | same bytecode | refused | carried | not tried |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     return "\n".join([*lines, *scores(rows, DEPENDENTS), *survivors(rows, notes)]) + "\n"
 
 
 def main() -> int:
-    """Try mutants that have no result yet, survivors of other tests first, for at most the minutes asked for."""
+    """Try mutants whose result may have changed, then those without, for at most the minutes asked for."""
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else float("inf")
     ends = time.monotonic() + 60 * minutes
     compile_contracts()
-    bench, tests = CreditBench(build_dir() / "credit_mutation"), tests_digest()
+    bench = CreditBench(build_dir() / "credit_mutation")
     honest = bench.killer((), SETTINGS)
     if honest:
         raise SystemExit(f"the unchanged contracts fail {honest}")
-    path = build_dir() / "credit_mutation.jsonl"
-    known, mutants = recorded(path), listed(bench, list(DEPENDENTS))
-    stale = [m for m in mutants if (r := known.get(m[0])) and r["outcome"] == "survived" and r["tests"] != tests]
-    fresh = [m for m in mutants if m[0] not in known]
-    fresh.sort(key=lambda m: (not bench.is_check(m[1]), hashlib.sha256(m[0].encode()).digest()))
+    known = Results(build_dir() / "credit_mutation.jsonl", contracts_dir() / "fuzz_credit", tests_digest())
+    mutants = listed(bench, DEPENDENTS)
+    open_ = [*known.stale(mutants), *shuffled(bench, known.fresh(mutants))]
     try:
-        for number, (key, mutant) in enumerate(stale + fresh, start=1):
+        for number, site in enumerate(open_, start=1):
             if time.monotonic() > ends:
                 break
-            known[key] = row = try_one(bench, key, mutant, tests)
-            with path.open("a") as out:
-                out.write(json.dumps(row) + "\n")
+            try_one(bench, site, known)
             if number % 20 == 0:
-                print(f"{number}/{len(stale) + len(fresh)}", flush=True)
+                print(f"{number}/{len(open_)}", flush=True)
     finally:
         bench.solc.kill()
-        rows = [known.get(key) or {"file": mutant.file, "outcome": "not tried"} for key, mutant in mutants]
+        rows = known.rows(mutants)
         place = project_root() / "benchmarks" / "results" / "credit_mutation.md"
         place.write_text(report(rows, json.loads(NOTES.read_text()) if NOTES.is_file() else {}))
     print(dict(Counter(row["outcome"] for row in rows)))

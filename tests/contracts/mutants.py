@@ -55,6 +55,21 @@ class Mutator:
         found = dict.fromkeys(self._walk(self.tree, inside=False))
         return sorted(found, key=lambda mutant: (mutant.start, mutant.length, mutant.text))
 
+    def declaration(self, mutant: Mutant) -> tuple[str, int, int]:
+        """Return name, start and length in bytes of the member of a contract, or of the file, that has the mutant."""
+        nodes, path = self.tree["nodes"], ""
+        while True:
+            node = next(one for one in nodes if self._has(one, mutant))
+            path += node.get("name") or node.get("kind") or node["nodeType"]
+            if node["nodeType"] != "ContractDefinition":
+                return path, *_span(node)
+            nodes, path = node["nodes"], path + "."
+
+    @staticmethod
+    def _has(node: dict[str, Any], mutant: Mutant) -> bool:
+        start, length = _span(node)
+        return start <= mutant.start and mutant.start + mutant.length <= start + length
+
     def _walk(self, node: Any, *, inside: bool) -> Iterator[Mutant]:
         if isinstance(node, list):
             for one in node:

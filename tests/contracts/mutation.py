@@ -3,8 +3,9 @@
 Survivors of earlier tests that nobody has explained are tried again; with ``--again`` the explained ones, too.
 
 Each mutant of `mutants` is compiled without optimizer, which is quick, and met by the forge tests of its file; what
-survives them meets all tests and a short campaign. A run that is stopped goes on where it was: results are kept in
-``build/mutation/results.jsonl`` by the digest of the source.
+survives them meets all tests and a short campaign. A run that is stopped goes on where it was, and after an edit only
+the mutants of the declarations that changed are tried: `mutation_results` keeps the others' results, in
+``build/mutation/results.jsonl``. Without that file everything is tried.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.contracts.forge import forge, isolate, prepare, results
-from tests.contracts.mutants import Mutant, Mutator
+from tests.contracts.mutants import Mutant
+from tests.contracts.mutation_results import Results, Site, provenance, sites
 from vaultkit.settings import build_dir, contracts_dir, project_root
 
 VAULT: Final = "Rebalance|Exits|Pricing|Turnover|Safeguards|Fees|Callbacks|Router"
@@ -155,62 +157,43 @@ def tests_digest() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:16]
 
 
-def recorded(path: Path) -> dict[str, dict[str, Any]]:
-    if not path.is_file():
-        return {}
-    return {row["key"]: row for row in map(json.loads, path.read_text().splitlines())}
+def listed(bench: Bench, files: Iterable[str]) -> list[Site]:
+    """Return every mutant of ``files``."""
+    return [site for file in files for site in sites(file, (bench.sources / file).read_bytes(), bench.trees[file])]
 
 
-def listed(bench: Bench, files: list[str]) -> list[tuple[str, Mutant]]:
-    """Return every mutant of ``files`` under a key that says of which source it is."""
-    found = []
-    for file in files:
-        source = (bench.sources / file).read_bytes()
-        version = hashlib.sha256(source).hexdigest()[:16]
-        for mutant in Mutator(file, source, bench.trees[file]).mutants():
-            found.append((f"{file}:{version}:{mutant.start}:{mutant.length}:{mutant.text}", mutant))
-    return found
+def shuffled(bench: Bench, open_: list[Site]) -> list[Site]:
+    """Return checks first and the rest in an order without meaning: those of a run that is stopped sample all."""
+    return sorted(open_, key=lambda site: (not bench.is_check(site.mutant), hashlib.sha256(site.key.encode()).digest()))
 
 
-def try_one(bench: Bench, key: str, mutant: Mutant, tests: str) -> dict[str, Any]:
-    source = (bench.sources / mutant.file).read_bytes()
-    outcome, killer = bench.try_mutant(mutant, source)
-    row = {
-        "key": key, "tests": tests, "file": mutant.file, "line": source[: mutant.start].count(b"\n") + 1,
-        "kind": mutant.kind, "outcome": outcome, "killer": killer, "change": mutant.describe(source),
-    }  # fmt: skip
+def try_one(bench: Bench, site: Site, known: Results) -> None:
+    outcome, killer = bench.try_mutant(site.mutant, (bench.sources / site.mutant.file).read_bytes())
+    known.add(site, outcome, killer)
     if outcome == "survived":
-        print(f"  survived {mutant.file}:{row['line']}  {row['change']}", flush=True)
-    return row
+        print(f"  survived {site.mutant.file}:{site.line}  {site.change}", flush=True)
 
 
 def run(files: list[str], *, again: bool) -> list[dict[str, Any]]:
-    """Try every mutant of ``files`` that has no result yet, and then survivors of other tests."""
+    """Try every mutant of ``files`` that has no result yet, and then those whose result may have changed."""
     prepare()
     folder = build_dir() / "mutation"
-    bench, tests = Bench(folder), tests_digest()
+    bench = Bench(folder)
     honest = bench.killer(("--no-match-contract", "Invariants"), FIRST)
     if honest:
         raise SystemExit(f"the unchanged contracts fail {honest}")
-    path, mutants, notes = folder / "results.jsonl", listed(bench, files), json.loads(NOTES.read_text())
-    known = recorded(path)
-    # Checks first, the rest in an order without meaning: those of a run that is stopped are a sample of all.
-    open_ = [one for one in mutants if one[0] not in known]
-    open_.sort(key=lambda one: (not bench.is_check(one[1]), hashlib.sha256(one[0].encode()).digest()))
-    for key, mutant in mutants:
-        row = known.get(key, {})
-        if row.get("outcome") == "survived" and row["tests"] != tests and (again or row["change"] not in notes):
-            open_.append((key, mutant))
+    mutants, notes = listed(bench, files), json.loads(NOTES.read_text())
+    known = Results(folder / "results.jsonl", contracts_dir() / "fuzz", tests_digest())
+    open_ = [*shuffled(bench, known.fresh(mutants)), *known.stale(mutants, () if again else notes)]
+    print(f"{len(open_)} of {len(mutants)} mutants to try", flush=True)
     try:
-        for number, (key, mutant) in enumerate(open_, start=1):
-            known[key] = row = try_one(bench, key, mutant, tests)
-            with path.open("a") as out:
-                out.write(json.dumps(row) + "\n")
+        for number, site in enumerate(open_, start=1):
+            try_one(bench, site, known)
             if number % 20 == 0:
                 print(f"{number}/{len(open_)}", flush=True)
     finally:
         bench.solc.kill()
-        rows = [known.get(key) or {"file": mutant.file, "outcome": "not tried"} for key, mutant in mutants]
+        rows = known.rows(mutants)
         if files == list(TESTS):
             place = project_root() / "benchmarks" / "results" / "mutation.md"
             place.write_text(report(rows, notes))
@@ -225,7 +208,7 @@ def scores(rows: list[dict[str, Any]], files: Iterable[str]) -> Iterator[str]:
         score = f"{100 * killed / (killed + survived):.1f} %" if killed + survived else ""
         yield (
             f"| {name} | {killed + survived} | {killed} | {survived} | {score} | {count['same bytecode']} "
-            f"| {count['refused by solc']} | {count['not tried']} |"
+            f"| {count['refused by solc']} | {sum(row['carried'] for row in part)} | {count['not tried']} |"
         )
 
 
@@ -244,15 +227,15 @@ def report(rows: list[dict[str, Any]], notes: dict[str, str]) -> str:
         "# Mutation testing of the contracts", "",
         "`make mutation` changes one operator, literal, statement, condition or modifier at a time and runs the forge",
         "tests of `contracts/fuzz` against the bytecode. Mutants with the original's bytecode, or that solc refuses,",
-        "do not count; those not tried yet were left out at random.", "",
-        "| source | mutants | killed | survived | score | same bytecode | refused | not tried |",
-        "|---|---|---|---|---|---|---|---|",
+        "do not count; those not tried yet are of declarations that are new or edited.", provenance(rows), "",
+        "| source | mutants | killed | survived | score | same bytecode | refused | carried | not tried |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     lines += [*scores(rows, TESTS), *survivors(rows, notes)]
     lines += ["", "## Checks", "", "The test that fails first when a `require` is left out.", ""]
     lines += ["| where | check | test |", "|---|---|---|"]
     for row in rows:
-        if row.get("kind") == "statement" and row["change"].startswith("require("):
+        if row["kind"] == "statement" and row["change"].startswith("require("):
             check = _cell(row["change"].split("  =>  ")[0])
             lines.append(f"| {row['file']}:{row['line']} | `{check}` | {row['killer'] or row['outcome']} |")
     return "\n".join(lines) + "\n"
