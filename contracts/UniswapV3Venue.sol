@@ -83,8 +83,22 @@ contract UniswapV3Venue is IVenue {
         uint32[] memory secondsAgos = new uint32[](2);
         secondsAgos[0] = twapSeconds;
         (int56[] memory cumulatives,) = pool.observe(secondsAgos);
-        int256 mean = TickMath.floorDiv(int256(cumulatives[1]) - cumulatives[0], twapSeconds);
-        return TickMath.priceX128AtTick(mean, riskIsToken0);
+        return _meanX128(cumulatives[0], cumulatives[1], twapSeconds);
+    }
+
+    /// @inheritdoc IVenue
+    function recentX128() external view returns (uint256) {
+        uint32 recent = twapSeconds / 20 + 1;
+        uint32[] memory secondsAgos = new uint32[](3);
+        (secondsAgos[0], secondsAgos[1]) = (3 * recent, recent);
+        (int56[] memory cumulatives,) = pool.observe(secondsAgos);
+        return Math.max(
+            _meanX128(cumulatives[0], cumulatives[1], 2 * recent), _meanX128(cumulatives[1], cumulatives[2], recent)
+        );
+    }
+
+    function _meanX128(int256 first, int256 last, uint256 time) private view returns (uint256) {
+        return TickMath.priceX128AtTick(TickMath.floorDiv(last - first, time), riskIsToken0);
     }
 
     /// @inheritdoc IVenue

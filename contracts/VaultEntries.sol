@@ -19,10 +19,11 @@ abstract contract VaultEntries is VaultFees {
         nonReentrant
         returns (uint256 shares)
     {
-        uint256 most = _maxDeposit();
+        uint256 price = _tryEntryPriceX128();
+        uint256 most = _maxDeposit(price);
         require(assets <= most, ERC4626ExceededMaxDeposit(receiver, assets, most));
         _prepareEntry();
-        shares = _sharesForDown(assets);
+        shares = _sharesForDown(assets, price);
         _deposit(msg.sender, receiver, assets, shares);
     }
 
@@ -33,10 +34,11 @@ abstract contract VaultEntries is VaultFees {
         nonReentrant
         returns (uint256 assets)
     {
-        uint256 most = _maxMint();
+        uint256 price = _tryEntryPriceX128();
+        uint256 most = _maxMint(price);
         require(shares <= most, ERC4626ExceededMaxMint(receiver, shares, most));
         _prepareEntry();
-        assets = _costOfUp(shares);
+        assets = _costOfUp(shares, price);
         _deposit(msg.sender, receiver, assets, shares);
     }
 

@@ -108,7 +108,7 @@ abstract contract VaultExits is VaultPricing {
         if (riskAmount != 0) assets += _swap(true, riskAmount, least, _idle());
     }
 
-    /// @dev The allowance is exactly what the venue must take, so none is left. What arrived is measured here, above `held` of
+    /// @dev The allowance is exactly what the venue takes, or until the next swap replaces it. What arrived is measured here, above `held` of
     ///      it before: a venue is not believed.
     function _swap(bool riskIn, uint256 amountIn, uint256 minOut, uint256 held) internal returns (uint256 amountOut) {
         IERC20(riskIn ? risk() : asset()).forceApprove(address(_venue), amountIn);

@@ -7,8 +7,8 @@ import {TradeMath} from "./libraries/TradeMath.sol";
 import {VaultSafeguards} from "./VaultSafeguards.sol";
 
 /// @title What holders pay: a reward for keeping, and a share of gains
-/// @notice Both are settled when an epoch is accepted, at the mean price; gains also before an entry, so that who enters pays
-///         for none that were made before. An exit settles nothing, so that one in kind needs no price.
+/// @notice Both are settled when an epoch is accepted, at the mean price; gains also before every entry and every exit for cash,
+///         so that nobody pays for gains of others. An exit in kind settles nothing, so that it needs no price.
 abstract contract VaultFees is VaultSafeguards {
     using Math for uint256;
 

@@ -5,7 +5,8 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IVenue} from "./interfaces/IVenue.sol";
 
 /// @title What a vault reads of its venue: asset units per risk unit times 2**128
-/// @notice Each price is against whoever could move it; a venue that does not answer closes the entries and no exit.
+/// @notice Each price is against whoever could move it; a venue that does not answer closes the entries, and no exit
+///         in kind.
 abstract contract VaultPrices {
     /// @dev Gas of a question to the venue that may fail: one that burns all it gets leaves enough for the next.
     uint256 internal constant VIEW_GAS = 500_000;
@@ -33,19 +34,18 @@ abstract contract VaultPrices {
         return live ? price : lastTwapX128;
     }
 
-    /// @dev No trade of this block lowers it.
-    function _entryPriceX128() internal view returns (uint256) {
-        return Math.max(_venue.highX128(), _venue.twapX128());
+    /// @notice Price at which an entry would be made now: at least what stood before this block, and what has stood for some of
+    ///         the averaging time. Reverts where the venue does not tell.
+    function entryPriceX128() public view returns (uint256) {
+        return Math.max(Math.max(_venue.highX128(), _venue.recentX128()), _venue.twapX128());
     }
 
-    /// @dev Whether the price of an entry can be read.
-    function _entryPriced() internal view returns (bool) {
-        (bool live,) = _tryTwap();
-        if (!live) return false;
-        try _venue.highX128{gas: VIEW_GAS}() {
-            return true;
+    /// @dev Zero where the price of an entry cannot be read.
+    function _tryEntryPriceX128() internal view returns (uint256) {
+        try this.entryPriceX128{gas: 3 * VIEW_GAS}() returns (uint256 price) {
+            return price;
         } catch {
-            return false;
+            return 0;
         }
     }
 

@@ -82,12 +82,12 @@ abstract contract VaultPricing is IInferenceVault, IERC5143, VaultPrices, ERC462
 
     /// @inheritdoc IERC4626
     function maxDeposit(address) public view override(ERC4626, IERC4626) nonReentrantView returns (uint256) {
-        return _maxDeposit();
+        return _maxDeposit(_tryEntryPriceX128());
     }
 
     /// @inheritdoc IERC4626
     function maxMint(address) public view override(ERC4626, IERC4626) nonReentrantView returns (uint256) {
-        return _maxMint();
+        return _maxMint(_tryEntryPriceX128());
     }
 
     /// @inheritdoc IERC4626
@@ -120,12 +120,12 @@ abstract contract VaultPricing is IInferenceVault, IERC5143, VaultPrices, ERC462
         nonReentrantView
         returns (uint256)
     {
-        return _sharesForDown(assets);
+        return _sharesForDown(assets, entryPriceX128());
     }
 
     /// @inheritdoc IERC4626
     function previewMint(uint256 shares) public view override(ERC4626, IERC4626) nonReentrantView returns (uint256) {
-        return _costOfUp(shares);
+        return _costOfUp(shares, entryPriceX128());
     }
 
     /// @inheritdoc IERC4626
@@ -156,28 +156,29 @@ abstract contract VaultPricing is IInferenceVault, IERC5143, VaultPrices, ERC462
         return _idle() + TradeMath.riskValueDown(_riskBalance(), _meanX128());
     }
 
-    function _maxDeposit() internal view returns (uint256) {
-        if (_entriesClosed() || !_entryPriced()) return 0;
+    /// @param priceX128 That of an entry, zero where it cannot be read.
+    function _maxDeposit(uint256 priceX128) internal view returns (uint256) {
+        if (priceX128 == 0 || _entriesClosed()) return 0;
         if (depositCap == type(uint256).max) return depositCap;
         uint256 held = _navDown();
         return held < depositCap ? depositCap - held : 0;
     }
 
-    function _maxMint() internal view returns (uint256) {
-        uint256 assets = _maxDeposit();
+    function _maxMint(uint256 priceX128) internal view returns (uint256) {
+        uint256 assets = _maxDeposit(priceX128);
         if (assets == 0 || assets == type(uint256).max) return assets;
         // An underestimate where the cap is beyond what can be multiplied.
-        return _sharesForDown(Math.min(assets, type(uint128).max));
+        return _sharesForDown(Math.min(assets, type(uint128).max), priceX128);
     }
 
-    function _sharesForDown(uint256 assets) internal view returns (uint256) {
-        (uint256 nav, uint256 cost) = _entry();
+    function _sharesForDown(uint256 assets, uint256 priceX128) internal view returns (uint256) {
+        (uint256 nav, uint256 cost) = _entry(priceX128);
         uint256 net = assets - assets.mulDiv(cost, WAD * PIPS, Math.Rounding.Ceil);
         return net.mulDiv(_settledSupply(), nav + 1);
     }
 
-    function _costOfUp(uint256 shares) internal view returns (uint256) {
-        (uint256 nav, uint256 cost) = _entry();
+    function _costOfUp(uint256 shares, uint256 priceX128) internal view returns (uint256) {
+        (uint256 nav, uint256 cost) = _entry(priceX128);
         uint256 net = shares.mulDiv(nav + 1, _settledSupply(), Math.Rounding.Ceil);
         return net.mulDiv(WAD * PIPS, WAD * PIPS - cost, Math.Rounding.Ceil);
     }
@@ -203,8 +204,8 @@ abstract contract VaultPricing is IInferenceVault, IERC5143, VaultPrices, ERC462
 
     /// @dev Value at the entry price, and the spread as a numerator over `WAD * PIPS`: the pool's fee times the risk weight,
     ///      without which depositing and leaving in kind would be a free swap.
-    function _entry() private view returns (uint256 nav, uint256 cost) {
-        uint256 value = TradeMath.riskValueDown(_riskBalance(), _entryPriceX128());
+    function _entry(uint256 priceX128) private view returns (uint256 nav, uint256 cost) {
+        uint256 value = TradeMath.riskValueDown(_riskBalance(), priceX128);
         nav = _idle() + value;
         cost = nav == 0 ? 0 : value.mulDiv(WAD, nav, Math.Rounding.Ceil) * _feePips;
     }

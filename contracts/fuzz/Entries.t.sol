@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {Fees} from "../interfaces/IInferenceVault.sol";
 import {IVenue} from "../interfaces/IVenue.sol";
 import {VaultConfig} from "../InferenceVault.sol";
 import {IMintable} from "./Market.sol";
@@ -139,71 +137,6 @@ abstract contract EntryTests is Rig {
         swapOutside(true, 100e18);
         eq(venue.highX128(), venue.spotX128(), "spot");
         eq(vault.maxDeposit(BOB), 0, "closed");
-    }
-
-    /// @dev The market has just moved and the mean lags. In one block: the pool is pushed down, a deposit, an exit in kind, and
-    ///      all that the push brought goes back. Never more, in both tokens at the price before.
-    function testFuzz_invariant_2_a_push_before_an_entry_never_pays(
-        uint256 lag,
-        uint256 push,
-        uint256 assets,
-        uint256 pause
-    ) external {
-        lagging(lag, pause);
-        (uint256 fair, uint256 twap) = (venue.spotX128(), venue.twapX128());
-        assets = within(assets, 1e6, 40_000_000e6);
-        // Every second time as much as brings spot to the mean, where the old price of an entry was lowest.
-        uint256 sold = within(push >> 8, 1e6, 3_000e18);
-        if (push % 2 == 0 && fair > twap) sold = downTo(twap);
-        isTrue(gainOf(sold, assets, fair) <= 0, "no gain");
-    }
-
-    function lagging(uint256 lag, uint256 pause) private {
-        VaultConfig memory c = config();
-        c.fees = Fees(0, 0, 0, address(0));
-        vault = newVault(c);
-        enter(ALICE, 5_000_000e6);
-        risk.mint(address(vault), Math.mulDiv(5_000_000e6, 2 ** 128, venue.twapX128()));
-        vm.warp(block.timestamp + PERIOD);
-        swapOutside(lag % 4 == 0, lag % 4 == 0 ? within(lag >> 8, 1, 1_000e18) : within(lag >> 8, 1, 4_000_000e6));
-        vm.warp(block.timestamp + within(pause, 1, 600));
-    }
-
-    function downTo(uint256 price) private returns (uint256 sold) {
-        (uint256 low, uint256 high) = (0, 4_000e18);
-        while (high - low > 1e18) {
-            uint256 snapshot = vm.snapshotState();
-            sold = (low + high) / 2;
-            swapOutside(true, sold);
-            (low, high) = venue.spotX128() > price ? (sold, high) : (low, sold);
-            vm.revertToState(snapshot);
-        }
-        return high;
-    }
-
-    function gainOf(uint256 sold, uint256 assets, uint256 fair) private returns (int256) {
-        uint256 pushed = swapOutside(true, sold);
-        uint256 shares = enter(BOB, assets);
-        vm.prank(BOB);
-        (uint256 cash, uint256 held) = vault.redeemInKind(shares, BOB, BOB);
-        if (pushed != 0) held += swapOutside(false, pushed);
-        uint256 got = cash + Math.mulDiv(held, fair, 2 ** 128);
-        return int256(got) - int256(assets + Math.mulDiv(sold, fair, 2 ** 128));
-    }
-
-    /// @dev What an auditor found: a mean that lags by a per cent, a push down to it, a deposit as great as the vault. The
-    ///      entry at the mean would have been worth more than the push cost; it is at what stood before.
-    function test_invariant_2_the_push_down_to_a_lagging_mean_that_once_paid_costs_now() external {
-        lagging(1 + 256 * 3_050_000e6, 24);
-        (uint256 fair, uint256 twap) = (venue.spotX128(), venue.twapX128());
-        isTrue(fair > twap + twap / 200, "the mean lags");
-        uint256 sold = downTo(twap);
-        // Half of the deposit is risk at the mean that is worth more; the push costs the pool's fee twice.
-        uint256 once = Math.mulDiv(5_000_000e6, fair - twap, twap);
-        uint256 cost = Math.mulDiv(sold, fair, 2 ** 128) / 1e6 * FEE * 2 + 5_000_000 * uint256(FEE);
-        isTrue(once > cost, "it would have paid");
-        int256 gain = gainOf(sold, 10_000_000e6, fair);
-        isTrue(gain < 0, "and costs");
     }
 }
 

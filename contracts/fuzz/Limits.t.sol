@@ -133,9 +133,9 @@ contract LimitsTest is Rig {
     /// @dev Where only one of the prices that an entry needs can be read, nothing enters, and no maximum reverts.
     function test_an_entry_needs_every_price_and_says_so_by_zero() external {
         isTrue(vault.maxDeposit(BOB) > 0, "open");
-        for (uint256 i = 0; i < 2; i++) {
+        for (uint256 i = 0; i < 3; i++) {
             uint256 snapshot = vm.snapshotState();
-            HalfBlindVenue blind = new HalfBlindVenue(venue, i == 0);
+            HalfBlindVenue blind = new HalfBlindVenue(venue, i);
             vm.etch(address(venue), address(blind).code);
             eq(vault.maxDeposit(BOB), 0, "nothing");
             eq(vault.maxMint(BOB), 0, "nothing");
@@ -165,10 +165,18 @@ contract LimitsTest is Rig {
 contract HalfBlindVenue {
     uint256 private immutable _twap;
     uint256 private immutable _high;
+    uint256 private immutable _recent;
 
-    constructor(IVenue venue, bool blindToHigh) {
-        _twap = blindToHigh ? venue.twapX128() : 0;
-        _high = blindToHigh ? 0 : venue.highX128();
+    /// @param blindTo 0 for the mean, 1 for the high, 2 for the recent means.
+    constructor(IVenue venue, uint256 blindTo) {
+        _twap = blindTo == 0 ? 0 : venue.twapX128();
+        _high = blindTo == 1 ? 0 : venue.highX128();
+        _recent = blindTo == 2 ? 0 : venue.recentX128();
+    }
+
+    function recentX128() external view returns (uint256) {
+        require(_recent != 0, "blind");
+        return _recent;
     }
 
     function twapX128() external view returns (uint256) {
@@ -182,7 +190,7 @@ contract HalfBlindVenue {
     }
 
     function spotX128() external view returns (uint256) {
-        return _twap + _high;
+        return _twap + _high + _recent;
     }
 
     function sellable(uint256) external pure returns (uint256) {

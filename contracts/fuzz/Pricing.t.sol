@@ -27,6 +27,10 @@ contract DearVenue {
     function highX128() external pure returns (uint256) {
         return twapX128();
     }
+
+    function recentX128() external pure returns (uint256) {
+        return twapX128();
+    }
 }
 
 /// @title Prices to the last unit, and which way each is rounded: always against who acts

@@ -30,6 +30,10 @@ contract CarelessVenue {
         return _venue.highX128();
     }
 
+    function recentX128() external view returns (uint256) {
+        return _venue.recentX128();
+    }
+
     function spotX128() external view returns (uint256) {
         return _venue.spotX128();
     }

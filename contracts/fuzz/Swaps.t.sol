@@ -39,6 +39,10 @@ contract DishonestVenue {
         return _venue.highX128();
     }
 
+    function recentX128() external view returns (uint256) {
+        return _venue.recentX128();
+    }
+
     function twapX128() external view returns (uint256) {
         return _venue.twapX128();
     }

@@ -19,8 +19,13 @@ interface IVenue {
     /// @notice Price at this moment, which one block can move.
     function spotX128() external view returns (uint256);
 
-    /// @notice The higher of spot and what it was before anything traded in this block: no trade of this block lowers it.
+    /// @notice The higher of spot and what it was before anything traded in this block: no trade of this block brings it below
+    ///         what stood before the block.
     function highX128() external view returns (uint256);
+
+    /// @notice The higher of the means over the last twentieth of the averaging time and the tenth before it: who pushed the
+    ///         price down has to hold it there for as long. Reverts where the venue has no such history.
+    function recentX128() external view returns (uint256);
 
     /// @notice Mean price over the venue's averaging time. Reverts where the venue has no such history.
     function twapX128() external view returns (uint256);

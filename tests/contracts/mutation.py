@@ -25,17 +25,21 @@ from tests.contracts.mutants import Mutant
 from tests.contracts.mutation_results import Results, Site, provenance, sites
 from vaultkit.settings import build_dir, contracts_dir, project_root
 
-VAULT: Final = "Rebalance|Exits|Pricing|Turnover|Safeguards|Fees|Callbacks|Router"
+VAULT: Final = (
+    "Rebalance|Exits|Pricing|Turnover|Safeguards|Fees|Callbacks|Router|Limits|Gains|Peaks|Swaps|Coarse|Entries|Pushes"
+)
 TESTS: Final = {
     "InferenceVault.sol": VAULT,
+    "VaultPrices.sol": VAULT,
     "VaultPricing.sol": VAULT,
+    "VaultEntries.sol": VAULT,
     "VaultExits.sol": VAULT,
     "VaultSafeguards.sol": VAULT,
     "VaultFees.sol": VAULT,
     "ExitRouter.sol": "Router",
     "ModelRegistry.sol": "Registry",
     "TickWindow.sol": "Vectors|Window|Ring",
-    "UniswapV3Venue.sol": "Venue|Depth",
+    "UniswapV3Venue.sol": "Venue|Depth|Entries|Pushes",
     "ZkGate.sol": "Gate",
     "libraries/Instances.sol": "Vectors|Gate|Registry",
     "libraries/TickMath.sol": "Vectors|Venue",
