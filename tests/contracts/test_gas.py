@@ -104,7 +104,7 @@ def test_a_rebalance_of_16_inputs_costs_under_800_000_and_under_200_000_without_
 
 
 def test_a_keeper_s_reward_is_a_transfer_more(honest: Honest):  # noqa: F811
-    """Paid to an account that never held the asset, as dear as it gets; the share of gains is asked for, none is due."""
+    """Paid to an account that never held the asset, as dear as it gets; a share of gains is kept, none is due."""
     vault = honest.vault
     vault.redeploy(
         fees=Fees(50 * 10**6, 20_000, performance_pips=100_000, performance_recipient=vault.actors.guardian),
