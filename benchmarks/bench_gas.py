@@ -27,8 +27,9 @@ and prices, and what the pool itself spends on them. Written by `python benchmar
 TAIL = """
 The aim of 200,000 for window and policy holds where the window has few observations and no reward is paid: here that is
 a transfer to an account that holds none of the asset yet, and both marks of a share are kept besides. With an
-observation every minute no two of the 18 points share an observation, exactness needs both neighbours of each, and every one is a cold slot of the pool:
-what the pool spends on its own answers is more than half of the aim, and what is ours stays below it.
+observation every minute no two of the 18 points share an observation, exactness needs both neighbours of each, and
+every one is a cold slot of the pool: what the pool spends on its own answers is more than half of the aim, and what is
+ours stays below it.
 """
 
 
