@@ -283,4 +283,4 @@ def test_a_model_that_is_too_cheap_to_move_is_not_deployed(vault: VaultSetup, ci
     with pytest.raises(SystemExit) as stopped:
         main([*asked, "1000000000"])
     assert stopped.value.code == 8
-    assert "too cheap to move by 2%" in capsys.readouterr().out
+    assert "too cheap to flip or to move by 2%" in capsys.readouterr().out

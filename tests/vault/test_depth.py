@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from tests.fixtures.vault import VaultSetup
 from vaultkit.errors import DataError
 from vaultkit.tickmath import sqrt_ratio_at_tick
 from vaultkit.vault.depth import Depth, fee_band_ticks, read_depth
-from vaultkit.vault.manipulation import Manipulator, Way
+from vaultkit.vault.manipulation import WITHIN, Manipulator, Way
 
 RICH = 10**30
 
@@ -72,28 +74,67 @@ def test_the_fee_band_is_where_arbitrage_stops_paying():
 
 def test_manipulations_cost_more_the_farther_and_the_longer(vault: VaultSetup):
     made = Manipulator(depth_of(vault), block_seconds=12, bar_seconds=300)
-    own, one, held = made.ways(1)[0], made.ways(1)[1], made.ways(1)[-1]
-    assert (own.name, one.name, held.name) == ("own order", "one block", "held")
+    ways = {way.name: way for way in made.ways}
+    own, one, held = ways["own order"], ways["one block"], ways["held"]
     for way in (own, one, held):
-        costs = [made.price(way, ticks).cost for ticks in (1, 5, 20, 100, 400)]
+        costs = [made.price(way, [made.band], [made.band + more]).cost for more in (1, 5, 20, 100, 400)]
         assert costs == sorted(costs) and costs[0] > 0
-    assert made.price(own, 100).cost < made.price(one, 100).cost < made.price(held, 100).cost
-    assert made.price(held, 5).cost == made.price(own, 5).cost, "within the fee band nobody brings the price back"
-    assert made.price(Way("held", made.blocks, 3), 20).cost > 2 * made.price(held, 20).cost
+    prices = [made.price(way, [made.band], [100]) for way in (own, one, held)]
+    assert prices[0].cost < prices[1].cost < prices[2].cost and len({price.capital for price in prices}) == 1
+    three = made.price(held, [made.band] * 3, [100] * 3).cost
+    assert three > 2 * made.price(held, [made.band], [100]).cost
+
+
+def test_a_plan_costs_its_pushes_and_what_it_leaves_displaced(vault: VaultSetup):
+    made = Manipulator(depth_of(vault), block_seconds=12, bar_seconds=300)
+    depth, band, own = made.depth, made.band, made.ways[1]
+
+    def loss(*course: int) -> int:
+        pushes = [depth.push(depth.displaced(a), depth.displaced(b)) for a, b in pairwise(course)]
+        return sum(taken - given for taken, _, given in map(depth.value, pushes))
+
+    assert made.price(WITHIN, [-2, 4, 0], [-2, 4, 0]).cost == loss(0, 4, -2)
+    assert made.price(own, [0, 3, 0], [0, 60, 0]).cost == loss(0, 3, 60, 3, 0)
+    assert made.price(ways_of(made, "one block"), [-band], [-60]).cost == loss(0, -band, -60)
+    back, edge = made.price(own, [0], [10]).cost, made.price(own, [band], [10]).cost
+    assert edge < back, "the way back from the band's edge costs a fee and is not gone"
+    assert made.price(WITHIN, [band], [band]).cost < loss(0, band, 0)
+
+
+def ways_of(made: Manipulator, name: str) -> Way:
+    return next(way for way in made.ways if way.name == name)
+
+
+def test_consecutive_blocks_of_an_own_order_divide_its_cost(vault: VaultSetup):
+    made = Manipulator(depth_of(vault), block_seconds=12, bar_seconds=300)
+    own = [way for way in made.ways if way.name.startswith("own order")]
+    assert [way.blocks for way in own] == [1, 2, 3, 4]
+    costs = [made.price(way, [0], [made.peak(way, 0, 4_000)]).cost for way in own]
+    for way, cost in zip(own[1:], costs[1:], strict=True):
+        assert costs[0] / (way.blocks + 0.2) < cost < costs[0] / (way.blocks - 0.2)
+
+
+def test_plans_that_arbitrage_would_not_leave_alone_are_refused(vault: VaultSetup):
+    made = Manipulator(depth_of(vault), block_seconds=12, bar_seconds=300)
+    with pytest.raises(DataError, match="not within the fee band"):
+        made.price(WITHIN, [made.band + 1], [made.band + 1])
+    with pytest.raises(DataError, match="to the band's edge"):
+        made.price(ways_of(made, "one block"), [1], [60])
+
+
+def test_a_block_that_takes_no_time_or_is_longer_than_a_bar_is_refused(vault: VaultSetup):
+    for seconds in (0, -12):
+        with pytest.raises(DataError, match="takes no time"):
+            Manipulator(depth_of(vault), block_seconds=seconds, bar_seconds=300)
     with pytest.raises(DataError, match="longer than a bar"):
         Manipulator(depth_of(vault), block_seconds=301, bar_seconds=300)
 
 
 @pytest.mark.parametrize("needed", [1, 299, 300, 1_500, 1_501, 4_000, 30_000])
-def test_a_displacement_is_the_least_that_reaches_the_sum(vault: VaultSetup, needed: int):
+def test_a_peak_is_the_least_that_reaches_the_sum(vault: VaultSetup, needed: int):
     made = Manipulator(depth_of(vault), block_seconds=12, bar_seconds=300)
-
-    def effect(way: Way, ticks: int) -> int:
-        if way.name == "own order":
-            return ticks * 12
-        inner, pushed = min(made.band, ticks), 300 if way.name == "held" else way.pushes * 12
-        return inner * 300 + (ticks - inner) * pushed
-
-    for way in made.ways(1):
-        ticks = made.displacement(way, needed)
-        assert effect(way, ticks - 1) < needed <= effect(way, ticks), way
+    for way in made.ways[1:]:
+        for level in (0, made.band):
+            peak, seconds = made.peak(way, level, needed), made.seconds(way)
+            reached = [level * (300 - seconds) + one * seconds for one in (peak - 1, peak)]
+            assert needed <= reached[1] and (peak == level or reached[0] < needed), way

@@ -67,7 +67,7 @@ def deploy(
     performance: Annotated[str, typer.Option(help="Share of gains, like 0.1.")] = "0",
     performance_to: Annotated[str | None, typer.Option(help="Who gets the share of gains.")] = None,
     min_manipulation_cost: Annotated[
-        str | None, typer.Option(help="Refuse a model whose target moves by --step for less, in the asset.")
+        str | None, typer.Option(help="Refuse a model that is flipped or moved by --step for less, in the asset.")
     ] = None,
     max_disagreement: Annotated[
         float, typer.Option(help="Refuse a circuit that decides a larger share of windows otherwise than its model.")

@@ -47,7 +47,7 @@ def rehearsed(prepared: Prepared) -> None:
 
 
 def attacked(least: int, step: float, block_seconds: int, store: Path | None) -> Guard:
-    """Return a guard that refuses a model whose target moves by ``step`` for less than ``least`` of the asset."""
+    """Return a guard that refuses a model that is flipped or moved by ``step`` for less than ``least``."""
 
     def check(prepared: Prepared) -> None:
         from vaultkit.cli.redteam import attack_recorded

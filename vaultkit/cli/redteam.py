@@ -40,7 +40,10 @@ def redteam_command(
     block_seconds: BlockSecondsOption = 12,
     as_json: JsonFlag = False,
 ) -> None:
-    """Find the cheapest manipulation of the pool that flips the decision or moves the target by a step, in money."""
+    """Find the cheapest manipulation of the pool that flips the decision or moves the target by a step, in money.
+
+    What is found bounds the true minimum from above.
+    """
     from vaultkit.book import AddressBook
     from vaultkit.chain.rpc import connect
     from vaultkit.cli.endpoint import market_url
@@ -99,7 +102,7 @@ def attack_recorded(
 
 def describe(found: Redteam, pool: PoolBook) -> dict[str, Any]:
     """Return the report as JSON values; money as decimal strings in the asset."""
-    from vaultkit.strategy.redteam import GOALS
+    from vaultkit.strategy.redteam import BOUND, GOALS
     from vaultkit.units import from_units
 
     def money(units: int | None) -> str | None:
@@ -109,10 +112,9 @@ def describe(found: Redteam, pool: PoolBook) -> dict[str, Any]:
         return {
             "goal": one.goal,
             "way": one.way.name,
-            "pushes_a_bar": one.way.pushes,
-            "newest_bar": one.first_bar,
-            "bars": one.bars,
-            "ticks": one.ticks,
+            "blocks_a_bar": one.way.blocks,
+            "levels": list(one.levels),
+            "peaks": list(one.peaks),
             "cost": money(one.cost),
             "capital": money(one.capital),
             "target": one.target_wad / 1e18,
@@ -122,6 +124,7 @@ def describe(found: Redteam, pool: PoolBook) -> dict[str, Any]:
         "asset": pool.asset_symbol,
         "step": found.step_wad / 1e18,
         "epochs_attacked": len(found.epochs),
+        "bound": BOUND,
         "distribution": [
             {
                 "goal": goal,
@@ -161,23 +164,23 @@ def _print(found: dict[str, Any]) -> None:
         as_json=False,
         title=f"Cost in {found['asset']} of moving the decision, over {count} recorded epochs",
     )
-    best = [
-        (float(attack["cost"]), epoch["epoch"], attack)
-        for epoch in found["epochs"]
-        for attack in epoch["attacks"]
-        if attack["goal"] == "step"
-    ]
-    if best:
-        _, epoch, attack = min(best, key=lambda one: one[0])
-        stdout.print(
-            f"The cheapest step: in epoch {epoch}, {attack['way']}, {attack['ticks']:+d} ticks in bar "
-            f"{attack['newest_bar']}, {float(attack['cost']):,.0f} {found['asset']} lost of "
-            f"{float(attack['capital']):,.0f} moved, target {attack['target']:.3f}.",
-            highlight=False,
-            soft_wrap=True,
-        )
-    stdout.print(
-        "Gas is not counted, and several shifts at once are not searched: somebody may do it for less.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    best = [(float(attack["cost"]), epoch["epoch"], attack) for epoch in found["epochs"] for attack in epoch["attacks"]]
+    for goal in ("step", "flip"):
+        ranked = [one for one in best if one[2]["goal"] == goal]
+        if ranked:
+            _, epoch, attack = min(ranked, key=lambda one: one[0])
+            stdout.print(
+                f"The cheapest {goal}: in epoch {epoch}, {attack['way']}, {_course(attack)}, "
+                f"{float(attack['cost']):,.0f} {found['asset']} lost of {float(attack['capital']):,.0f} moved, "
+                f"target {attack['target']:.3f}.",
+                highlight=False,
+                soft_wrap=True,
+            )
+    stdout.print(found["bound"], highlight=False, soft_wrap=True)
+
+
+def _course(attack: dict[str, Any]) -> str:
+    """Return the displacement of every bar in words, oldest first; a peak after a stroke."""
+    bars = zip(reversed(attack["levels"]), reversed(attack["peaks"]), strict=True)
+    each = (f"{level:+d}" if peak == level else f"{level:+d}/{peak:+d}" for level, peak in bars)
+    return f"ticks from the oldest bar on {' '.join(each)}"

@@ -1,12 +1,12 @@
-"""The cheapest way to move a model's decision through its pool, over recorded epochs.
+"""The cheapest way found to move a model's decision through its pool, over recorded epochs.
 
-For every epoch the exact window is rebuilt and changed as an attacker would change it: one bar, or a run of consecutive
-bars, whose mean is shifted up or down by every useful number of ticks. The exact circuit says what it decides then, and
-the pool's liquidity says what the shift costs. Two ends are priced: ``flip``, where buying, holding or selling becomes
-another of the three, and ``step``, where the target moves by at least a given share of the vault.
+For every epoch the exact window is rebuilt and changed as an attacker would change it, bar by bar: `Search` looks for
+the plan of displacements that costs least. The exact circuit says what it decides then, and the pool's liquidity says
+what the plan costs. Two ends are priced: ``flip``, where buying, holding or selling becomes another of the three, and
+``step``, where the target moves by at least a given share of the vault.
 
-What is searched is one contiguous shift. An attacker who combines several can only do better, so a cost found here is
-an upper bound on the cheapest one, and "none found" is no proof that there is none.
+A cost found here is an upper bound on the cheapest one, under the assumptions of `vaultkit.vault.manipulation`; "none
+found" is no proof that there is none.
 """
 
 from __future__ import annotations
@@ -19,19 +19,21 @@ import numpy as np
 
 from vaultkit.display import card, html_table
 from vaultkit.errors import DataError
-from vaultkit.strategy.samples import Integers, Ticks
+from vaultkit.strategy.redteam_plans import Weights, Window
+from vaultkit.strategy.redteam_search import Aim, Search
+from vaultkit.strategy.samples import Ticks
 from vaultkit.trade import Policy
 from vaultkit.units import WAD
 from vaultkit.vault.manipulation import Manipulator, Way
 from vaultkit.window import WindowSpec
 
-Weights = Callable[[Integers], Sequence[int]]
-"""Windows  # (rows, count)  to raw target weights with 18 decimals  # (rows,)."""
-
 Goal = Literal["flip", "step"]
 GOALS: Final[tuple[Goal, ...]] = ("flip", "step")
-RUN_SHIFTS: Final = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128)
-"""Shifts tried for runs of bars, in ticks; single bars are tried at every shift."""
+BOUND: Final = (
+    "Cheapest found: an upper bound of the true minimum, gas not counted. Assumes that arbitrage restores a price "
+    "beyond the pool's fee band at once and never within it, and that nothing else trades."
+)
+"""What every report of costs says of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,9 @@ class Attack:
     ----------
     goal, way
         What it reaches and how.
-    first_bar, bars
-        Newest bar that is shifted, 0 being the last before the epoch's end, and how many.
-    ticks
-        Displacement of the price in the pool's order.
+    levels, peaks
+        Displacement of the price in every bar, in ticks of the pool's order, newest bar first: throughout, and in the
+        blocks of its peak; without one the level.  # (count + 1,)
     cost, capital
         In the asset's smallest units: what is lost, and what is needed meanwhile.
     target_wad
@@ -54,12 +55,18 @@ class Attack:
 
     goal: Goal
     way: Way
-    first_bar: int
-    bars: int
-    ticks: int
+    levels: tuple[int, ...]
+    peaks: tuple[int, ...]
     cost: int
     capital: int
     target_wad: int
+
+    @property
+    def bars(self) -> tuple[int, ...]:
+        """Bars that are displaced, 0 being the last before the epoch's end."""
+        return tuple(
+            bar for bar, (level, peak) in enumerate(zip(self.levels, self.peaks, strict=True)) if level or peak
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +78,9 @@ class EpochRisk:
     target_wad: int
     attacks: tuple[Attack, ...]
 
-    def cheapest(self, goal: Goal, way: str | None = None) -> Attack | None:
-        """Return the cheapest attack of a goal, of one way or of any."""
-        found = [one for one in self.attacks if one.goal == goal and way in (None, one.way.name)]
+    def cheapest(self, goal: Goal | None = None, way: str | None = None) -> Attack | None:
+        """Return the cheapest attack of one goal or either, of one way or any."""
+        found = [one for one in self.attacks if goal in (None, one.goal) and way in (None, one.way.name)]
         return min(found, key=lambda one: one.cost, default=None)
 
 
@@ -90,12 +97,12 @@ class Redteam:
         names = {attack.way.name for epoch in self.epochs for attack in epoch.attacks}
         return tuple(sorted(names))
 
-    def costs(self, goal: Goal, way: str | None = None) -> list[int]:
-        """Return the cheapest cost of every epoch that has one, ascending."""
+    def costs(self, goal: Goal | None = None, way: str | None = None) -> list[int]:
+        """Return the cheapest cost of every epoch that has one, of one goal or either, ascending."""
         found = (epoch.cheapest(goal, way) for epoch in self.epochs)
         return sorted(one.cost for one in found if one is not None)
 
-    def quantile(self, goal: Goal, share: float, way: str | None = None) -> int | None:
+    def quantile(self, goal: Goal | None, share: float, way: str | None = None) -> int | None:
         """Return the cost that a share of all epochs undercuts; None where so many have no attack.
 
         An epoch without an attack counts as dearer than any other.
@@ -120,7 +127,8 @@ class Redteam:
             for way in (None, *self.ways)
         ]
         head = ("goal", "way", "epochs reached", "cheapest", "5 % quantile", "median")
-        values = {"epochs attacked": len(self.epochs), "step": f"{self.step_wad / WAD:.0%} of the vault"}
+        step = f"{self.step_wad / WAD:.0%} of the vault"
+        values = {"epochs attacked": len(self.epochs), "step": step, "what a cost is": BOUND}
         return card("Cost of moving the decision, in the asset's smallest units", values, below=html_table(head, rows))
 
 
@@ -136,7 +144,7 @@ def redteam(
     step_wad: int = WAD // 10,
     progress: Callable[[int], None] | None = None,
 ) -> Redteam:
-    """Return the cheapest attacks on every recorded epoch.
+    """Return the cheapest attacks found on every recorded epoch.
 
     Parameters
     ----------
@@ -174,10 +182,11 @@ def redteam(
     before, found = 0, []
     for index, (epoch, row) in enumerate(zip(epochs, cumulatives, strict=True)):
         sums = row[:-1] - row[1:]  # (count + 1,) tick-seconds, newest first
-        target = _clamp(weights(_inputs(spec, (sums // spec.bar_seconds)[None, :]))[0], policy)
+        window = Window(weights, spec, sums, manipulator)
+        target = _clamp(window.moved(np.zeros((1, window.bars), dtype=np.int64))[0], policy)
         if index == 0:
             before = target
-        attacks = _attack(weights, spec, policy, manipulator, sums, before, target, step_wad)
+        attacks = _attack(window, policy, before, target, step_wad)
         found.append(EpochRisk(int(epoch), before, target, tuple(attacks)))
         before = _followed(before, target, policy)
         if progress is not None:
@@ -191,9 +200,13 @@ def _clamp(weight: int, policy: Policy) -> int:
 
 def _action(before: int, target: int, policy: Policy) -> int:
     """Return 1 for buying, -1 for selling, 0 for holding."""
-    if abs(target - before) < policy.deadband_wad:
+    if abs(target - before) < _least_change(policy):
         return 0
     return 1 if target > before else -1
+
+
+def _least_change(policy: Policy) -> int:
+    return max(policy.deadband_wad, 1)
 
 
 def _followed(before: int, target: int, policy: Policy) -> int:
@@ -202,73 +215,28 @@ def _followed(before: int, target: int, policy: Policy) -> int:
     return before + max(-policy.max_step_wad, min(policy.max_step_wad, target - before))
 
 
-def _inputs(spec: WindowSpec, means: Integers) -> Integers:
-    """Return windows of bar means.  # (rows, count + 1) -> (rows, count)."""
-    moves = np.clip(means[:, :-1] - means[:, 1:], -spec.clip, spec.clip)
-    return (spec.sign * moves).astype(np.int64)
-
-
-def _shifts(spec: WindowSpec) -> Integers:
-    """Return every shift that is tried: first bar, bars, signed ticks.  # (shifts, 3), by magnitude within a run."""
-    rows = [
-        (first, bars, sign * size)
-        for first in range(spec.count + 1)
-        for bars in range(1, spec.count + 2 - first)
-        for sign in (1, -1)
-        for size in (range(1, 2 * spec.clip + 1) if bars == 1 else RUN_SHIFTS)
-        if size <= 2 * spec.clip
-    ]
-    return np.array(rows, dtype=np.int64)
-
-
-def _attack(
-    weights: Weights,
-    spec: WindowSpec,
-    policy: Policy,
-    manipulator: Manipulator,
-    sums: Integers,
-    before: int,
-    target: int,
-    step_wad: int,
-) -> Iterator[Attack]:
-    """Yield the cheapest attack of every way for each goal."""
-    shifts = _shifts(spec)
-    bars = np.arange(spec.count + 1)
-    touched = (bars >= shifts[:, :1]) & (bars < shifts[:, :1] + shifts[:, 1:2])
-    means = sums // spec.bar_seconds + touched * shifts[:, 2:]
-    targets = [_clamp(int(one), policy) for one in weights(_inputs(spec, means))]
-    action = _action(before, target, policy)
-    reached: dict[Goal, list[bool]] = {
-        "flip": [_action(before, one, policy) != action for one in targets],
-        "step": [abs(one - target) >= step_wad for one in targets],
-    }
-    for goal in GOALS:
-        best: dict[str, Attack] = {}
-        done: set[tuple[int, int, bool]] = set()
-        for (first, length, size), works, result in zip(shifts.tolist(), reached[goal], targets, strict=True):
-            run = (first, length, size > 0)
-            if not works or run in done:
-                continue  # a larger shift of the same run costs more
-            done.add(run)
-            for way in manipulator.ways(length):
-                attack = _priced(goal, way, first, length, size, sums, manipulator, result)
-                if attack is not None and (way.name not in best or attack.cost < best[way.name].cost):
-                    best[way.name] = attack
-        yield from best.values()
-
-
-def _priced(
-    goal: Goal, way: Way, first: int, bars: int, size: int, sums: Integers, manipulator: Manipulator, target: int
-) -> Attack | None:
-    """Return the attack that shifts each bar's floored mean by ``size``, or None where the pool was not read so far."""
-    if bars > 1:
-        needed = abs(size) * manipulator.bar_seconds  # a whole number of ticks held over whole bars shifts each alike
+def _aims(policy: Policy, before: int, target: int, step_wad: int) -> Iterator[tuple[Goal, Aim]]:
+    """Yield every end that the policy's bounds allow."""
+    least, action = _least_change(policy), _action(before, target, policy)
+    ends: list[tuple[Goal, int, int]] = [("step", 1, target + step_wad), ("step", -1, target - step_wad)]
+    if action == 0:
+        ends += [("flip", 1, before + least), ("flip", -1, before - least)]
     else:
-        rest = int(sums[first]) % manipulator.bar_seconds
-        needed = size * manipulator.bar_seconds - rest if size > 0 else rest - (size + 1) * manipulator.bar_seconds + 1
-    ticks = manipulator.displacement(way, needed)
-    if ticks > manipulator.reach:
-        return None
-    ticks = ticks if size > 0 else -ticks
-    price = manipulator.price(way, ticks)
-    return Attack(goal, way, first, bars, ticks, price.cost, price.capital, target)
+        ends.append(("flip", -action, before + action * (least - 1)))
+    for goal, sign, threshold in ends:
+        if policy.min_weight_wad <= threshold <= policy.max_weight_wad:
+            yield goal, Aim(sign, threshold)
+
+
+def _attack(window: Window, policy: Policy, before: int, target: int, step_wad: int) -> Iterator[Attack]:
+    """Yield the cheapest attack found of every way for each goal, priced exactly."""
+    search = Search(window)
+    best: dict[tuple[Goal, str], Attack] = {}
+    for goal, aim in _aims(policy, before, target, step_wad):
+        for name, one in search.cheapest(aim).items():
+            levels, peaks = (tuple(map(int, row[0])) for row in (one.plan.levels, one.plan.peaks))
+            price = window.manipulator.price(one.way, levels, peaks)
+            result = _clamp(window.targets(one.way, one.plan)[0], policy)
+            if (goal, name) not in best or price.cost < best[goal, name].cost:
+                best[goal, name] = Attack(goal, one.way, levels, peaks, price.cost, price.capital, result)
+    yield from best.values()

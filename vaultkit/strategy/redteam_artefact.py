@@ -10,11 +10,11 @@ from vaultkit.book import AddressBook
 from vaultkit.chain.rpc import quantity
 from vaultkit.circuits.emulator import Emulator
 from vaultkit.coprocessor.bars import TickSeries
-from vaultkit.errors import DeployFailed
+from vaultkit.errors import DataError, DeployFailed
 from vaultkit.manifest import ArtefactManifest
 from vaultkit.protocols import Rpc
 from vaultkit.statement import weight_wad
-from vaultkit.strategy.redteam import Redteam, redteam
+from vaultkit.strategy.redteam import BOUND, Redteam, redteam
 from vaultkit.strategy.samples import Integers
 from vaultkit.trade import Policy
 from vaultkit.units import WAD, from_units
@@ -42,7 +42,7 @@ def redteam_artefact(
     step_wad: int = WAD // 10,
     progress: Callable[[int], None] | None = None,
 ) -> Redteam:
-    """Return the cheapest attacks on an artefact's newest recorded epochs, at the pool's liquidity of now.
+    """Return the cheapest attacks found on an artefact's newest recorded epochs, at the pool's liquidity of now.
 
     Parameters
     ----------
@@ -58,8 +58,11 @@ def redteam_artefact(
     ArtefactMismatch
         When the artefact folder is not the one that its manifest describes.
     DataError
-        When no epoch's window lies within the record.
+        When fewer than one epoch is asked for, or no epoch's window lies within the record, or a block takes no time or
+        is longer than a bar.
     """
+    if epochs < 1:
+        raise DataError("fewer than one epoch is to be attacked", got=epochs, next_step="Ask for at least one epoch")
     manifest = ArtefactManifest.load(artefact)
     emulator = Emulator.load(artefact, manifest.window.clip)
     spec, period = window_spec(book, manifest), manifest.period_seconds
@@ -79,20 +82,20 @@ def redteam_artefact(
 
 
 def require_cost(found: Redteam, least: int, book: AddressBook) -> None:
-    """Refuse a model whose decisions are too cheap to move.
+    """Refuse a model whose decisions are too cheap to move, by a step or to another decision.
 
     Raises
     ------
     DeployFailed
-        When moving the target by a step costs less than ``least`` in more than one of twenty recorded epochs.
+        When the cheapest attack found, of either goal, costs less than ``least`` in more than one of twenty epochs.
     """
-    cost = found.quantile("step", REQUIRED_SHARE)
+    cost = found.quantile(None, REQUIRED_SHARE)
     if cost is not None and cost < least:
         decimals, symbol = book.pool.asset_decimals, book.pool.asset_symbol
         raise DeployFailed(
-            f"the model's target is too cheap to move by {found.step_wad / WAD:.0%}",
+            f"the model's decision is too cheap to flip or to move by {found.step_wad / WAD:.0%}",
             got=f"{from_units(cost, decimals):f} {symbol}",
             expected=f"at least {from_units(least, decimals):f} {symbol} in 19 of 20 epochs",
             where=f"{len(found.epochs)} recorded epochs",
-            next_step="Use a deeper pool, longer bars or a smoother model, or ask for less",
+            next_step=f"{BOUND} Use a deeper pool, longer bars or a smoother model, or ask for less",
         )
