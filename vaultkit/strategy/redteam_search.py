@@ -101,12 +101,16 @@ class Search:
                 plain.setdefault(one.plan.levels.tobytes(), one)
 
         starts = {one.way: one for one in self.contiguous(aim)}
+        for start in starts.values():
+            keep(start)
         for way in self.window.manipulator.ways:
-            begun = [starts[way]] if way in starts else []
-            planned = self._planned(way, aim, [self._still, *(start.plan for start in begun)])
-            for one in (*begun, *planned, *self._greedy(way, aim)):
+            centers = [starts[way].plan] if way in starts and not way.restored else []
+            for one in (*self._planned(way, aim, [self._still, *centers]), *self._greedy(way, aim)):
                 keep(one)
-        for one in [*found.values(), *starts.values()]:
+        begun = [
+            start for start in starts.values() if not start.way.restored and start is not found.get(start.way.name)
+        ]
+        for one in [*found.values(), *begun]:
             if one.way is not WITHIN:
                 keep(self._cheapened(one, aim))
         for one in list(plain.values()):
