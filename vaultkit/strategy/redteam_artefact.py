@@ -97,5 +97,5 @@ def require_cost(found: Redteam, least: int, book: AddressBook) -> None:
             got=f"{from_units(cost, decimals):f} {symbol}",
             expected=f"at least {from_units(least, decimals):f} {symbol} in 19 of 20 epochs",
             where=f"{len(found.epochs)} recorded epochs",
-            next_step=f"{BOUND} Use a deeper pool, longer bars or a smoother model, or ask for less",
+            next_step=f"{BOUND} Use a deeper pool or a smoother model, or ask for less",
         )
