@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from tests.fixtures.keeper import book_of
-from tests.fixtures.vault import VaultSetup
+from tests.fixtures.vault import COMMITMENTS, VaultSetup
 from vaultkit.book import AddressBook
 from vaultkit.errors import AuditFailed, ProofInvalid, ReceiptsMismatch, VerificationError
 from vaultkit.protocols import Proof, Rpc
 from vaultkit.vault.audit import AuditReport, audit
+from vaultkit.vault.audit_proof import ArtefactVerifier
+
+BUNDLE = b"\x01" * 32
 
 
 class TamperingRpc:
@@ -171,7 +174,7 @@ def test_a_proof_that_ezkl_refuses_fails_the_epoch(past: Past) -> None:
     def refuse(proof: Proof) -> None:
         raise ProofInvalid("a proof does not verify")
 
-    report = past.audit(verify_proof=refuse)
+    report = past.audit(artefacts=[ArtefactVerifier(COMMITMENTS, BUNDLE, refuse)])
     assert not report.passed and "not shown" in report.verdict
     with pytest.raises(AuditFailed, match="proof by ezkl"):
         report.require_passed()

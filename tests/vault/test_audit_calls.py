@@ -13,7 +13,7 @@ from vaultkit.errors import AuditFailed, RpcRefused
 from vaultkit.protocols import Rpc
 from vaultkit.vault.audit import AuditReport, audit
 from vaultkit.vault.audit_calldata import DIRECT, TRACE, WITHIN
-from vaultkit.vault.audit_proof import PRUNED
+from vaultkit.vault.audit_state import PRUNED
 
 FORWARD = "6020360380602060003760006000826000600060003" + "55af115601d57005b60006000fd"
 """Calls the address in the first word of its calldata with the rest of it."""

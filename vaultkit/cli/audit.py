@@ -13,8 +13,7 @@ from vaultkit.cli.endpoint import RpcOption, market_url
 from vaultkit.cli.output import JsonFlag, stderr, stdout
 
 if TYPE_CHECKING:
-    from vaultkit.protocols import Proof
-    from vaultkit.vault.audit_proof import VerifyProof
+    from vaultkit.vault.audit_proof import ArtefactVerifier
     from vaultkit.vault.audit_report import AuditReport, EpochAudit
 
 
@@ -27,7 +26,11 @@ def audit_command(
     rpc: RpcOption = None,
     book: Annotated[Path | None, typer.Option(help="Address book; build/devnet/book.json by default.")] = None,
     artefact: Annotated[
-        Path | None, typer.Option(help="Artefact folder: proofs are verified by ezkl too, not by the chain alone.")
+        list[Path] | None,
+        typer.Option(
+            help="Artefact folder: proofs of its model are verified by ezkl here, not on the node's word alone. "
+            "Give it once for each model that the vault has had."
+        ),
     ] = None,
     from_block: Annotated[int | None, typer.Option(help="First block whose epochs are reported.")] = None,
     to_block: Annotated[int | None, typer.Option(help="Last block.")] = None,
@@ -36,8 +39,11 @@ def audit_command(
 ) -> None:
     """Rebuild every accepted epoch from chain data alone and say whether it was the model's.
 
-    Exit code 0: every accepted epoch of the range was, or no epoch had its time in it. Exit code 5: one was not, bytes
-    did not hash to what they should, or epochs closed and none was accepted, so that nothing was shown.
+    The vault itself is checked too: its code, what it is made for, and that nothing left it but by its own events.
+
+    Exit code 0: every check passed (outcome "passed"), or no epoch had its time in the range and the vault's
+    lastEpoch() says so too (outcome "empty": nothing was audited). Exit code 5: a check failed or bytes did not hash to
+    what they should (outcome "failed"), or nothing was shown (outcome "unshown"). Scripts read `outcome` of --json.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -47,6 +53,7 @@ def audit_command(
     from vaultkit.settings import build_dir
     from vaultkit.vault.audit import audit
     from vaultkit.vault.audit_html import render_audit
+    from vaultkit.vault.runtime_code import kit_code
 
     if html is not None and (html.is_dir() or not html.parent.is_dir()):
         raise SettingsError(
@@ -54,13 +61,17 @@ def audit_command(
         )
     addresses = AddressBook.load(book or build_dir() / "devnet" / "book.json")
     endpoint = connect(rpc or market_url(), addresses.chain_id)
+    artefacts = [_offline(folder) for folder in artefact or ()]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=stderr, transient=True, disable=as_json) as progress:
+        compiling = progress.add_task("Compiling this kit's contracts to compare with", total=None)
+        kit_code("InferenceVault")
+        progress.remove_task(compiling)
         task = progress.add_task("Verifying headers and receipts", total=None)
         report = audit(
             endpoint,
             addresses,
-            verify_proof=_offline(artefact) if artefact else None,
+            artefacts=artefacts,
             from_block=from_block,
             to_block=to_block,
             progress=lambda count: progress.advance(task, count),
@@ -78,19 +89,17 @@ def audit_command(
 
 def to_json(report: AuditReport) -> dict[str, object]:
     """Return a report as JSON values, with its verdict."""
-    return {**asdict(report), "passed": report.passed, "verdict": report.verdict}
+    values = asdict(report)
+    return {**values, "passed": report.passed, "outcome": report.outcome, "verdict": report.verdict}
 
 
-def _offline(artefact: Path) -> VerifyProof:
+def _offline(artefact: Path) -> ArtefactVerifier:
     from vaultkit.circuits.verify import verify_proof
     from vaultkit.manifest import ArtefactManifest
+    from vaultkit.vault.audit_proof import ArtefactVerifier
 
-    ArtefactManifest.load(artefact)  # a bad copy at hand is not the vault's fault, so it is refused before the audit
-
-    def verify(proof: Proof) -> None:
-        verify_proof(artefact, proof)
-
-    return verify
+    manifest = ArtefactManifest.load(artefact)  # a bad copy at hand is not the vault's fault: refused before the audit
+    return ArtefactVerifier.of(manifest, lambda proof: verify_proof(artefact, proof))
 
 
 def _print(report: AuditReport) -> None:
@@ -104,6 +113,11 @@ def _print(report: AuditReport) -> None:
     for epoch in report.epochs:
         table.add_row(*_row(epoch))
     stdout.print(table)
+    for check in report.vault_checks.checks:
+        if not check.passed:
+            stdout.print(f"vault: {check.name}: got {check.got}, expected {check.expected}")
+    for gift in report.vault_checks.donations:
+        stdout.print(f"Donated in {gift.transaction_hash}: {gift.amount} units of {gift.token}")
     for epoch in report.epochs:
         for check in epoch.checks:
             if not check.passed:

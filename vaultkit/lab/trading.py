@@ -16,8 +16,10 @@ from vaultkit.keeper.keys import create_keystore, fund_locally
 from vaultkit.lab.folders import Folders
 from vaultkit.lab.processes import Verb
 from vaultkit.lab.stages import Stage
+from vaultkit.manifest import ArtefactManifest
 from vaultkit.protocols import Rpc
 from vaultkit.vault.audit import AuditReport, audit
+from vaultkit.vault.audit_proof import ArtefactVerifier
 from vaultkit.vault.client import VaultClient
 from vaultkit.vault.deploy import deploy_vault
 from vaultkit.vault.orders import Orders
@@ -126,6 +128,7 @@ def check_all(rpc: Rpc, book: AddressBook, artefact: Path, stage: Stage) -> Audi
         count += headers
         stage.say(f"{count:,} headers verified")
 
-    report = audit(rpc, book, verify_proof=lambda proof: verify_proof(artefact, proof), progress=advance)
+    verifier = ArtefactVerifier.of(ArtefactManifest.load(artefact), lambda proof: verify_proof(artefact, proof))
+    report = audit(rpc, book, artefacts=[verifier], progress=advance)
     stage.outcome = report.verdict
     return report

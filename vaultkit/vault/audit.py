@@ -6,25 +6,32 @@ The proof's head holds the pinned commitments, and the pinned verifier, its code
 that are built here. Prices, weight, trade plan and amounts follow from verified swaps and transfers; so do the value of
 a share, and with it drawdown stops, shares of gains and rewards.
 
+Besides the epochs: the code of vault, registry, gates, sources and venue is this kit's own, they are wired as the book
+says, and everything that left the vault left by one of its events; see `audit_state` and `audit_flows`.
+
 What is taken from the node: which header is the newest, the verifier's execution (unless the artefact is at hand, then
-ezkl repeats it), and the vault's constants (policy, period, ages). What a passed audit does not show: that the model is
-good.
+ezkl repeats it), code, the vault's constants (policy, period, ages), balances and ``lastEpoch()``. What a passed audit
+does not show: that the model is good.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from vaultkit.book import AddressBook
 from vaultkit.chain.abi import Contract, Event, load_abi
 from vaultkit.chain.rpc import quantity
-from vaultkit.errors import SettingsError
+from vaultkit.errors import AuditFailed, Reverted, RpcUnavailable, SettingsError
 from vaultkit.protocols import Rpc
 from vaultkit.vault.audit_checks import Auditor
 from vaultkit.vault.audit_history import History, HistoryReader, Log, PoolTicks
-from vaultkit.vault.audit_proof import VerifyProof
+from vaultkit.vault.audit_proof import ArtefactVerifier
 from vaultkit.vault.audit_report import AuditReport, Check, EpochAudit
+from vaultkit.vault.audit_state import StateReader, as_wired, code_checks, wiring_checks
 from vaultkit.vault.audit_terms import Constants, events_of, read_constants, source_spec
+from vaultkit.vault.audit_vault import code_places, vault_checks
+
+UNUSED = "An artefact that was given is of no model of these epochs: bundle 0x{}."
 
 __all__ = ["AuditReport", "Check", "EpochAudit", "audit"]
 
@@ -33,7 +40,7 @@ def audit(
     rpc: Rpc,
     book: AddressBook,
     *,
-    verify_proof: VerifyProof | None = None,
+    artefacts: Sequence[ArtefactVerifier] = (),
     from_block: int | None = None,
     to_block: int | None = None,
     progress: Callable[[int], None] | None = None,
@@ -43,11 +50,12 @@ def audit(
     Parameters
     ----------
     rpc
-        Endpoint. Of what it says only the newest header is trusted, and the vault's constants.
+        Endpoint. What of its word is trusted stands at the top of this file.
     book
         Addresses of the deployment.
-    verify_proof
-        Verifies a proof without the chain, where the artefact is at hand; raises where it does not verify.
+    artefacts
+        What is at hand to verify proofs without the chain; each serves the epochs of its own model, all others stand on
+        the node's call of the pinned verifier, which the verdict says.
     from_block, to_block
         Inclusive range whose epochs are reported; from the vault's deployment to the head where left out.
     progress
@@ -56,7 +64,8 @@ def audit(
     Raises
     ------
     VerificationError
-        When headers, receipts or transactions do not hash to what they should: there is nothing to report then.
+        When headers, receipts or transactions do not hash to what they should, or the vault does not answer and is not
+        this kit's: there is nothing to report then.
     """
     if book.vault is None:
         raise SettingsError("the address book has no vault", next_step="Run `vaultkit deploy` first")
@@ -67,19 +76,25 @@ def audit(
         raise SettingsError("the range ends before it begins", got=f"{from_block} to {last}")
     if last < deployed:
         raise SettingsError("the range ends before the vault was deployed", got=last, expected=f"at least {deployed}")
-    vault = read_constants(rpc, book)
+    state = StateReader(rpc)
+    wiring, book = wiring_checks(state, book), as_wired(state, book)
+    assert book.vault is not None
+    vault = _constants(state, book, last)
     me, pool, registry = (bytes.fromhex(one[2:]) for one in (book.vault.vault, book.pool.pool, book.vault.registry))
     reader = HistoryReader(rpc, (me, bytes(12) + me, pool, registry), progress)
     history = reader.read(deployed, last)
     records = [(log, event) for log, event in events_of(history, vault.contract, "Rebalanced")]
     ticks = _ticks(reader, history, book, vault, records)
-    auditor = Auditor(rpc, book, vault, history, ticks, verify_proof)
+    auditor = Auditor(state, book, vault, history, ticks, artefacts)
     for log, event in records:
         if log.block_number < first:
             auditor.skip(log, event)
     epochs = tuple(auditor.epoch(log, event) for log, event in records if log.block_number >= first)
     expected = _expected(history, vault, book.vault.registry, first)
     kept = {epoch.epoch for epoch in epochs}
+    checks = vault_checks(state, book, vault, history, first, wiring, auditor.models)
+    unused = [one for one in artefacts if not any(one.is_of(model) for model in auditor.models.values())]
+    state.notes.update(UNUSED.format(one.bundle_hash.hex()) for one in unused)
     return AuditReport(
         book.chain_id,
         book.vault.vault,
@@ -93,8 +108,25 @@ def audit(
         vault.policy,
         vault.safeguards,
         vault.fees,
-        auditor.notes,
+        checks,
+        tuple(sorted(state.notes)),
     )
+
+
+def _constants(state: StateReader, book: AddressBook, last: int) -> Constants:
+    """Return the vault's constants; where it does not give them, its code says why."""
+    try:
+        return read_constants(state.rpc, book)
+    except (Reverted, RpcUnavailable) as error:
+        for check in code_checks(state, code_places(book, (last,), {})):
+            if not check.passed:
+                raise AuditFailed(
+                    f"the vault does not answer, and fails the check of its {check.name}",
+                    got=check.got,
+                    expected=check.expected,
+                    where=f"block {last}",
+                ) from error
+        raise
 
 
 def _expected(history: History, vault: Constants, registry: str, first: int) -> list[int]:

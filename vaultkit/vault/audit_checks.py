@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from eth_abi.abi import encode
@@ -10,32 +11,33 @@ from eth_utils.crypto import keccak
 from vaultkit.book import AddressBook
 from vaultkit.chain.abi import Contract, Event, load_abi
 from vaultkit.errors import AuditFailed
-from vaultkit.protocols import Rpc
 from vaultkit.statement import statement_hash, weight_wad
 from vaultkit.tickmath import mean_tick, price_x128, price_x128_at_tick
 from vaultkit.trade import Reason, TradePlan, limited_plan, risk_value
 from vaultkit.units import Q128
 from vaultkit.vault.audit_history import Balances, History, Log, PoolTicks, transaction_of
 from vaultkit.vault.audit_marks import ShareMarks
-from vaultkit.vault.audit_proof import ProofAuditor, VerifyProof, same
-from vaultkit.vault.audit_report import Check, EpochAudit
+from vaultkit.vault.audit_proof import ArtefactVerifier, ProofAuditor
+from vaultkit.vault.audit_report import Check, EpochAudit, same
+from vaultkit.vault.audit_state import StateReader
 from vaultkit.vault.audit_terms import Constants, Safeguarded, events_of, source_spec
 from vaultkit.vault.terms import MODEL_TYPE
 
 
 class Auditor:
-    """Audits one epoch after the other over one verified history; ``notes`` says what a node could not answer."""
+    """Audits one epoch after the other over one verified history; ``models`` are those of the reported epochs."""
 
     def __init__(
         self,
-        rpc: Rpc,
+        state: StateReader,
         book: AddressBook,
         vault: Constants,
         history: History,
         ticks: PoolTicks,
-        verify_proof: VerifyProof | None,
+        artefacts: Sequence[ArtefactVerifier],
     ) -> None:
         assert book.vault is not None
+        rpc = state.rpc
         self._rpc, self._book, self._vault, self._history = rpc, book, vault, history
         self._ticks = ticks
         self._idle = Balances(history, book.pool.asset, book.vault.vault)
@@ -43,13 +45,9 @@ class Auditor:
         self._registry = Contract(rpc, book.vault.registry, load_abi("ModelRegistry"))
         self._guards = Safeguarded(history, vault)
         self._marks = ShareMarks(history, vault, self._value)
-        self._proofs = ProofAuditor(rpc, vault.contract, verify_proof)
+        self._proofs = ProofAuditor(state, vault.contract, artefacts)
+        self.models: dict[int, dict[str, Any]] = {}
         self._previous = 0
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What could not be checked, and why."""
-        return tuple(sorted(self._proofs.notes))
 
     def skip(self, log: Log, event: Event) -> None:
         """Replay an epoch before the reported range, so that what it used up and settled is known."""
@@ -67,7 +65,7 @@ class Auditor:
         """
         args = event.args
         transaction, receipt = transaction_of(self._rpc, self._history, log)
-        model = self._model(args["modelId"])
+        model = self.models[log.block_number] = self._model(args["modelId"])
         swapped = self._swapped(log, args["epoch"])
         expected, reward, settled = self._replay(log, args, model, swapped)
         proven = self._proofs.check(transaction, args, model, log.block_number)
@@ -110,6 +108,7 @@ class Auditor:
             reward=reward,
             gas_used=int(receipt["gasUsed"], 16),
             price_against_twap=_price_against(amounts, args["twapX128"]),
+            proof_verified_by=proven.verified_by,
             checks=tuple(checks),
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from vaultkit.book import PoolBook
 from vaultkit.units import Q128, from_units
-from vaultkit.vault.audit_report import AuditReport, Check, EpochAudit
+from vaultkit.vault.audit_report import AuditReport, Check, Donation, EpochAudit
 
 _STYLE = """
 :root { --ink: #1f2933; --pale: #6b7785; --line: #e4e7eb; --good: #1b8a5a; --bad: #b42318; --back: #f7f9fb; }
@@ -49,6 +49,8 @@ def render_audit(report: AuditReport, pool: PoolBook) -> str:
     notes = "".join(f"<p>{html.escape(note)}</p>" for note in report.notes)
     rows = "".join(_row(epoch, pool) for epoch in report.epochs)
     details = "".join(_details(epoch, pool) for epoch in report.epochs)
+    own = "".join(_check(check) for check in report.vault_checks.checks)
+    donated = "".join(_donation(one, pool) for one in report.vault_checks.donations)
     return f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -63,13 +65,23 @@ def render_audit(report: AuditReport, pool: PoolBook) -> str:
 <tr>{_heads("Epoch", "Block")}<th>Outcome</th>{_heads("Weight", "Sold", "Bought", "Price / mean", "Gas")}
 <th>Checks</th></tr>
 {rows}</table></div>
+<h2>The vault itself</h2>
+<div class="scroll"><table><tr><th></th><th>Check</th><th>Chain</th><th>Expected</th></tr>
+{own}</table></div>
+{f"<h2>Donations</h2><p>In without an event of the vault, which harms nobody:</p><ul>{donated}</ul>" if donated else ""}
 <h2>Every check</h2>
 {details or "<p>No epoch.</p>"}
-<footer>Rebuilt from headers, receipts and transactions; the node is trusted for its choice of the newest header, the
-vault's constants and the run of the pinned verifier. A passed audit does not say that the model is good or that the
-pool is deep.</footer>
+<footer>Rebuilt from headers, receipts and transactions; the node is trusted for its choice of the newest header, code,
+balances, the vault's constants, and the run of the pinned verifier where the verdict says so. A passed audit does not
+say that the model is good or that the pool is deep.</footer>
 </body></html>
 """
+
+
+def _donation(one: Donation, pool: PoolBook) -> str:
+    decimals = pool.asset_decimals if one.token == pool.asset_symbol else pool.risk_decimals
+    said = f"{_amount(one.amount, decimals)} {html.escape(one.token)}"
+    return f"<li>{said} at block {one.block_number:,} in {_code(one.transaction_hash)}</li>"
 
 
 def _heads(*names: str) -> str:
@@ -125,6 +137,7 @@ def _details(epoch: EpochAudit, pool: PoolBook) -> str:
         "Outputs": _code(", ".join(map(str, epoch.outputs))),
         "Proof": f"{epoch.proof_bytes:,} bytes, keccak {_code(epoch.proof_hash)}",
         "Found in": html.escape(epoch.proof_found_in or "no call that is at hand"),
+        "Verified by": html.escape(epoch.proof_verified_by),
         "Commitments": _code(epoch.commitments),
         "Prices": f"mean {epoch.mean_x128 * unit:,.2f}, spot {epoch.spot_x128 * unit:,.2f} {symbol}",
         "Reward": f"{_amount(epoch.reward, pool.asset_decimals)} {symbol}",

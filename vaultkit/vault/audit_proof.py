@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from eth_utils.crypto import keccak
 
 from vaultkit.chain.abi import Contract, load_abi
-from vaultkit.errors import Reverted, RpcRefused, VaultkitError
-from vaultkit.protocols import Proof, Rpc
+from vaultkit.errors import Reverted, VaultkitError
+from vaultkit.manifest import ArtefactManifest
+from vaultkit.protocols import Proof
 from vaultkit.statement import COMMITMENT_BYTES, instances
 from vaultkit.vault.audit_calldata import FoundCall, calls_of_rebalance
-from vaultkit.vault.audit_report import Check
+from vaultkit.vault.audit_report import BY_EZKL, Check, same
+from vaultkit.vault.audit_state import StateReader
+from vaultkit.vault.audit_verdict import BY_NODE
 
 VerifyProof = Callable[[Proof], None]
 
-PRUNED = (
-    "This node does not keep past state: verifier code was compared as it is now, not as it was at each epoch. "
-    "An archive node answers that too."
-)
+
+@dataclass(frozen=True, slots=True)
+class ArtefactVerifier:
+    """An artefact that is at hand: what its model is pinned by, and how its proofs are verified without the chain.
+
+    ``verify`` raises where a proof does not verify.
+    """
+
+    commitments: bytes
+    bundle_hash: bytes
+    verify: VerifyProof
+
+    @classmethod
+    def of(cls, manifest: ArtefactManifest, verify: VerifyProof) -> ArtefactVerifier:
+        """Return the verifier of the artefact that a manifest describes."""
+        commitments = b"".join(bytes.fromhex(one.removeprefix("0x")) for one in manifest.commitments)
+        return cls(commitments, manifest.bundle_hash(), verify)
+
+    def is_of(self, model: Mapping[str, Any]) -> bool:
+        """Return whether a model of the registry is this artefact's."""
+        return bool(model["commitments"] == self.commitments and model["bundleHash"] == self.bundle_hash)
 
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """The proof that an epoch stands on, and the checks of it."""
+    """The proof that an epoch stands on, the checks of it, and by what it was verified."""
 
     proof: bytes
     where: str | None
     checks: tuple[Check, ...]
+    verified_by: str
 
 
 class ProofAuditor:
@@ -37,13 +58,14 @@ class ProofAuditor:
 
     Parameters
     ----------
-    verify_proof
-        Verifies a proof without the chain, where the artefact is at hand.
+    state
+        Reads code at past blocks.
+    artefacts
+        What is at hand to verify proofs without the chain; each serves the epochs of its own model.
     """
 
-    def __init__(self, rpc: Rpc, vault: Contract, verify_proof: VerifyProof | None) -> None:
-        self._rpc, self._vault, self._verify_proof = rpc, vault, verify_proof
-        self.notes: set[str] = set()
+    def __init__(self, state: StateReader, vault: Contract, artefacts: Sequence[ArtefactVerifier]) -> None:
+        self._state, self._rpc, self._vault, self._artefacts = state, state.rpc, vault, artefacts
 
     def check(
         self, transaction: Mapping[str, Any], event: Mapping[str, Any], model: Mapping[str, Any], block_number: int
@@ -56,7 +78,7 @@ class ProofAuditor:
             if accepted and found.arguments["proof"].startswith(commitments):
                 break
         proof = found.arguments["proof"] if found else b""
-        code = self._code(model["verifier"], block_number)
+        code = keccak(self._state.code(model["verifier"], block_number))
         checks = [
             self._calldata(found, event),
             same("commitments", proof[: len(commitments)].hex(), commitments.hex()),
@@ -69,9 +91,10 @@ class ProofAuditor:
             same("verifier code", code.hex(), model["verifierCodeHash"].hex()),
             Check("proof", accepted, "verified" if accepted else "refused by the verifier", "verified"),
         ]
-        if self._verify_proof is not None:
-            checks.append(self._offline(event, proof))
-        return Proven(proof, found.where if found else None, tuple(checks))
+        artefact = next((one for one in self._artefacts if one.is_of(model)), None)
+        if artefact is not None:
+            checks.append(_offline(artefact.verify, event, proof))
+        return Proven(proof, found.where if found else None, tuple(checks), BY_EZKL if artefact else BY_NODE)
 
     def _calldata(self, found: FoundCall | None, event: Mapping[str, Any]) -> Check:
         if found is None:
@@ -89,25 +112,11 @@ class ProofAuditor:
         except Reverted:
             return False
 
-    def _code(self, address: str, block_number: int) -> bytes:
-        """Return the hash of a contract's code at a block, or as it is now where the node keeps no past state."""
-        try:
-            code = self._rpc.call("eth_getCode", [address, hex(block_number)])
-        except RpcRefused:
-            self.notes.add(PRUNED)
-            code = self._rpc.call("eth_getCode", [address, "latest"])
-        return keccak(bytes.fromhex(code[2:]))
 
-    def _offline(self, event: Mapping[str, Any], proof: bytes) -> Check:
-        assert self._verify_proof is not None
-        spoken = Proof(proof, tuple(event["inputs"]), tuple(event["outputs"]), event["beneficiary"], 0.0, "chain")
-        try:
-            self._verify_proof(spoken)
-        except VaultkitError as error:
-            return Check("proof by ezkl", False, str(error), "verified")
-        return Check("proof by ezkl", True, "verified", "verified")
-
-
-def same(name: str, got: Any, expected: Any) -> Check:
-    """Return the comparison of two values."""
-    return Check(name, got == expected, str(got), str(expected))
+def _offline(verify: VerifyProof, event: Mapping[str, Any], proof: bytes) -> Check:
+    spoken = Proof(proof, tuple(event["inputs"]), tuple(event["outputs"]), event["beneficiary"], 0.0, "chain")
+    try:
+        verify(spoken)
+    except VaultkitError as error:
+        return Check("proof by ezkl", False, str(error), "verified")
+    return Check("proof by ezkl", True, "verified", "verified")

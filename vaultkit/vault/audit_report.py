@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 from vaultkit.display import card, html_table
 from vaultkit.errors import AuditFailed
 from vaultkit.trade import Policy
 from vaultkit.units import WAD
+from vaultkit.vault.audit_verdict import verdict
 from vaultkit.vault.terms import Fees, Safeguards
+
+BY_EZKL: Final = "ezkl, with the artefact at hand"
+LAST_EPOCH: Final = "last epoch"
+
+Outcome = Literal["passed", "empty", "unshown", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +28,63 @@ class Check:
     expected: str = ""
 
 
+def same(name: str, got: Any, expected: Any) -> Check:
+    """Return the comparison of two values."""
+    return Check(name, got == expected, str(got), str(expected))
+
+
+@dataclass(frozen=True, slots=True)
+class Donation:
+    """What a vault got in a transaction without an event of its own, in the token's smallest units."""
+
+    transaction_hash: str
+    block_number: int
+    token: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class VaultChecks:
+    """What was checked of the vault besides its epochs.
+
+    Parameters
+    ----------
+    code
+        Code of vault, registry, gates, sources and venue against this kit's own.
+    wiring
+        What they are made for against the address book.
+    transfers
+        What left and entered against the vault's events, one check that sums up and one a transaction that fails.
+    state
+        Balances, supply and ``lastEpoch()`` against what the logs give, as far as the node keeps the state.
+    donations
+        What came in unasked.
+    """
+
+    code: tuple[Check, ...] = ()
+    wiring: tuple[Check, ...] = ()
+    transfers: tuple[Check, ...] = ()
+    state: tuple[Check, ...] = ()
+    donations: tuple[Donation, ...] = ()
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """All of them."""
+        return (*self.code, *self.wiring, *self.transfers, *self.state)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+
 @dataclass(frozen=True, slots=True)
 class EpochAudit:
     """One accepted epoch.
 
     Amounts are in smallest units; ``price_against_twap`` is the executed price over the mean price, less one, positive
     where the risk token was dearer, and None without a trade. ``proof_found_in`` says where the proof's bytes stand,
-    and is None where they are not at hand.
+    and is None where they are not at hand; ``proof_verified_by`` is `BY_EZKL` or `BY_NODE`.
     """
 
     epoch: int
@@ -54,6 +111,7 @@ class EpochAudit:
     reward: int
     gas_used: int
     price_against_twap: float | None
+    proof_verified_by: str
     checks: tuple[Check, ...]
 
     @property
@@ -88,12 +146,28 @@ class AuditReport:
     policy: Policy
     safeguards: Safeguards
     fees: Fees
+    vault_checks: VaultChecks
     notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether every accepted epoch was the model's, and there was one unless none could have been."""
-        return all(epoch.passed for epoch in self.epochs) and not self.silent
+        """Whether nothing failed, and there was an epoch to audit or ``lastEpoch()`` says that there was none."""
+        return self.outcome in ("passed", "empty")
+
+    @property
+    def outcome(self) -> Outcome:
+        """What came of it.
+
+        ``passed``: there were epochs, and every check passed. ``empty``: no epoch had its time in the range, and the
+        vault's ``lastEpoch()`` says so too; nothing was audited. ``unshown``: no epoch was accepted although some
+        closed, or the node does not say what ``lastEpoch()`` was. ``failed``: a check failed.
+        """
+        if not self.vault_checks.passed or not all(epoch.passed for epoch in self.epochs):
+            return "failed"
+        if self.epochs:
+            return "passed"
+        told = any(check.name == LAST_EPOCH for check in self.vault_checks.state)
+        return "empty" if told and not self.silent else "unshown"
 
     @property
     def silent(self) -> bool:
@@ -102,20 +176,8 @@ class AuditReport:
 
     @property
     def verdict(self) -> str:
-        """One sentence."""
-        where = f"blocks {self.first_block} to {self.last_block}"
-        if self.silent:
-            return f"No epoch was accepted in {where}, where {len(self.missed)} closed: nothing is shown."
-        if not self.epochs:
-            return f"No epoch had its time in {where}: nothing to audit."
-        count = f"{len(self.epochs)} accepted epoch{'s' if len(self.epochs) != 1 else ''}"
-        missed = f"; {len(self.missed)} missed" if self.missed else ""
-        if self.passed and len(self.epochs) == 1:
-            return f"The one accepted epoch was the model's, rebuilt from {self.headers} verified headers{missed}."
-        if self.passed:
-            return f"All of {count} were the model's, rebuilt from {self.headers} verified headers{missed}."
-        bad = ", ".join(str(epoch.epoch) for epoch in self.epochs if not epoch.passed)
-        return f"Of {count}, not shown to be the model's: {bad}{missed}."
+        """What came of it, in a sentence or some more: what failed first, and whose word the proofs stand on."""
+        return verdict(self)
 
     def _repr_html_(self) -> str:
         rows = [
@@ -131,25 +193,30 @@ class AuditReport:
         ]
         head = ("epoch", "weight", "outcome", "price against mean", "passed", "")
         values = {"blocks": f"{self.first_block:,} to {self.last_block:,}", "verdict": self.verdict}
+        failing = [check.name for check in self.vault_checks.checks if not check.passed]
+        values["vault"] = "✗ " + ", ".join(failing) if failing else f"✓ {len(self.vault_checks.checks)} checks"
+        if self.vault_checks.donations:
+            values["donations"] = str(len(self.vault_checks.donations))
         if self.missed:
             values["missed epochs"] = ", ".join(map(str, self.missed))
         return card(f"Audit of {self.vault}", values, below=html_table(head, rows) if rows else "")
 
     def require_passed(self) -> None:
-        """Raise where an epoch failed, or where nothing was accepted although epochs closed.
+        """Raise where a check failed, or where nothing was shown.
 
         Raises
         ------
         AuditFailed
             With the first failed check.
         """
-        if self.silent:
-            raise AuditFailed(
-                "no epoch was accepted where epochs closed, so nothing is shown",
-                got=f"{len(self.missed)} missed epochs",
-                where=f"blocks {self.first_block} to {self.last_block}",
-                next_step="Ask `vaultkit status` for the keeper's epochs, or give another range",
-            )
+        for check in self.vault_checks.checks:
+            if not check.passed:
+                raise AuditFailed(
+                    f"the vault fails the check of its {check.name}",
+                    got=check.got,
+                    expected=check.expected,
+                    where=f"blocks {self.first_block} to {self.last_block}",
+                )
         for epoch in self.epochs:
             for check in epoch.checks:
                 if not check.passed:
@@ -159,3 +226,12 @@ class AuditReport:
                         expected=check.expected,
                         where=f"block {epoch.block_number}",
                     )
+        if self.outcome == "unshown":
+            raise AuditFailed(
+                "no epoch was accepted where epochs closed, so nothing is shown"
+                if self.silent
+                else "no log shows an epoch, and the node does not say what lastEpoch() was, so nothing is shown",
+                got=f"{len(self.missed)} missed epochs",
+                where=f"blocks {self.first_block} to {self.last_block}",
+                next_step="Ask `vaultkit status` for the keeper's epochs, or give another range or an archive node",
+            )

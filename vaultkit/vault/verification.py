@@ -57,8 +57,13 @@ def standard_input(name: str, source: Path | None = None) -> dict[str, Any]:
     return {"language": "Solidity", "sources": sources, "settings": settings}
 
 
-def recompiled(name: str, standard: Mapping[str, Any]) -> tuple[str, str]:
-    """Return creation and runtime bytecode that a standard JSON input compiles to.
+def solc_outputs(standard: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Return what the compiler says of a standard JSON input, by source and contract.
+
+    Parameters
+    ----------
+    names
+        Contracts whose sources must have come out.
 
     Raises
     ------
@@ -67,10 +72,25 @@ def recompiled(name: str, standard: Mapping[str, Any]) -> tuple[str, str]:
     """
     command = [str(contracts_dir() / "bin" / "solc"), "--standard-json"]
     done = subprocess.run(command, input=json.dumps(standard), capture_output=True, text=True, check=False)
+    where = ", ".join(names)
     try:
-        contracts = json.loads(done.stdout)["contracts"][f"contracts/{name}.sol"]
+        contracts: dict[str, Any] = json.loads(done.stdout)["contracts"]
     except (json.JSONDecodeError, KeyError) as error:
-        raise CompileFailed("a verification input does not compile", got=done.stdout[:300], where=name) from error
+        raise CompileFailed("a verification input does not compile", got=done.stdout[:300], where=where) from error
+    if any(f"contracts/{name}.sol" not in contracts for name in names):
+        raise CompileFailed("a verification input does not compile", got=done.stdout[:300], where=where)
+    return contracts
+
+
+def recompiled(name: str, standard: Mapping[str, Any]) -> tuple[str, str]:
+    """Return creation and runtime bytecode that a standard JSON input compiles to.
+
+    Raises
+    ------
+    CompileFailed
+        When the compiler refuses it, or gives no such contract.
+    """
+    contracts = solc_outputs(standard, name)[f"contracts/{name}.sol"]
     deployable = [one["evm"] for one in contracts.values() if one["evm"]["bytecode"]["object"]]
     if len(deployable) != 1:
         raise CompileFailed("a source does not hold exactly one deployable contract", got=len(deployable), where=name)
