@@ -58,15 +58,14 @@ def code_places(book: AddressBook, blocks: tuple[int, ...], models: Mapping[int,
         ("vault code", "InferenceVault", where.vault, blocks),
         ("registry code", "ModelRegistry", where.registry, blocks),
         ("venue code", "UniswapV3Venue", where.venue, blocks),
-        ("gate code", "ZkGate", where.gate, blocks),
-        ("source code", "TickWindow", where.source, blocks),
     ]
-    for kind, key, own in (("ZkGate", "gate", where.gate), ("TickWindow", "source", where.source)):
-        found: dict[str, list[int]] = {}
+    for kind, key, own in (("ZkGate", "gate", where.gate.lower()), ("TickWindow", "source", where.source.lower())):
+        used: dict[str, list[int]] = {own: [max(blocks)]}
         for block, model in models.items():
-            found.setdefault(model[key].lower(), []).append(block)
-        found.pop(own.lower(), None)
-        places += [(f"{key} code of {a}", kind, a, (min(seen), max(blocks))) for a, seen in found.items()]
+            used.setdefault(model[key].lower(), [max(blocks)]).append(block)
+        for address, seen in used.items():
+            name = f"{key} code" if address == own else f"{key} code of {address}"
+            places.append((name, kind, address, (min(seen), max(seen))))
     return places
 
 
