@@ -17,8 +17,9 @@ from typing import Any
 from vaultkit.book import PoolBook
 from vaultkit.chain.abi import Contract, load_abi
 from vaultkit.shares import VIRTUAL_SHARES
+from vaultkit.units import from_units
 from vaultkit.vault.audit_history import TRANSFER_TOPIC, History, Log
-from vaultkit.vault.audit_report import Check, Donation, same
+from vaultkit.vault.audit_report import Check, Donation
 from vaultkit.vault.audit_terms import Constants
 
 _SHARES = "shares"
@@ -34,13 +35,18 @@ class _Slice:
 
 @dataclass(slots=True)
 class _Moves:
-    """What one transaction moved by token, what the vault's events say that it should have, and what is left to say."""
+    """What one transaction moved by token, and what the vault's events say that it should have.
+
+    ``open`` are the trades and rewards that its accepted epochs may still have, ``burned`` the slices of exits that are
+    not told yet, ``beyond`` exits that were paid more than their slice.
+    """
 
     out: Counter[str] = field(default_factory=Counter)
     into: Counter[str] = field(default_factory=Counter)
     due_out: Counter[str] = field(default_factory=Counter)
     due_in: Counter[str] = field(default_factory=Counter)
     burned: dict[int, _Slice] = field(default_factory=dict)
+    open: set[tuple[str, int]] = field(default_factory=set)
     proceeds: int = 0
     beyond: list[str] = field(default_factory=list)
 
@@ -63,6 +69,7 @@ class Ledger:
         self._pool = Contract(vault.contract.rpc, pool.pool, load_abi("UniswapV3Pool"))
         self._held: Counter[str] = Counter()
         self._owed: Counter[str] = Counter()
+        self._owed_to: Counter[tuple[str, str]] = Counter()
         self._supply = 0
 
     def flows(self, first: int) -> Flows:
@@ -131,16 +138,20 @@ class Ledger:
             out[_SHARES] += args["shares"]
         elif name == "PerformanceFeePaid":
             out[_SHARES] += args["shares"]
+        elif name == "Rebalanced":
+            moves.open |= {("Swapped", args["epoch"]), ("RewardPaid", args["epoch"])}
+        elif name in ("Swapped", "RewardPaid") and (name, args["epoch"]) not in moves.open:
+            return  # an epoch trades once and is paid for once: what else was sent is explained by nothing
         elif name == "Swapped":
+            moves.open.remove((name, args["epoch"]))
             sold, bought = ("risk", "asset") if args["riskIn"] else ("asset", "risk")
             out[sold] += args["amountIn"]
             into[bought] += args["amountOut"]
         elif name == "RewardPaid":
+            moves.open.remove((name, args["epoch"]))
             out["asset"] += args["amount"]
         elif name in ("Owed", "Claimed"):
-            token, sign = self._tokens.get(int(args["token"], 16), ""), 1 if name == "Claimed" else -1
-            out[token] += sign * args["amount"]
-            self._owed[token] -= sign * args["amount"]
+            self._debt(name, args, moves)
         elif name == "Withdraw":
             self._withdrawn(args, moves)
         elif name == "RedeemedInKind":
@@ -150,6 +161,15 @@ class Ledger:
             part = moves.burned.pop(args["shares"], _Slice(0, 0))
             if args["assetAmount"] > part.idle or args["riskAmount"] > part.risk:
                 moves.beyond.append(f"{args['assetAmount']} and {args['riskAmount']} for {part.idle} and {part.risk}")
+
+    def _debt(self, name: str, args: dict[str, Any], moves: _Moves) -> None:
+        """Take what was not sent from what was due, or add what is sent later, at most what is owed."""
+        token = self._tokens.get(int(args["token"], 16), "")
+        place = (token, args["account"].lower())
+        change = args["amount"] if name == "Owed" else -min(args["amount"], self._owed_to[place])
+        self._owed_to[place] += change
+        self._owed[token] += change
+        moves.due_out[token] -= change
 
     def _withdrawn(self, args: dict[str, Any], moves: _Moves) -> None:
         part = moves.burned.pop(args["shares"], _Slice(0, 0))
@@ -166,13 +186,21 @@ class Ledger:
     def _failing(self, name: str, moves: _Moves) -> Iterator[Check]:
         for token, sent, due in self._pairs(moves.out, moves.due_out):
             if sent != due:
-                yield same(f"{'minted' if token == _SHARES else 'sent'} {self._symbol(token)} in {name}", sent, due)
+                yield self._differs("minted" if token == _SHARES else "sent", token, name, sent, due)
         for token, got, due in self._pairs(moves.into, moves.due_in):
             if got < due or (token == _SHARES and got != due):
-                verb = "burned" if token == _SHARES else "received"
-                yield Check(f"{verb} {self._symbol(token)} in {name}", False, str(got), str(due))
+                yield self._differs("burned" if token == _SHARES else "received", token, name, got, due)
         for text in moves.beyond:
-            yield Check(f"paid beyond the burned shares' slice in {name}", False, text, "at most the slice")
+            yield Check("slice of the burned shares", False, f"{text} in {name}", "at most the slice")
+
+    def _differs(self, verb: str, token: str, name: str, moved: int, due: int) -> Check:
+        got, expected = self._human(token, moved), self._human(token, due)
+        return Check(f"{self._symbol(token)} {verb}", False, f"{got} in {name}", expected)
+
+    def _human(self, token: str, units: int) -> str:
+        decimals = {"asset": self._book.asset_decimals, "risk": self._book.risk_decimals}.get(token, 0)
+        text = f"{from_units(units, decimals):f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
 
     def _donations(self, name: str, block_number: int, moves: _Moves) -> Iterator[Donation]:
         for token, got, due in self._pairs(moves.into, moves.due_in):

@@ -21,7 +21,7 @@ def _failures(checks: VaultChecks) -> Iterator[str]:
     if sent:
         more = f", and {len(sent) - 1} more" if len(sent) > 1 else ""
         one = sent[0]
-        yield f"Not explained by the vault's own events: {one.name} ({one.got}, expected {one.expected}){more}."
+        yield f"Not explained by the vault's own events: {one.name} {one.got}, expected {one.expected}{more}."
     if _failing(checks.code):
         names = ", ".join(check.name for check in _failing(checks.code))
         yield f"Not what this kit's own sources compile to: {names}."
