@@ -56,15 +56,27 @@ def test_the_page_shows_every_check_and_needs_nothing_from_outside(vault: VaultS
     (epoch,) = report.epochs
     for said in (report.verdict, epoch.transaction_hash, epoch.proof_hash, epoch.commitments, epoch.beneficiary):
         assert said in page.text
-    for check in epoch.checks:
+    vault_checks = report.vault_checks
+    assert {"vault code", "vault's registry", "transfers explained", "last epoch"} <= {
+        c.name for c in vault_checks.checks
+    }
+    for check in (*epoch.checks, *vault_checks.checks):
         assert check.name in page.texts
+    assert epoch.proof_verified_by in page.text and "Donations" not in page.text
     assert page.texts.count("✗") == 0
 
 
 def test_the_page_says_what_failed_and_escapes_what_it_is_told(vault: VaultSetup):
     vault.deposit(vault.actors.alice, 1_000_000 * 10**6)
+    vault.transact(vault.actors.trader, vault.asset, "transfer", vault.vault.address, 12_500_000)
     vault.keep(60)
     report = audit(vault.rpc, book_of(vault))
+    assert "12.5 USDC at block" in Page(render_audit(report, vault.book.pool)).text
+    robbed = replace(
+        report.vault_checks, transfers=(Check("transfers explained", False), Check("USDC <sent>", False, "5", "0"))
+    )
+    page = Page(render_audit(replace(report, vault_checks=robbed), vault.book.pool))
+    assert page.texts.count("✗") == 2 and "USDC <sent> 5, expected 0" in page.text and "did not pass" in page.text
     bad = replace(report.epochs[0], checks=(*report.epochs[0].checks, Check("proof", False, "<script>", "verified")))
     page = Page(render_audit(replace(report, epochs=(bad,), notes=("Read me.",)), vault.book.pool))
     assert page.texts.count("✗") == 2 and "<script>" in page.text and "Read me." in page.text
@@ -82,6 +94,10 @@ def test_the_verb_writes_page_and_json_of_one_report(
     told = json.loads(capsys.readouterr().out)
     assert told["verdict"] in Page((tmp_path / "audit.html").read_text()).text
     assert told["epochs"][0]["proof_found_in"] == "the transaction's own calldata" and told["missed"] == []
+    assert [check["name"] for check in told["vault_checks"]["code"]] == [
+        "vault code", "registry code", "venue code", "gate code", "source code",
+    ]  # fmt: skip
+    assert told["outcome"] == "passed" and told["vault_checks"]["donations"] == []
     for place_of_page in (tmp_path, tmp_path / "absent" / "audit.html"):
         assert verb("audit", *place[:4], "--html", str(place_of_page)) == 2
         assert "cannot be written there" in capsys.readouterr().err

@@ -23,6 +23,7 @@ from vaultkit.vault.audit_proof import ArtefactVerifier
 from vaultkit.vault.client import VaultClient
 from vaultkit.vault.deploy import deploy_vault
 from vaultkit.vault.orders import Orders
+from vaultkit.vault.runtime_code import kit_code
 
 DEPOSIT: Final = 250_000
 """What the demo's depositor brings, in the stable token."""
@@ -129,6 +130,8 @@ def check_all(rpc: Rpc, book: AddressBook, artefact: Path, stage: Stage) -> Audi
         stage.say(f"{count:,} headers verified")
 
     verifier = ArtefactVerifier.of(ArtefactManifest.load(artefact), lambda proof: verify_proof(artefact, proof))
+    stage.say("compiling the contracts to compare with")
+    kit_code("InferenceVault")
     report = audit(rpc, book, artefacts=[verifier], progress=advance)
     stage.outcome = report.verdict
     return report
