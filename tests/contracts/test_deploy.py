@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from vaultkit.cli import main
 from vaultkit.coprocessor.index import index_pool
 from vaultkit.errors import ArtefactMismatch, DeployFailed, Reverted, SettingsError, UnsafeSrs
 from vaultkit.manifest import ArtefactManifest
+from vaultkit.reference_strings import KNOWN
 from vaultkit.vault.ape_session import attached
 from vaultkit.vault.compile import load_artifact
 from vaultkit.vault.deploy import check_code_size, deploy_vault
@@ -100,8 +102,19 @@ def test_deploy_refuses_an_artefact_with_one_byte_changed(vault: VaultSetup, cir
 
 def test_deploy_refuses_an_unsafe_reference_string_off_a_local_chain(vault: VaultSetup, circuit):
     assert ArtefactManifest.load(circuit.folder).srs.kind == "unsafe-local"
-    with pytest.raises(UnsafeSrs, match="chain 1"):
+    with pytest.raises(UnsafeSrs, match="chain id 1,"):
         deploy_vault(vault.devnet.url, vault.book.model_copy(update={"chain_id": 1}), circuit.folder)
+
+
+@pytest.mark.parametrize("named", [{}, {"sha256": next(iter(KNOWN))}], ids=["its own string", "a known string"])
+def test_deploy_does_not_believe_a_manifest_that_says_ceremony(vault: VaultSetup, circuit, tmp_path, named):
+    folder = tmp_path / "relabelled"
+    shutil.copytree(circuit.folder, folder)
+    manifest = ArtefactManifest.load(folder)
+    claimed = manifest.srs.model_copy(update={"kind": "ceremony", **named})
+    manifest.model_copy(update={"srs": claimed}).save(folder)
+    with pytest.raises(UnsafeSrs, match="under another reference string" if named else "not known to come from"):
+        deploy_vault(vault.devnet.url, vault.book.model_copy(update={"chain_id": 1}), folder)
 
 
 @pytest.mark.parametrize(

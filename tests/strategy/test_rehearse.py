@@ -12,7 +12,7 @@ import pytest
 
 from tests.contracts.test_client import verb
 from tests.fixtures.vault import VaultSetup
-from vaultkit.errors import DeployFailed, FidelityTooLow
+from vaultkit.errors import ArtefactMismatch, DeployFailed, FidelityTooLow
 from vaultkit.manifest import ArtefactManifest
 from vaultkit.strategy.rehearse import rehearse
 from vaultkit.vault.compile import compile_contracts, load_artifact
@@ -101,3 +101,23 @@ def test_deploy_refuses_a_circuit_that_decides_too_differently_unless_more_is_al
     refused = json.loads(capsys.readouterr().out)
     assert (refused["error"], option in refused["message"]) == ("FidelityTooLow", True)
     assert verb(*asked, option, "0.03") == 0
+
+
+def test_off_local_chains_the_verifier_is_made_again_and_one_changed_in_a_line_is_refused(circuit: Any, tmp_path: Path):
+    from types import SimpleNamespace
+
+    from vaultkit.cli.deploy_guards import remade
+    from vaultkit.manifest import sha256_of
+
+    root = tmp_path / "copied"
+    shutil.copytree(circuit.folder.parent.parent / "srs", root / "srs")
+    folder = root / "artefacts" / "changed"
+    shutil.copytree(circuit.folder, folder)
+    source = folder / "Verifier.sol"
+    source.write_text(source.read_text().replace("pragma solidity", "// looks the same\npragma solidity", 1))
+    manifest = ArtefactManifest.load(circuit.folder)
+    manifest.model_copy(update={"files": {**manifest.files, "Verifier.sol": sha256_of(source)}}).save(folder)
+    remade(SimpleNamespace(book=SimpleNamespace(chain_id=31337), artefact=folder))
+    with pytest.raises(ArtefactMismatch, match="verifier source"):
+        remade(SimpleNamespace(book=SimpleNamespace(chain_id=1), artefact=folder))
+    remade(SimpleNamespace(book=SimpleNamespace(chain_id=1), artefact=circuit.folder))

@@ -10,17 +10,17 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from vaultkit.errors import UnsafeSrs
+from vaultkit.reference_strings import BASE_FIELD as BASE_FIELD
+from vaultkit.reference_strings import COORDINATE_BYTES as COORDINATE_BYTES
+from vaultkit.reference_strings import coordinate as coordinate
 from vaultkit.units import FIELD_ORDER
 
-BASE_FIELD: Final = 21888242871839275222246405745257275088696311157297823662689037894645226208583
-COORDINATE_BYTES: Final = 32
 G1_BYTES: Final = 2 * COORDINATE_BYTES
 G2_BYTES: Final = 4 * COORDINATE_BYTES
 TWO_ADICITY: Final = 28
 
 Point = tuple[int, int]
 _Jacobian = tuple[int, int, int]
-_MONTGOMERY_INVERSE: Final = pow(1 << 256, -1, BASE_FIELD)
 _ZERO: Final = (1, 1, 0)
 _WINDOW_BITS: Final = 8
 
@@ -28,20 +28,6 @@ _WINDOW_BITS: Final = 8
 def string_bytes(logrows: int) -> int:
     """Return the length of a reference string: powers in G1, the same in Lagrange form, and two points of G2."""
     return 4 + 2 * (G1_BYTES << logrows) + 2 * G2_BYTES
-
-
-def coordinate(raw: bytes) -> int:
-    """Return the number that 32 bytes encode.
-
-    Raises
-    ------
-    UnsafeSrs
-        When it is not below the field's order.
-    """
-    value = int.from_bytes(raw, "little")
-    if value >= BASE_FIELD:
-        raise UnsafeSrs("a point of a reference string has a coordinate outside the field")
-    return value * _MONTGOMERY_INVERSE % BASE_FIELD
 
 
 def points(raw: bytes) -> list[Point]:

@@ -9,52 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Final
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vaultkit.circuits.curve import string_bytes
 from vaultkit.circuits.ezkl_calls import Step, run_steps
 from vaultkit.errors import ArtefactMismatch, UnsafeSrs
 from vaultkit.manifest import SrsInfo, sha256_of
-from vaultkit.settings import LOCAL_CHAIN_IDS, build_dir
-
-
-class CeremonyRecord(BaseModel):
-    """What lies beside a converted string: where it comes from.
-
-    Parameters
-    ----------
-    ceremony
-        blake2b-512 of the powers-of-tau file, hex, as the ceremony publishes it.
-    sha256
-        Of the string in ezkl's layout.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    logrows: int
-    sha256: str
-    ceremony: str
-    name: str
-    contributions: int
-
-
-_HERMEZ: Final = (
-    "47c282116b892e5ac92ca238578006e31a47e7c7e70f0baa8b687f0a5203e28e"
-    "a07bbbec765a98dcd654bad618475d4661bfaec3bd9ad2ed12e7abc251d94d33"
-)
-_CONVERTED: Final = {
-    8: "4b67ff25b9c00ffc5557f907d0c22cbfe6f4a75a41e5a16cffe199fb50105664",
-    9: "087dc7af12c499b2eb04e24ab4099ea8ff44fe4b6c7b79de2001664a204dd101",
-    10: "df9e8639a28bcf0f266b21530a7046192e783994c26dffcbc875eae527c4d175",
-    11: "c8edbefe1562c50ea105f79d9d49989bcfbf1e6a335b3858d44260e71972b8ee",
-}
-_KNOWN: Final = {
-    digest: CeremonyRecord(logrows=k, sha256=digest, ceremony=_HERMEZ, name="Hermez, 2^11", contributions=55)
-    for k, digest in _CONVERTED.items()
-}
-"""Strings that `import_ceremony` makes of the published file of 2^11 powers; the conversion is deterministic."""
+from vaultkit.reference_strings import KNOWN, CeremonyRecord, record_beside, string_name
+from vaultkit.reference_strings import require_safe_srs as require_safe_srs
+from vaultkit.settings import build_dir
 
 
 def local_srs(folder: Path, logrows: int) -> tuple[Path, SrsInfo]:
@@ -136,7 +98,7 @@ def ceremony_srs(source: Path, folder: Path, logrows: int) -> tuple[Path, SrsInf
     """
     if source.suffix == ".ptau":
         record = import_ceremony(source, folder, logrows)
-        return folder / _ceremony_name(logrows, record.sha256), _info(record)
+        return folder / string_name(logrows, record.sha256), _info(record)
     try:
         with source.open("rb") as file:
             found = int.from_bytes(file.read(4), "little")
@@ -145,7 +107,7 @@ def ceremony_srs(source: Path, folder: Path, logrows: int) -> tuple[Path, SrsInf
         raise UnsafeSrs("a ceremony file cannot be read", where=source.name) from error
     if found != logrows:
         raise UnsafeSrs("a ceremony file is for another number of rows", got=f"2**{found}", expected=f"2**{logrows}")
-    known = _record_beside(source, digest) or _KNOWN.get(digest)
+    known = record_beside(source, digest) or KNOWN.get(digest)
     if known is None:
         raise UnsafeSrs(
             "a reference string is not known to come from a ceremony",
@@ -153,7 +115,7 @@ def ceremony_srs(source: Path, folder: Path, logrows: int) -> tuple[Path, SrsInf
             where=source.name,
             next_step="Run `vaultkit srs import FILE.ptau` and compile with the powers-of-tau file",
         )
-    path = folder / _ceremony_name(logrows, digest)
+    path = folder / string_name(logrows, digest)
     if not path.is_file() or sha256_of(path) != digest:
         _store(source.read_bytes(), known, folder)
     return path, _info(known)
@@ -183,7 +145,7 @@ def stored_strings(folder: Path) -> list[tuple[Path, SrsInfo]]:
     found = []
     for path in sorted(folder.glob("kzg*.srs")):
         digest = sha256_of(path)
-        record = _record_beside(path, digest)
+        record = record_beside(path, digest)
         with path.open("rb") as file:
             logrows = int.from_bytes(file.read(4), "little")
         info = _info(record) if record else SrsInfo(kind="unsafe-local", logrows=logrows, sha256=digest)
@@ -201,7 +163,7 @@ def find_srs(artefact: Path, info: SrsInfo) -> Path:
     ArtefactMismatch
         When no file with the recorded hash is found.
     """
-    names = (f"kzg{info.logrows}.srs", _ceremony_name(info.logrows, info.sha256))
+    names = (f"kzg{info.logrows}.srs", string_name(info.logrows, info.sha256))
     for folder in (artefact.resolve().parent.parent / "srs", build_dir() / "srs"):
         for path in (folder / name for name in names):
             if path.is_file() and sha256_of(path) == info.sha256:
@@ -214,43 +176,13 @@ def find_srs(artefact: Path, info: SrsInfo) -> Path:
     )
 
 
-def require_safe_srs(info: SrsInfo, chain_id: int) -> None:
-    """Check that a locally generated string is used on a local chain only.
-
-    Raises
-    ------
-    UnsafeSrs
-        When it is not.
-    """
-    if info.kind == "unsafe-local" and chain_id not in LOCAL_CHAIN_IDS:
-        raise UnsafeSrs(
-            "a locally generated SRS lets its maker forge proofs",
-            got=f"chain id {chain_id}",
-            expected=f"a local chain ({', '.join(map(str, sorted(LOCAL_CHAIN_IDS)))})",
-            next_step="Compile the strategy with a ceremony file: `vaultkit compile --srs FILE.ptau`",
-        )
-
-
-def _ceremony_name(logrows: int, digest: str) -> str:
-    return f"kzg{logrows}-{digest[:16]}.srs"
-
-
 def _info(record: CeremonyRecord) -> SrsInfo:
     return SrsInfo(kind="ceremony", logrows=record.logrows, sha256=record.sha256, ceremony=record.ceremony)
 
 
-def _record_beside(path: Path, digest: str) -> CeremonyRecord | None:
-    """Return the record of an imported string whose bytes are still those that were checked."""
-    try:
-        record = CeremonyRecord.model_validate_json(path.with_suffix(".json").read_text())
-    except (OSError, ValidationError):
-        return None
-    return record if record.sha256 == digest else None
-
-
 def _store(raw: bytes, record: CeremonyRecord, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / _ceremony_name(record.logrows, record.sha256)
+    path = folder / string_name(record.logrows, record.sha256)
     for target, content in ((path, raw), (path.with_suffix(".json"), record.model_dump_json(indent=1).encode())):
         partial = target.with_suffix(f".{os.getpid()}.partial")
         try:
@@ -286,7 +218,7 @@ def inspect_string(path: Path) -> dict[str, str | int]:
     except OSError as error:
         raise UnsafeSrs("a reference string cannot be read", where=path.name) from error
     logrows, digest = check_string(raw), hashlib.sha256(raw).hexdigest()
-    record = _record_beside(path, digest) or _KNOWN.get(digest)
+    record = record_beside(path, digest) or KNOWN.get(digest)
     return {
         "file": path.name,
         "logrows": logrows,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vaultkit.cli.deploy_guards import Guard, attacked, faithful, hold, rehearsed
+from vaultkit.cli.deploy_guards import Guard, attacked, faithful, hold, rehearsed, remade
 from vaultkit.cli.endpoint import RpcOption
 from vaultkit.cli.history import StoreOption
 from vaultkit.cli.output import JsonFlag, emit, stderr, stdout
@@ -76,7 +76,7 @@ def deploy(
         float, typer.Option(help="Refuse a circuit whose rounding wins or loses a larger share of the start.")
     ] = 0.01,
     no_rehearsal: Annotated[
-        bool, typer.Option("--no-rehearsal", help="Make no proof beforehand, for who deploys without the weights.")
+        bool, typer.Option("--no-rehearsal", help="Make neither verifier nor proof beforehand, for who has no weights.")
     ] = False,
     step: StepOption = 0.1,
     attack_block_seconds: BlockSecondsOption = 12,
@@ -130,7 +130,7 @@ def deploy(
     )
     guards: list[Guard] = [faithful(max_disagreement, max_pnl_difference)]
     if not no_rehearsal:
-        guards.append(rehearsed)
+        guards += [remade, rehearsed]
     if min_manipulation_cost is not None:
         guards.append(attacked(money(min_manipulation_cost), step, attack_block_seconds, store))
     if dry:

@@ -46,6 +46,18 @@ def rehearsed(prepared: Prepared) -> None:
         rehearse(prepared.rpc, prepared.book.chain_id, prepared.artefact, code)
 
 
+def remade(prepared: Prepared) -> None:
+    """Refuse, off local chains, an artefact whose verifier is not what its model, settings and string give."""
+    from vaultkit.settings import LOCAL_CHAIN_IDS
+
+    if prepared.book.chain_id in LOCAL_CHAIN_IDS:
+        return
+    from vaultkit.circuits.rebuild import rebuild
+
+    with stderr.status("Making keys and verifier again"):
+        rebuild(prepared.artefact).require_equal(prepared.artefact.name)
+
+
 def attacked(least: int, step: float, block_seconds: int, store: Path | None) -> Guard:
     """Return a guard that refuses a model that is flipped or moved by ``step`` for less than ``least``."""
 

@@ -13,10 +13,10 @@ from eth_utils.crypto import keccak
 from vaultkit.book import AddressBook, VaultBook
 from vaultkit.chain.abi import Contract, load_abi
 from vaultkit.chain.rpc import connect, quantity
-from vaultkit.errors import DeployFailed, UnsafeSrs
+from vaultkit.errors import DeployFailed
 from vaultkit.manifest import ArtefactManifest
 from vaultkit.protocols import Rpc
-from vaultkit.settings import LOCAL_CHAIN_IDS
+from vaultkit.reference_strings import require_safe_srs
 from vaultkit.vault.ape_session import ApeSession, attached
 from vaultkit.vault.compile import compile_contracts, load_artifact
 from vaultkit.vault.handover import check_hand_over, hand_over
@@ -72,7 +72,8 @@ def prepare(
     ArtefactMismatch
         When the artefact folder is not the one that its manifest describes.
     UnsafeSrs
-        When its setup was made on one machine and the chain is not a local one.
+        When the chain is not a local one and its reference string is not known to come from a ceremony, whatever the
+        manifest says, or its verifier was made under another.
     CompileFailed, SettingsError, WrongChain, RpcUnavailable
         When a part is refused.
     DeployFailed
@@ -80,14 +81,7 @@ def prepare(
     """
     say = progress or (lambda _text: None)
     manifest = ArtefactManifest.load(artefact)
-    if manifest.srs.kind == "unsafe-local" and book.chain_id not in LOCAL_CHAIN_IDS:
-        raise UnsafeSrs(
-            "the artefact's reference string was made on one machine, who could forge proofs",
-            got=manifest.srs.kind,
-            expected="ceremony",
-            where=f"chain {book.chain_id}",
-            next_step="Compile it again under a ceremony file",
-        )
+    require_safe_srs(manifest.srs, book.chain_id, artefact / "Verifier.sol")
     terms.check(period_seconds=manifest.period_seconds, fee_pips=book.pool.fee_pips)
     rpc = connect(rpc_url, book.chain_id)
     say("Compiling the verifier")

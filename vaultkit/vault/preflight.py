@@ -17,6 +17,7 @@ from vaultkit.chain.rpc import quantity
 from vaultkit.errors import DeployFailed, Reverted, RpcRefused, RpcUnavailable
 from vaultkit.manifest import ArtefactManifest
 from vaultkit.protocols import Rpc
+from vaultkit.reference_strings import BASE_FIELD as BASE_FIELD
 from vaultkit.statement import COMMITMENT_BYTES
 from vaultkit.vault.terms import ZERO_ADDRESS, VaultTerms
 
@@ -27,9 +28,6 @@ LATER_SECONDS: Final = 30 * 86_400
 MAX_SCALE: Final = 64
 MAX_INPUT_SCALE: Final = 20
 MAX_BOUND: Final = 2**95
-
-BASE_FIELD: Final = 21888242871839275222246405745257275088696311157297823662689037894645226208583
-"""Modulus of the coordinates of BN254's first group (EIP-196)."""
 
 
 def check_deployment(rpc: Rpc, book: AddressBook, manifest: ArtefactManifest, terms: VaultTerms, code: str) -> None:
