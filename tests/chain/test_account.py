@@ -79,9 +79,14 @@ def test_send_names_a_revert_that_happened_on_chain(own_chain: Devnet) -> None:
     assert caught.value.name == "ERC20InsufficientBalance"
 
 
-def test_a_transaction_that_is_never_mined_is_reported(own_chain: Devnet) -> None:
-    with pytest.raises(SubmissionFailed, match="not mined"):
-        wait_receipt(own_chain.rpc, "0x" + "00" * 32, timeout_seconds=0.1)
+def test_a_transaction_that_is_not_mined_yet_is_told_by_its_hash_with_a_warning_not_to_repeat_it(
+    own_chain: Devnet,
+) -> None:
+    name = "0x" + "12" * 32
+    with pytest.raises(SubmissionFailed, match="not mined yet") as told:
+        wait_receipt(own_chain.rpc, name, timeout_seconds=0.1)
+    for said in (name, "still may be", "do it twice", "eth_getTransactionByHash"):
+        assert said in str(told.value)
 
 
 def test_a_used_nonce_is_a_refusal(own_chain: Devnet) -> None:

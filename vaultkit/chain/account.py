@@ -155,10 +155,11 @@ def wait_receipt(
             return dict(receipt)
         if time.monotonic() > deadline:
             raise SubmissionFailed(
-                "a transaction was not mined in time",
-                got=f"{timeout_seconds:.0f} s",
-                where=transaction_hash,
-                next_step="Check that the chain makes blocks and that the fee is high enough",
+                "a transaction was sent and is not mined yet; it still may be, and sending again may do it twice",
+                got=f"no receipt in {timeout_seconds:.0f} s",
+                where=f"transaction {transaction_hash}",
+                next_step="Look that hash up before anything is sent again: eth_getTransactionReceipt says whether it "
+                "was mined, eth_getTransactionByHash whether it waits; check that the chain makes blocks",
             )
         time.sleep(poll_seconds)
 
