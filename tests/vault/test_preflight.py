@@ -21,6 +21,8 @@ SOURCE = Path(__file__).parent / "sources" / "HostileToken.sol"
 KINDS = (
     "honest", "fee on transfer", "rebases with time", "returns false", "returns nothing", "refuses transfers",
     "takes more from the sender", "fee on the way back",
+    "fee on transferFrom", "refuses transferFrom", "false for transferFrom", "transferFrom for anybody",
+    "refuses approvals",
 )  # fmt: skip
 REFUSED = {
     "fee on transfer": "takes a fee on transfer",
@@ -29,6 +31,11 @@ REFUSED = {
     "refuses transfers": "refuses an ordinary transfer",
     "takes more from the sender": "takes a fee on transfer, or moves another amount",
     "fee on the way back": "on the way back",
+    "fee on transferFrom": "takes a fee on transferFrom",
+    "refuses transferFrom": "refuses transferFrom",
+    "false for transferFrom": "returns false for transferFrom",
+    "transferFrom for anybody": "did not approve",
+    "refuses approvals": "refuses an approval",
 }
 CODE = "0x6001"
 

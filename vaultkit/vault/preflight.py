@@ -24,6 +24,9 @@ from vaultkit.vault.terms import ZERO_ADDRESS, VaultTerms
 PROBE: Final = "0x00000000000000000000000000000000000b0be5"
 """An account that nobody holds: where probed tokens are sent in the simulation."""
 
+SPENDER: Final = "0x00000000000000000000000000000000000b0be6"
+"""Another: who moves them for their holder, as a vault does at a deposit."""
+
 LATER_SECONDS: Final = 30 * 86_400
 MAX_SCALE: Final = 64
 MAX_INPUT_SCALE: Final = 20
@@ -170,7 +173,7 @@ def check_cardinality(rpc: Rpc, book: AddressBook, manifest: ArtefactManifest, t
 
 
 def check_token(rpc: Rpc, token: str, *, holder: str) -> None:
-    """Refuse a token that does not move exactly what it is asked to, or whose balances change with time.
+    """Refuse a token that moves another amount than it is asked to, for anybody, or whose balances change with time.
 
     Parameters
     ----------
@@ -180,7 +183,8 @@ def check_token(rpc: Rpc, token: str, *, holder: str) -> None:
     Raises
     ------
     DeployFailed
-        When the token has a fee on transfer, returns false, reverts, or rebases within thirty days without a call.
+        When the token has a fee, returns false or reverts on ``transfer`` or ``transferFrom``, moves for somebody whom
+        the holder did not approve, or rebases within thirty days without a call.
 
     Notes
     -----
@@ -204,9 +208,15 @@ def check_token(rpc: Rpc, token: str, *, holder: str) -> None:
     # The holder's balance is read once more there: trades may have moved it since.
     there = [*balances()[:1], call(holder, contract.encode("transfer", PROBE, amount)), *balances()]
     later = [*balances(), call(PROBE, contract.encode("transfer", holder, amount)), *balances()]
-    blocks = [{"calls": there}, {"blockOverrides": {"time": hex(now + LATER_SECONDS)}, "calls": later}]
+    pulled = call(SPENDER, contract.encode("transferFrom", holder, PROBE, amount))
+    approved = [pulled, call(holder, contract.encode("approve", SPENDER, amount)), pulled, *balances()]
+    blocks = [
+        {"calls": there},
+        {"blockOverrides": {"time": hex(now + LATER_SECONDS)}, "calls": later},
+        {"calls": approved},
+    ]
     try:
-        first, second = rpc.call("eth_simulateV1", [{"blockStateCalls": blocks}, "latest"])
+        first, second, third = rpc.call("eth_simulateV1", [{"blockStateCalls": blocks}, "latest"])
     except RpcRefused as refusal:
         raise DeployFailed(
             "a token cannot be tried, since the node does not simulate",
@@ -227,13 +237,34 @@ def check_token(rpc: Rpc, token: str, *, holder: str) -> None:
     _require_moved(second["calls"][2], token)
     if [_number(answer) for answer in second["calls"][3:]] != [held, 0]:
         raise DeployFailed("a token moves another amount on the way back than it is asked to", where=token)
+    _require_pulled(third["calls"], token, held, amount)
 
 
-def _require_moved(answer: dict[str, str], token: str) -> None:
+def _require_pulled(answers: list[dict[str, str]], token: str, held: int, amount: int) -> None:
+    """Refuse what is wrong with a ``transferFrom`` without and with approval."""
+    unasked, approval, pulled = answers[:3]
+    if unasked["status"] == "0x1" and not _says_false(unasked):
+        raise DeployFailed("a token moves balances for somebody whom their holder did not approve", where=token)
+    _require_moved(approval, token, "an approval")
+    _require_moved(pulled, token, "transferFrom, by which a vault takes deposits")
+    left, got = map(_number, answers[3:])
+    if (left, got) != (held - amount, amount):
+        raise DeployFailed(
+            "a token takes a fee on transferFrom, or moves another amount than it is asked to",
+            got=f"{got} of {amount} arrived, {held - left} left",
+            where=token,
+        )
+
+
+def _require_moved(answer: dict[str, str], token: str, what: str = "an ordinary transfer") -> None:
     if answer["status"] != "0x1":
-        raise DeployFailed("a token refuses an ordinary transfer", where=token)
-    if answer["returnData"] not in ("", "0x") and not int(answer["returnData"], 16):
-        raise DeployFailed("a token returns false for a transfer", where=token)
+        raise DeployFailed(f"a token refuses {what}", where=token)
+    if _says_false(answer):
+        raise DeployFailed(f"a token returns false for {what}", where=token)
+
+
+def _says_false(answer: dict[str, str]) -> bool:
+    return answer["returnData"] not in ("", "0x") and not int(answer["returnData"], 16)
 
 
 def _number(answer: dict[str, str]) -> int:

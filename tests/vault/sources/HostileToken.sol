@@ -11,13 +11,19 @@ contract HostileToken {
         ReturnsNothing,
         RefusesTransfers,
         TakesMoreFromSender,
-        FeeOnTheWayBack
+        FeeOnTheWayBack,
+        FeeOnTransferFrom,
+        RefusesTransferFrom,
+        FalseForTransferFrom,
+        TransferFromForAnybody,
+        RefusesApprovals
     }
 
     Kind private immutable _kind;
     uint256 private immutable _born = block.timestamp;
     address private immutable _maker = msg.sender;
     mapping(address account => uint256) private _held;
+    mapping(address account => mapping(address spender => uint256)) private _approved;
 
     event Transfer(address indexed from, address indexed to, uint256 amount);
 
@@ -43,5 +49,30 @@ contract HostileToken {
             }
         }
         return _kind != Kind.ReturnsFalse;
+    }
+
+    function approve(address spender, uint256 amount) external returns (bool) {
+        require(_kind != Kind.RefusesApprovals);
+        _approved[msg.sender][spender] = amount;
+        if (_kind == Kind.ReturnsNothing) {
+            assembly {
+                return(0, 0)
+            }
+        }
+        return true;
+    }
+
+    function transferFrom(address from, address to, uint256 amount) external returns (bool) {
+        require(_kind != Kind.RefusesTransferFrom);
+        if (_kind != Kind.TransferFromForAnybody) _approved[from][msg.sender] -= amount;
+        _held[from] -= amount;
+        _held[to] += _kind == Kind.FeeOnTransferFrom ? amount - amount / 1000 : amount;
+        emit Transfer(from, to, amount);
+        if (_kind == Kind.ReturnsNothing) {
+            assembly {
+                return(0, 0)
+            }
+        }
+        return _kind != Kind.FalseForTransferFrom;
     }
 }
