@@ -15,17 +15,17 @@ from eth_utils.crypto import keccak
 
 from tests.fixtures.vault import VaultSetup
 from vaultkit.book import AddressBook
-from vaultkit.chain.abi import Contract, load_abi
+from vaultkit.chain.abi import Contract, load_abi, load_code
 from vaultkit.cli import main
 from vaultkit.coprocessor.index import index_pool
-from vaultkit.errors import ArtefactMismatch, DeployFailed, Reverted, SettingsError, UnsafeSrs
+from vaultkit.errors import ArtefactMismatch, CompileFailed, DeployFailed, Reverted, SettingsError, UnsafeSrs
 from vaultkit.manifest import ArtefactManifest
 from vaultkit.reference_strings import KNOWN
 from vaultkit.vault.ape_session import attached
-from vaultkit.vault.compile import load_artifact
+from vaultkit.vault.compile import import_closure, load_artifact
 from vaultkit.vault.deploy import check_code_size, deploy_vault
 from vaultkit.vault.terms import DEFAULT_POLICY, VaultTerms
-from vaultkit.vault.verification import recompiled, standard_input, write_verification
+from vaultkit.vault.verification import recompiled, standard_input, timelock_input, write_verification
 
 TERMS = VaultTerms(delay_seconds=3_600)
 OWN = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
@@ -146,7 +146,7 @@ def test_deploy_refuses_code_that_no_chain_takes(tmp_path, monkeypatch):
 def test_deploy_verb_adds_the_vault_to_the_book(vault: VaultSetup, circuit, tmp_path, capsys):
     place = tmp_path / "book.json"
     vault.book.save(place)
-    words = ["deploy", str(circuit.folder), "--rpc", vault.devnet.url, "--book", str(place), "--json"]
+    words = ["deploy", str(circuit.folder), "--rpc", vault.devnet.url, "--book", str(place), "--json", "--yes"]
     words += ["--guardian", vault.actors.guardian, "--owner", vault.actors.bob]
     with mining(vault.devnet), pytest.raises(SystemExit) as stopped:
         main(words)
@@ -173,7 +173,7 @@ def test_deploy_verb_without_a_chain_is_one_sentence(vault: VaultSetup, circuit,
 def words(vault: VaultSetup, circuit, place, *more: str) -> list[str]:
     vault.book.save(place)
     place = ["--rpc", vault.devnet.url, "--book", str(place)]
-    return ["deploy", str(circuit.folder), *place, "--no-rehearsal", "--json", *more]
+    return ["deploy", str(circuit.folder), *place, "--no-rehearsal", "--json", "--yes", *more]
 
 
 def answer(capsys, asked: list[str]) -> dict:
@@ -278,11 +278,36 @@ def test_an_explorers_input_with_one_letter_changed_compiles_to_other_bytecode()
     assert recompiled("ExitRouter", standard)[0] != load_artifact("ExitRouter")["bytecode"]
 
 
+def test_explorers_inputs_name_compilers_with_their_commit_and_hold_the_timelock(vault: VaultSetup, tmp_path):
+    account = vault.actors.owner
+    parts = {"TimelockController": (account, (0, [account], [account], account)), "ExitRouter": (account, ())}
+    records = [json.loads(path.read_text()) for path in write_verification(tmp_path, parts, {})]
+    assert [one["compiler"] for one in records] == ["v0.8.35+commit.47b9dedd", "v0.8.30+commit.73712a01"]
+    assert records[0]["contract"] == "contracts/governance/TimelockController.sol"
+    assert records[0]["contract"] in records[0]["standard_json_input"]["sources"]
+    assert load_code("TimelockController").bytecode.endswith("64736f6c63430008230033"), "made by solc 0.8.35"
+
+
+def test_a_timelock_of_other_sources_than_the_deployed_bytecodes_is_refused(tmp_path, monkeypatch):
+    changed = tmp_path / "Ownable.sol"
+    changed.write_text("// another file\n")
+    closure = import_closure
+
+    def other(sources, modules):
+        found = closure(sources, modules)
+        return {**found, next(iter(found)): changed}
+
+    monkeypatch.setattr("vaultkit.vault.verification.import_closure", other)
+    with pytest.raises(CompileFailed, match="timelock's sources are not those"):
+        timelock_input()
+
+
 @pytest.mark.slow
 def test_every_deployed_contract_has_an_explorers_input(vault: VaultSetup, circuit, tmp_path, capsys):
     folder = tmp_path / "verification"
-    plan = answer(capsys, words(vault, circuit, tmp_path / "book.json", "--dry", "--verification", str(folder)))
-    assert len(plan["verification"]) == len(plan["contracts"]) == len(list(folder.iterdir()))
+    options = ["--owner", vault.actors.bob, "--timelock", "86400", "--dry", "--verification", str(folder)]
+    plan = answer(capsys, words(vault, circuit, tmp_path / "book.json", *options))
+    assert len(plan["verification"]) == len(plan["contracts"]) == len(list(folder.iterdir())) == 8
     for one in plan["contracts"]:
         record = json.loads((folder / f"{one['contract']}.json").read_text())
         assert record["address"] == one["address"] and f"0x{record['constructor_arguments']}" == one["encoded"]

@@ -17,7 +17,7 @@ from vaultkit.project import lay_out
 
 LISTED = next(block for block in blocks() if "vaultkit market build" in block.text)
 PROGRAM = [sys.executable, "-m", "vaultkit.cli"]
-ASKS = {"deposit"}
+ASKS = {"deploy", "deposit"}
 """Verbs that show what would happen and ask a person; a test is none, and says so beforehand."""
 
 SECONDS = 300

@@ -126,7 +126,7 @@ def place(market_folder: Path, circuit: Any, tmp_path_factory: pytest.TempPathFa
     (folder / "pass").chmod(0o600)
     with open_market(folder / "devnet") as market, Clock(market, folder / "devnet" / "book.json") as clock:
         place = Place(folder, circuit.folder, market)
-        answer(place.run("deploy", str(circuit.folder), "--book", str(place.book_path), "--json"))
+        answer(place.run("deploy", str(circuit.folder), "--book", str(place.book_path), "--yes", "--json"))
         answer(place.run("deposit", "250000", "--mint", "--yes", "--book", str(place.book_path), "--json"))
         made = place.run(
             "keeper", "init-key", "--keystore", str(folder / "keeper.json"), "--passphrase-file", str(folder / "pass"),

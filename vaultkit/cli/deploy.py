@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vaultkit.cli.deploy_book import Ledger, require_room
 from vaultkit.cli.deploy_guards import Guard, attacked, faithful, hold, rehearsed, remade
+from vaultkit.cli.deploy_plan import agree, describe, show
 from vaultkit.cli.endpoint import RpcOption
 from vaultkit.cli.history import StoreOption
 from vaultkit.cli.output import JsonFlag, emit, stderr, stdout
 from vaultkit.cli.redteam import BlockSecondsOption, StepOption
-from vaultkit.cli.wallet import BookOption, KeystoreOption, PassphraseOption
+from vaultkit.cli.wallet import BookOption, KeystoreOption, PassphraseOption, YesFlag
 
 if TYPE_CHECKING:
-    from vaultkit.book import AddressBook
+    from vaultkit.book import AddressBook, VaultBook
+    from vaultkit.vault.estimate import Cost
     from vaultkit.vault.plan import DeployPlan
     from vaultkit.vault.terms import VaultTerms
 
@@ -81,15 +85,26 @@ def deploy(
     step: StepOption = 0.1,
     attack_block_seconds: BlockSecondsOption = 12,
     store: StoreOption = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put it in the place of the book's vault; the book as it was is kept.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the book's vault, whose deployment was broken off.")
+    ] = False,
+    yes: YesFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Deploy verifier, window, venue, registry, gate, vault and exit router by a written plan, and activate the model.
 
+    The plan and its cost are shown first, then you are asked, unless --yes.
+
     Everything is refused beforehand that can be: unsafe reference strings off local chains, pools of another pair,
-    tokens that take a fee or rebase, too few observations, constructors that revert.
+    tokens that take a fee or rebase, too few observations, constructors that revert, a timelock that nobody would run.
     """
     from vaultkit.book import AddressBook
     from vaultkit.chain.address import parse_address
+    from vaultkit.cli.endpoint import market_url
+    from vaultkit.cli.secrets import read_passphrase
     from vaultkit.settings import build_dir
     from vaultkit.trade import Policy
     from vaultkit.units import to_units
@@ -133,142 +148,119 @@ def deploy(
         guards += [remade, rehearsed]
     if min_manipulation_cost is not None:
         guards.append(attacked(money(min_manipulation_cost), step, attack_block_seconds, store))
+    run = Run(rpc or market_url(), addresses, place, artefact, terms, account, guards, verification, as_json)
     if dry:
-        _dry(
-            rpc,
-            addresses,
-            artefact,
-            terms,
-            account_of(deployer, "--deployer"),
-            account,
-            guards,
-            verification,
-            as_json=as_json,
-        )
+        _dry(run, account_of(deployer, "--deployer"))
         return
-    _deploy(rpc, addresses, place, artefact, terms, keystore, passphrase_file, account, guards, verification, as_json)
+    keys = (keystore, read_passphrase(passphrase_file))
+    if resume:
+        _resume(run, *keys)
+        return
+    require_room(addresses, place, run.rpc_url, replace=replace)
+    _deploy(run, *keys, yes=yes)
 
 
-def _dry(
-    rpc: str | None,
-    addresses: AddressBook,
-    artefact: Path,
-    terms: VaultTerms,
-    deployer: str | None,
-    account: int,
-    guards: list[Guard],
-    verification: Path | None,
-    *,
-    as_json: bool,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a verb's options come to."""
+
+    rpc_url: str
+    book: AddressBook
+    place: Path
+    artefact: Path
+    terms: VaultTerms
+    account: int
+    guards: list[Guard]
+    verification: Path | None
+    as_json: bool
+
+
+def _dry(run: Run, deployer: str | None) -> None:
     from vaultkit.chain.account import Signer
-    from vaultkit.cli.endpoint import market_url
     from vaultkit.errors import SettingsError
     from vaultkit.settings import LOCAL_CHAIN_IDS
     from vaultkit.vault.deploy import prepare
 
-    if deployer is None and addresses.chain_id not in LOCAL_CHAIN_IDS:
+    if deployer is None and run.book.chain_id not in LOCAL_CHAIN_IDS:
         raise SettingsError("a plan needs to know who deploys", next_step="Give --deployer ADDRESS")
-    url = rpc or market_url()
     with stderr.status("Planning") as status:
-        prepared = prepare(url, addresses, artefact, terms, progress=status.update)
-        plan = prepared.plan(deployer or Signer.devnet(account).address)
-        hold(prepared, guards, status)
-    files = _verify(plan, prepared.verifier, artefact, verification)
-    described = describe(plan)
-    if as_json:
+        prepared = prepare(run.rpc_url, run.book, run.artefact, run.terms, progress=status.update)
+        plan, cost = prepared.plan(deployer or Signer.devnet(run.account).address)
+        hold(prepared, run.guards, status)
+    files = _verify(plan, run)
+    described = describe(plan, cost)
+    if run.as_json:
         print(json.dumps({**described, "sent": False, "verification": files}, default=str))
         return
-    _print(described)
+    show(described)
     stdout.print("Every constructor ran in a simulation; nothing was sent.")
 
 
-def _deploy(
-    rpc: str | None,
-    addresses: AddressBook,
-    place: Path,
-    artefact: Path,
-    terms: VaultTerms,
-    keystore: Path | None,
-    passphrase_file: Path | None,
-    account: int,
-    guards: list[Guard],
-    verification: Path | None,
-    as_json: bool,
-) -> None:
-    from vaultkit.cli.endpoint import market_url
-    from vaultkit.cli.secrets import read_passphrase
+def _deploy(run: Run, keystore: Path | None, passphrase: str | None, *, yes: bool) -> None:
     from vaultkit.vault.deploy import deploy_vault
 
-    url = rpc or market_url()
     plans: list[DeployPlan] = []
-    with stderr.status("Checking the artefact") as status:
+    with stderr.status("Checking the artefact") as status, Ledger(run.place, run.artefact) as ledger:
+
+        def ask(plan: DeployPlan, cost: Cost) -> None:
+            status.stop()
+            agree(describe(plan, cost), yes=yes, as_json=run.as_json)
+            status.start()
+            plans.append(plan)
+
         deployed = deploy_vault(
-            url,
-            addresses,
-            artefact,
-            terms=terms,
+            run.rpc_url,
+            run.book,
+            run.artefact,
+            terms=run.terms,
             keystore=keystore,
-            passphrase=read_passphrase(passphrase_file),
-            account_index=account,
+            passphrase=passphrase,
+            account_index=run.account,
             progress=status.update,
-            on_plan=plans.append,
-            on_prepared=lambda prepared: hold(prepared, guards, status),
+            on_plan=ask,
+            on_prepared=lambda prepared: hold(prepared, run.guards, status),
+            on_begin=ledger.begin,
+            on_made=ledger.made,
+            on_standing=ledger.stands,
         )
-    addresses.model_copy(update={"vault": deployed}).save(place)
     (plan,) = plans
-    files = _verify(plan, plan.creations[0].name, artefact, verification)
-    result: dict[str, Any] = {**deployed.model_dump(exclude_none=True), "book": place}
+    files = _verify(plan, run)
+    more: dict[str, Any] = {"book": run.place}
+    if ledger.kept is not None:
+        more["book_as_it_was"] = ledger.kept
     if files:
-        result["verification"] = files if as_json else "\n".join(files)
-    emit(result, as_json=as_json, title="Vault")
+        more["verification"] = files if run.as_json else "\n".join(files)
+    _emit(run, deployed, more)
 
 
-def _verify(plan: DeployPlan, verifier: str, artefact: Path, folder: Path | None) -> list[str]:
-    """Write the inputs for block explorers, where asked for; the timelock's are OpenZeppelin's own."""
+def _resume(run: Run, keystore: Path | None, passphrase: str | None) -> None:
+    from vaultkit.vault.deploy import resume_vault
+
+    with stderr.status("Looking at what stands") as status:
+        done = resume_vault(
+            run.rpc_url,
+            run.book,
+            run.artefact,
+            terms=run.terms,
+            keystore=keystore,
+            passphrase=passphrase,
+            account_index=run.account,
+            progress=status.update,
+        )
+    _emit(run, done, {"book": run.place})
+
+
+def _emit(run: Run, deployed: VaultBook, more: dict[str, Any]) -> None:
+    emit({**deployed.model_dump(exclude_none=True), **more}, as_json=run.as_json, title="Vault")
+
+
+def _verify(plan: DeployPlan, run: Run) -> list[str]:
+    """Write the inputs for block explorers, where asked for."""
     from vaultkit.vault.verification import write_verification
 
-    if folder is None:
+    if run.verification is None:
         return []
-    parts = {one.name: (one.address, one.arguments) for one in plan.creations if one.name != "TimelockController"}
+    parts = {one.name: (one.address, one.arguments) for one in plan.creations}
+    sources = {plan.creations[0].name: run.artefact / "Verifier.sol"}
     with stderr.status("Recompiling for block explorers"):
-        return [str(path) for path in write_verification(folder, parts, {verifier: artefact / "Verifier.sol"})]
-
-
-def describe(plan: DeployPlan) -> dict[str, Any]:
-    """Return a plan as JSON values."""
-    from vaultkit.vault.verification import encode_arguments
-
-    return {
-        "deployer": plan.deployer,
-        "first_nonce": plan.nonce,
-        "contracts": [
-            {
-                "contract": one.name,
-                "address": one.address,
-                "is": one.says,
-                "arguments": [_plain(argument) for argument in one.arguments],
-                "encoded": f"0x{encode_arguments(one.name, one.arguments).hex()}",
-                "creation_bytes": len(one.init_code()) // 2 - 1,
-            }
-            for one in plan.creations
-        ],
-        "then": list(plan.calls),
-        "book": plan.book.model_dump(),
-    }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return f"0x{value.hex()}" if isinstance(value, bytes) else value
-
-
-def _print(described: dict[str, Any]) -> None:
-    stdout.print(f"{described['deployer']} deploys from nonce {described['first_nonce']}:", highlight=False)
-    for one in described["contracts"]:
-        line = f"  {one['contract']:<22} {one['address']}  {one['is']} ({one['creation_bytes']:,} bytes with arguments)"
-        stdout.print(line, highlight=False, soft_wrap=True)
-    stdout.print("Then:", highlight=False)
-    for number, call in enumerate(described["then"], 1):
-        stdout.print(f"  {number}. {call}", highlight=False, soft_wrap=True)
+        return [str(path) for path in write_verification(run.verification, parts, sources)]

@@ -35,12 +35,8 @@ class ApeSession:
             When the chain refuses it; the message names the contract's error.
         """
         from ape.contracts import ContractContainer
-        from ethpm_types import ContractType
 
-        code = load_code(name)
-        kind = ContractType.model_validate(
-            {"contractName": name, "abi": code.abi, "deploymentBytecode": {"bytecode": code.bytecode}}
-        )
+        kind = _kind(name)
         with _named_reverts(f"deployment of {name}"):
             container = ContractContainer(kind)
             creation = container(*arguments)
@@ -48,11 +44,26 @@ class ApeSession:
             gas = self._account.provider.estimate_gas_cost(creation)
             return self._account.deploy(container, *arguments, gas=_with_reserve(gas))
 
+    def at(self, name: str, address: str) -> Any:
+        """Return Ape's instance of a contract that stands, by the name under which `load_code` finds its ABI."""
+        from ape.contracts import ContractContainer
+
+        return ContractContainer(_kind(name)).at(address)
+
     def send(self, method: Any, *arguments: Any) -> Any:
         """Return the receipt of a transaction through a contract instance's method."""
         with _named_reverts(str(getattr(method, "name", "a transaction"))):
             gas = method.estimate_gas_cost(*arguments, sender=self._account)
             return method(*arguments, sender=self._account, gas=_with_reserve(gas))
+
+
+def _kind(name: str) -> Any:
+    from ethpm_types import ContractType
+
+    code = load_code(name)
+    return ContractType.model_validate(
+        {"contractName": name, "abi": code.abi, "deploymentBytecode": {"bytecode": code.bytecode}}
+    )
 
 
 def _with_reserve(gas: int) -> int:

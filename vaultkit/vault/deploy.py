@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-from eth_utils.crypto import keccak
+from typing import Final
 
 from vaultkit.book import AddressBook, VaultBook
-from vaultkit.chain.abi import Contract, load_abi
 from vaultkit.chain.rpc import connect, quantity
-from vaultkit.errors import DeployFailed
+from vaultkit.errors import DeployFailed, SettingsError
 from vaultkit.manifest import ArtefactManifest
 from vaultkit.protocols import Rpc
 from vaultkit.reference_strings import require_safe_srs
+from vaultkit.vault.activation import Progress, activate_model
 from vaultkit.vault.ape_session import ApeSession, attached
 from vaultkit.vault.compile import compile_contracts, load_artifact
-from vaultkit.vault.handover import check_hand_over, hand_over
-from vaultkit.vault.plan import DeployPlan, make_plan, run_constructors
+from vaultkit.vault.estimate import Cost, cost_of, require_funds, run_constructors
+from vaultkit.vault.handover import check_hand_over, hand_over, offer
+from vaultkit.vault.pins import check_pins
+from vaultkit.vault.plan import Creation, DeployPlan, make_plan, pins_of
 from vaultkit.vault.preflight import check_deployment
-from vaultkit.vault.terms import ZERO_ADDRESS, ModelPins, VaultTerms
+from vaultkit.vault.terms import ModelPins, VaultTerms
 
 MAX_CODE_BYTES: Final = 24_576
 """Largest runtime code that a chain accepts (EIP-170)."""
 
-STALL_SECONDS: Final = 60.0
-"""Host time without a new block after which waiting for the timelock is given up."""
-
-Progress = Callable[[str], None]
+OnPlan = Callable[[DeployPlan, Cost], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +40,15 @@ class Prepared:
     terms: VaultTerms
     verifier: str
 
-    def plan(self, deployer: str) -> DeployPlan:
-        """Return the plan by which ``deployer`` would deploy, after running every constructor in a simulation.
+    def plan(self, deployer: str) -> tuple[DeployPlan, Cost]:
+        """Return how ``deployer`` would deploy and what it costs, after running every constructor in a simulation.
 
         Raises
         ------
         DeployFailed
             When a constructor refuses.
+        SettingsError
+            When the terms leave a timelock that nobody runs.
         """
         nonce = quantity(self.rpc.call("eth_getTransactionCount", [deployer, "pending"]), self.rpc)
         first_block = quantity(self.rpc.call("eth_blockNumber"), self.rpc)
@@ -58,8 +56,7 @@ class Prepared:
             deployer, nonce, self.book, self.manifest, self.terms, self.verifier,
             artefact=self.artefact, first_block=first_block,
         )  # fmt: skip
-        run_constructors(self.rpc, made)
-        return made
+        return made, cost_of(self.rpc, made, run_constructors(self.rpc, made))
 
 
 def prepare(
@@ -104,7 +101,10 @@ def deploy_vault(
     account_index: int = 0,
     progress: Progress | None = None,
     on_prepared: Callable[[Prepared], None] | None = None,
-    on_plan: Callable[[DeployPlan], None] | None = None,
+    on_plan: OnPlan | None = None,
+    on_begin: Callable[[DeployPlan], None] | None = None,
+    on_made: Callable[[Creation], None] | None = None,
+    on_standing: Callable[[VaultBook], None] | None = None,
 ) -> VaultBook:
     """Return the addresses of a newly deployed vault whose first model is active, every pin checked.
 
@@ -121,8 +121,15 @@ def deploy_vault(
     progress
         Called with a phrase at every step.
     on_prepared, on_plan
-        Called with the checked artefact, and with the plan, before anything is sent; what they raise stops the
-        deployment.
+        Called with the checked artefact, and with the plan and its cost, before anything is sent; what they raise stops
+        the deployment.
+    on_begin
+        Called with the plan right before its first transaction.
+    on_made
+        Called with each contract that stands.
+    on_standing
+        Called with the addresses once all contracts stand, before the model is proposed and its delay waited for. From
+        there on `resume_vault` goes on with what was interrupted.
 
     Raises
     ------
@@ -138,27 +145,74 @@ def deploy_vault(
     with attached(
         rpc_url, book.chain_id, keystore=keystore, passphrase=passphrase, account_index=account_index
     ) as session:
-        plan = prepared.plan(session.address)
+        plan, cost = prepared.plan(session.address)
         if on_plan is not None:
-            on_plan(plan)
-        return execute(session, prepared, plan, progress=progress)
+            on_plan(plan, cost)
+        require_funds(cost, plan.deployer)
+        if on_begin is not None:
+            on_begin(plan)
+        create(session, plan, progress=progress, on_made=on_made)
+        if on_standing is not None:
+            on_standing(plan.book)
+        return finish(session, prepared, plan.book, plan.pins, progress=progress)
 
 
-def execute(
-    session: ApeSession, prepared: Prepared, plan: DeployPlan, *, progress: Progress | None = None
+def resume_vault(
+    rpc_url: str,
+    book: AddressBook,
+    artefact: Path,
+    *,
+    terms: VaultTerms | None = None,
+    keystore: Path | None = None,
+    passphrase: str | None = None,
+    account_index: int = 0,
+    progress: Progress | None = None,
 ) -> VaultBook:
-    """Send a plan and check what came of it.
+    """Return the book's vault after doing what was left of its deployment; parameters as `deploy_vault`'s.
+
+    Raises
+    ------
+    SettingsError
+        When the book holds no vault, or one that was deployed for another artefact; else as `prepare`.
+    DeployFailed
+        When the chain refuses a step, or what stands differs from the terms.
+    """
+    terms, vault = terms or VaultTerms(), book.vault
+    if vault is None:
+        raise SettingsError("the address book holds no vault to go on with", next_step="Leave --resume out")
+    prepared = prepare(rpc_url, book, artefact, terms, progress=progress)
+    pins = pins_of(book, prepared.manifest, prepared.verifier, vault.gate, vault.source, vault.verifier)
+    if f"0x{pins.model_id().hex()}" != vault.model_id:
+        raise SettingsError(
+            "the address book's vault was deployed for another artefact",
+            got=f"model 0x{pins.model_id().hex()[:16]}…",
+            expected=f"{vault.model_id[:18]}…, of {vault.artefact}",
+            where=str(artefact),
+            next_step="Give that artefact, or leave --resume out",
+        )
+    with attached(
+        rpc_url, book.chain_id, keystore=keystore, passphrase=passphrase, account_index=account_index
+    ) as session:
+        return finish(session, prepared, vault, pins, progress=progress)
+
+
+def create(
+    session: ApeSession,
+    plan: DeployPlan,
+    *,
+    progress: Progress | None = None,
+    on_made: Callable[[Creation], None] | None = None,
+) -> None:
+    """Send a plan's contracts.
 
     Raises
     ------
     DeployFailed
-        When the chain refuses a step, a contract comes to another address than planned, or a pin differs.
+        When the chain refuses one, or it comes to another address than planned.
     """
-    say = progress or (lambda _text: None)
-    rpc, terms = prepared.rpc, prepared.terms
-    made: dict[str, Any] = {}
     for creation in plan.creations:
-        say(f"Deploying {creation.name}: {creation.says}")
+        if progress is not None:
+            progress(f"Deploying {creation.name}: {creation.says}")
         instance = session.deploy(creation.name, *creation.arguments)
         if int(str(instance.address), 16) != int(creation.address, 16):
             raise DeployFailed(
@@ -168,22 +222,41 @@ def execute(
                 where=creation.name,
                 next_step="Let nobody else send from this account while it deploys, and deploy again",
             )
-        made[creation.name] = instance
-    registry = made["ModelRegistry"]
-    activate_model(rpc, session, registry, plan.pins, say=say)
-    if terms.timelock_seconds is not None and terms.owner is not None:
-        say("Handing the registry to the timelock")
-        timelock = made["TimelockController"]
-        hand_over(session, registry, timelock, terms.owner, terms.timelock_seconds)
-        check_hand_over(
-            rpc, str(timelock.address), plan.book.registry, terms.owner, terms.timelock_seconds, session.address
+        if on_made is not None:
+            on_made(creation)
+
+
+def finish(
+    session: ApeSession, prepared: Prepared, vault: VaultBook, pins: ModelPins, *, progress: Progress | None = None
+) -> VaultBook:
+    """Activate the model, hand the registry over and check what came of it; what was done before is left out.
+
+    Raises
+    ------
+    DeployFailed
+        When the chain refuses a step, or a pin differs.
+    """
+    say = progress or (lambda _text: None)
+    rpc, terms = prepared.rpc, prepared.terms
+    if (terms.timelock_seconds is None) != (vault.timelock is None):
+        raise DeployFailed(
+            "the terms are not those that the vault was deployed with",
+            got=f"timelock {terms.timelock_seconds}",
+            expected=vault.timelock or "none",
+            next_step="Go on with the options that the deployment was begun with",
         )
+    activate_model(rpc, session, vault.registry, pins, say=say)
+    if vault.timelock is not None and terms.timelock_seconds is not None and terms.owner is not None:
+        say("Handing the registry to the timelock")
+        roles = (terms.owner, terms.timelock_seconds)
+        hand_over(rpc, session, vault.registry, vault.timelock, *roles)
+        check_hand_over(rpc, vault.timelock, vault.registry, *roles, session.address)
     elif terms.owner is not None:
         say("Offering the registry to its owner")
-        session.send(registry.transferOwnership, terms.owner)
+        offer(rpc, session, vault.registry, terms.owner)
     say("Checking every pin")
-    check_pins(rpc, prepared.book, plan.book, plan.pins, terms, period_seconds=prepared.manifest.period_seconds)
-    return plan.book
+    check_pins(rpc, prepared.book, vault, pins, terms, period_seconds=prepared.manifest.period_seconds)
+    return vault
 
 
 def check_code_size(name: str) -> None:
@@ -203,94 +276,3 @@ def check_code_size(name: str) -> None:
             where=name,
             next_step="Compile the strategy with fewer columns",
         )
-
-
-def activate_model(rpc: Rpc, session: ApeSession, registry: Any, pins: ModelPins, *, say: Progress) -> None:
-    """Propose a model, wait for its delay in chain time, and activate it."""
-    model_id = pins.model_id()
-    reader = Contract(rpc, str(registry.address), load_abi("ModelRegistry"))
-    say("Proposing the model")
-    session.send(registry.propose, pins.as_tuple())
-    due = int(reader.call("activatableAt", model_id))
-    if due == 0:
-        raise DeployFailed("the registry does not hold the model that was proposed", where=f"0x{model_id.hex()[:8]}…")
-    say("Waiting for the timelock, in chain time")
-    wait_until(rpc, due)
-    session.send(registry.activate, model_id)
-
-
-def wait_until(rpc: Rpc, timestamp: int) -> None:
-    """Return once the chain's newest block is of a moment or later.
-
-    Raises
-    ------
-    DeployFailed
-        When it makes no blocks.
-    """
-    seen, since = -1, time.monotonic()
-    while True:
-        now = quantity(rpc.call("eth_getBlockByNumber", ["latest", False])["timestamp"], rpc)
-        if now >= timestamp:
-            return
-        if now != seen:
-            seen, since = now, time.monotonic()
-        elif time.monotonic() - since > STALL_SECONDS:
-            raise DeployFailed(
-                "the chain makes no blocks, so the timelock does not pass",
-                got=f"timestamp {now}",
-                expected=timestamp,
-                next_step="Start the market with `vaultkit market run`",
-            )
-        time.sleep(0.05)
-
-
-def check_pins(
-    rpc: Rpc, book: AddressBook, vault_book: VaultBook, pins: ModelPins, terms: VaultTerms, *, period_seconds: int
-) -> None:
-    """Compare what the chain now says with what was meant.
-
-    Raises
-    ------
-    DeployFailed
-        Naming the first pin that differs.
-    """
-
-    def contract(name: str, address: str) -> Contract:
-        return Contract(rpc, address, load_abi(name))
-
-    vault = contract("InferenceVault", vault_book.vault)
-    registry = contract("ModelRegistry", vault_book.registry)
-    venue = contract("UniswapV3Venue", vault_book.venue)
-    code = rpc.call("eth_getCode", [pins.verifier, "latest"])
-    offered = terms.owner if terms.timelock_seconds is None else None
-    model_id = pins.model_id()
-    checks: dict[str, tuple[Any, Any]] = {
-        "verifier code": (keccak(hexstr=code), pins.verifier_code_hash),
-        "window": (contract("TickWindow", pins.source).call("specHash"), pins.source_spec_hash),
-        "gate's registry": (contract("ZkGate", pins.gate).call("registry"), vault_book.registry),
-        "active model": (registry.call("activeModel"), model_id),
-        "model": (registry.call("modelOf", model_id), pins.as_tuple()),
-        "delay": (registry.call("delay"), terms.delay_seconds),
-        "vault's registry": (vault.call("registry"), vault_book.registry),
-        "vault's venue": (vault.call("venue"), vault_book.venue),
-        "vault's asset": (vault.call("asset"), book.pool.asset),
-        "vault's risk token": (vault.call("risk"), book.pool.risk),
-        "venue's pool": (venue.call("pool"), book.pool.pool),
-        "period": (vault.call("period"), period_seconds),
-        "max age": (vault.call("maxAge"), terms.max_age_seconds),
-        "policy": (vault.call("policy"), tuple(asdict(terms.policy).values())),
-        "safeguards": (vault.call("safeguards"), tuple(asdict(terms.safeguards).values())),
-        "fees": (vault.call("fees"), tuple(asdict(terms.fees).values())),
-        "owner to be": (registry.call("pendingOwner"), offered or ZERO_ADDRESS),
-        "guardian": (registry.call("guardian"), terms.guardian),
-    }
-    for name, (got, expected) in checks.items():
-        if _plain(got) != _plain(expected):
-            raise DeployFailed("a deployed pin differs", got=got, expected=expected, where=name)
-
-
-def _plain(value: Any) -> Any:
-    """Return a value with addresses in lower case, since nodes and books write them differently."""
-    if isinstance(value, str):
-        return value.lower()
-    return tuple(_plain(item) for item in value) if isinstance(value, tuple) else value

@@ -19,26 +19,40 @@ from vaultkit.vault.ape_session import ApeSession
 ROLES: Final = {name: keccak(text=f"{name}_ROLE") for name in ("PROPOSER", "CANCELLER", "EXECUTOR")}
 ADMIN: Final = bytes(32)
 _NONE: Final = bytes(32)
+_TIMELOCK: Final = "TimelockController"
 
 
-def hand_over(session: ApeSession, registry: Any, timelock: Any, owner: str, delay_seconds: int) -> None:
-    """Make a timelock the registry's owner, and ``owner`` the one who runs the timelock.
+def hand_over(rpc: Rpc, session: ApeSession, registry: str, timelock: str, owner: str, delay_seconds: int) -> None:
+    """Make a timelock the registry's owner, and ``owner`` the one who runs the timelock; what was done is left out.
 
     Raises
     ------
     DeployFailed
         When the chain refuses a step.
     """
-    session.send(registry.transferOwnership, str(timelock.address))
-    targets = [str(registry.address), str(timelock.address)]
-    payloads = [bytes(registry.acceptOwnership.encode_input()), bytes(timelock.updateDelay.encode_input(delay_seconds))]
-    batch = (targets, [0, 0], payloads, _NONE, _NONE)
-    session.send(timelock.scheduleBatch, *batch, 0)
-    session.send(timelock.executeBatch, *batch)
+    found, lock = Contract(rpc, registry, load_abi("ModelRegistry")), Contract(rpc, timelock, load_abi(_TIMELOCK))
+    models, ours = session.at("ModelRegistry", registry), session.at(_TIMELOCK, timelock)
+    payloads = [bytes(models.acceptOwnership.encode_input()), bytes(ours.updateDelay.encode_input(delay_seconds))]
+    batch = ([registry, timelock], [0, 0], payloads, _NONE, _NONE)
+    if int(found.call("owner"), 16) != int(timelock, 16):
+        if int(found.call("pendingOwner"), 16) != int(timelock, 16):
+            session.send(models.transferOwnership, timelock)
+        if not lock.call("isOperation", lock.call("hashOperationBatch", *batch)):
+            session.send(ours.scheduleBatch, *batch, 0)
+        session.send(ours.executeBatch, *batch)
     for role in ROLES.values():
-        session.send(timelock.grantRole, role, owner)
+        if not lock.call("hasRole", role, owner):
+            session.send(ours.grantRole, role, owner)
     for role in (*ROLES.values(), ADMIN):
-        session.send(timelock.renounceRole, role, session.address)
+        if lock.call("hasRole", role, session.address):
+            session.send(ours.renounceRole, role, session.address)
+
+
+def offer(rpc: Rpc, session: ApeSession, registry: str, owner: str) -> None:
+    """Offer a registry to its owner to be, who has to accept; what was done is left out."""
+    found = Contract(rpc, registry, load_abi("ModelRegistry"))
+    if int(owner, 16) not in (int(found.call(name), 16) for name in ("owner", "pendingOwner")):
+        session.send(session.at("ModelRegistry", registry).transferOwnership, owner)
 
 
 def check_hand_over(rpc: Rpc, timelock: str, registry: str, owner: str, delay_seconds: int, deployer: str) -> None:
@@ -49,7 +63,7 @@ def check_hand_over(rpc: Rpc, timelock: str, registry: str, owner: str, delay_se
     DeployFailed
         Naming the first role that differs.
     """
-    lock = Contract(rpc, timelock, load_abi("TimelockController"))
+    lock = Contract(rpc, timelock, load_abi(_TIMELOCK))
     found = Contract(rpc, registry, load_abi("ModelRegistry"))
     checks: dict[str, tuple[Any, Any]] = {
         "owner": (int(found.call("owner"), 16), int(timelock, 16)),
@@ -60,8 +74,7 @@ def check_hand_over(rpc: Rpc, timelock: str, registry: str, owner: str, delay_se
     }
     for name, role in ROLES.items():
         checks[f"owner as {name.lower()}"] = (lock.call("hasRole", role, owner), True)
-        if int(owner, 16) != int(deployer, 16):
-            checks[f"deployer as {name.lower()}"] = (lock.call("hasRole", role, deployer), False)
+        checks[f"deployer as {name.lower()}"] = (lock.call("hasRole", role, deployer), False)
     for name, (got, expected) in checks.items():
         if got != expected:
             raise DeployFailed("a role is not where it was to go", got=got, expected=expected, where=name)

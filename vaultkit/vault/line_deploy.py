@@ -13,8 +13,8 @@ from vaultkit.chain.account import Signer, send
 from vaultkit.chain.rpc import quantity
 from vaultkit.errors import DeployFailed, Reverted
 from vaultkit.protocols import Rpc
+from vaultkit.vault.activation import wait_until
 from vaultkit.vault.compile import compile_contracts
-from vaultkit.vault.deploy import wait_until
 from vaultkit.vault.line_book import LineBook
 from vaultkit.vault.terms import UNLIMITED, ZERO_ADDRESS, ModelPins
 from vaultkit.vault.verification import encode_arguments

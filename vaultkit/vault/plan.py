@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import rlp
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from vaultkit.book import AddressBook, VaultBook
-from vaultkit.chain.abi import as_reverted, load_code
-from vaultkit.errors import DeployFailed, RpcRefused
+from vaultkit.chain.abi import load_code
+from vaultkit.errors import SettingsError
 from vaultkit.manifest import ArtefactManifest
-from vaultkit.protocols import Rpc
 from vaultkit.vault.compile import load_artifact
-from vaultkit.vault.preflight import PROBE
 from vaultkit.vault.terms import ModelPins, VaultTerms
 from vaultkit.vault.verification import encode_arguments
 from vaultkit.window import WindowSpec
@@ -56,6 +54,8 @@ class DeployPlan:
         Addresses as they will be.
     pins
         The first model.
+    registry_to
+        Whose the registry is in the end.
     """
 
     deployer: str
@@ -64,6 +64,7 @@ class DeployPlan:
     calls: tuple[str, ...]
     book: VaultBook
     pins: ModelPins
+    registry_to: Literal["deployer", "owner", "timelock"] = "deployer"
 
     def creation(self, name: str) -> Creation:
         """Return the creation of a contract by name."""
@@ -79,6 +80,29 @@ def created_address(sender: str, nonce: int) -> str:
 def window_spec(book: AddressBook, manifest: ArtefactManifest) -> WindowSpec:
     """Return the artefact's window bound to the book's pool."""
     return WindowSpec(pool=book.pool.pool, sign=book.pool.sign, **manifest.window.model_dump())
+
+
+def pins_of(
+    book: AddressBook, manifest: ArtefactManifest, verifier: str, gate: str, source: str, address: str
+) -> ModelPins:
+    """Return an artefact's model behind given contracts.
+
+    Parameters
+    ----------
+    verifier, address
+        Name of the compiled verifier, and where it is.
+    """
+    return ModelPins(
+        gate=gate,
+        source=source,
+        source_spec_hash=window_spec(book, manifest).spec_hash(),
+        verifier=address,
+        verifier_code_hash=keccak(hexstr=load_artifact(verifier)["deployedBytecode"]),
+        commitments=b"".join(bytes.fromhex(one.removeprefix("0x")) for one in manifest.commitments),
+        output_scale=manifest.output_scale,
+        output_bound=manifest.output_bound,
+        bundle_hash=manifest.bundle_hash(),
+    )
 
 
 def make_plan(
@@ -100,7 +124,20 @@ def make_plan(
         Name of the compiled verifier in ``build/contracts``.
     first_block
         Block from which the vault's history is read.
+
+    Raises
+    ------
+    SettingsError
+        When the one who is to run the timelock is the deployer, who gives up every role of it.
     """
+    if terms.timelock_seconds is not None and terms.owner is not None and int(terms.owner, 16) == int(deployer, 16):
+        raise SettingsError(
+            "nobody would run the timelock: the deployer gives up every role of it",
+            got=f"owner {terms.owner}, who is the deployer",
+            expected="a multisig or another account",
+            where="owner",
+            next_step="Name another --owner, or leave --timelock out and keep the registry",
+        )
     pool, spec = book.pool, window_spec(book, manifest)
     shape = (spec.pool, spec.bar_seconds, spec.count, spec.clip, spec.sign, spec.input_scale)
     names: tuple[str, ...] = (
@@ -128,17 +165,7 @@ def make_plan(
         "ExitRouter": ((), "exits with a floor of the leaver's own"),
         "TimelockController": ((0, [deployer], [deployer], deployer), "the owner to be, handed over below"),
     }
-    pins = ModelPins(
-        gate=at["ZkGate"],
-        source=at["TickWindow"],
-        source_spec_hash=spec.spec_hash(),
-        verifier=at[verifier],
-        verifier_code_hash=keccak(hexstr=load_artifact(verifier)["deployedBytecode"]),
-        commitments=b"".join(bytes.fromhex(one.removeprefix("0x")) for one in manifest.commitments),
-        output_scale=manifest.output_scale,
-        output_bound=manifest.output_bound,
-        bundle_hash=manifest.bundle_hash(),
-    )
+    pins = pins_of(book, manifest, verifier, at["ZkGate"], at["TickWindow"], at[verifier])
     calls = [
         f"propose model 0x{pins.model_id().hex()} to the registry",
         f"wait {terms.delay_seconds} s of chain time",
@@ -166,35 +193,7 @@ def make_plan(
         artefact=str(artefact.resolve()),
     )
     creations = tuple(Creation(name, at[name], *parts[name]) for name in names)
-    return DeployPlan(deployer, nonce, creations, tuple(calls), result, pins)
-
-
-def run_constructors(rpc: Rpc, plan: DeployPlan) -> None:
-    """Run every constructor on the newest state, each beside the ones before it; nothing is sent.
-
-    Raises
-    ------
-    DeployFailed
-        With the error's name, where a constructor refuses.
-
-    Notes
-    -----
-    A constructor's returned code stands in for the contract in the later ones. What it stored does not: none of them
-    asks for it.
-    """
-    code: dict[str, dict[str, str]] = {}
-    for creation in plan.creations:
-        fields = {"from": PROBE, "data": creation.init_code()}  # not the deployer: its next address is overridden here
-        try:
-            code[creation.address] = {"code": rpc.call("eth_call", [fields, "latest", dict(code)])}
-        except RpcRefused as refusal:
-            named = as_reverted(refusal, load_code(creation.name).abi)
-            if named is None:
-                raise
-            arguments = ", ".join(f"{key}={value}" for key, value in named.args_.items())
-            raise DeployFailed(
-                "a contract refuses to be made",
-                got=f"{named.name}({arguments})",
-                where=f"constructor of {creation.name}",
-                next_step="Nothing was sent; change the terms, the pool or the artefact",
-            ) from refusal
+    to: Literal["deployer", "owner", "timelock"] = "deployer" if terms.owner is None else "owner"
+    if terms.timelock_seconds is not None:
+        to = "timelock"
+    return DeployPlan(deployer, nonce, creations, tuple(calls), result, pins, to)
