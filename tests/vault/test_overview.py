@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_utils.crypto import keccak
 
 from tests.contracts.test_client import book_of, verb
 from tests.fixtures.vault import DELAY, PERIOD, VaultSetup
+from vaultkit.manifest import ArtefactManifest
 from vaultkit.units import Q128, WAD
 from vaultkit.vault.break_even import ASSUMED_GAS, break_even
 from vaultkit.vault.client import VaultClient
-from vaultkit.vault.overview import Overview, in_words, read_overview
+from vaultkit.vault.overview import Overview, read_overview
+from vaultkit.vault.plan import window_spec
 from vaultkit.vault.terms import Fees, Safeguards
+from vaultkit.vault.trust import TIMELOCK_CODE_HASH, in_words
 
 DOLLAR = 10**6
 
@@ -154,6 +159,66 @@ def test_roles_and_trust_name_who_could_do_harm(vault: VaultSetup):
         assert said in text
     vault.transact(vault.actors.owner, vault.registry, "retire", vault.pins.model_id())
     assert "nothing can trade" in overview(vault).trusted[-1]
+
+
+def owner_speech(vault: VaultSetup, owner: str) -> tuple[Overview, str]:
+    place = vault.registry.address
+    vault.rpc.call("anvil_setStorageAt", [place, "0x" + 64 * "0", f"0x{int(owner, 16):064x}"])
+    vault.devnet.mine()
+    found = overview(vault)
+    assert found.roles.owner == owner.lower()
+    return found, found.trusted[1]
+
+
+def test_only_the_known_timelocks_code_makes_its_delay_believed(vault: VaultSetup):
+    month = 30 * 86_400
+    liar = vault.send(
+        vault.actors.owner,
+        None,
+        # Runtime code of twelve bytes: whatever is called, return thirty days.
+        f"0x600c600c600039600c6000f362{month:06x}60005260206000f3",
+    )["contractAddress"]
+    assert len(vault.rpc.call("eth_getCode", [liar, "latest"])) == 2 + 2 * 12
+    found, said = owner_speech(vault, liar)
+    assert found.roles.owner_delay_seconds == month and not found.roles.owner_is_known_timelock
+    assert "says of itself that it waits 30 days" in said and "announced" not in said
+    nobody = [vault.actors.owner]
+    lock = vault.create("TimelockController", month, nobody, nobody, vault.actors.owner)
+    code = vault.rpc.call("eth_getCode", [lock.address, "latest"])
+    assert f"0x{keccak(hexstr=code).hex()}" == TIMELOCK_CODE_HASH
+    found, said = owner_speech(vault, lock.address)
+    assert found.roles.owner_is_known_timelock and "announced 30 days before" in said
+
+
+def test_weights_are_said_to_be_at_hand_only_where_they_are_the_active_models(
+    vault: VaultSetup, circuit: Any, rotated_circuit: Any
+):
+    manifest = circuit.manifest
+    pins = vault.model(
+        commitments=b"".join(bytes.fromhex(one[2:]) for one in manifest.commitments),
+        bundle_hash=manifest.bundle_hash(),
+        output_scale=manifest.output_scale,
+        output_bound=manifest.output_bound,
+        source_spec_hash=window_spec(vault.book, manifest).spec_hash(),
+    )
+
+    def said(folder: Path, verifier: str | None) -> str:
+        copy = folder.parent / f"{folder.name}-told"
+        shutil.copytree(folder, copy, dirs_exist_ok=True)
+        ArtefactManifest.load(folder).model_copy(update={"verifier_code_hash": verifier}).save(copy)
+        book = book_of(vault)
+        deployed = book.vault.model_copy(update={"from_block": vault.from_block, "artefact": str(copy)})
+        client = VaultClient(vault.rpc, book.model_copy(update={"vault": deployed}))
+        return next(one for one in read_overview(client).trusted if "eights" in one)
+
+    scripted = f"0x{pins.verifier_code_hash.hex()}"
+    assert "bundle hash, commitments" in said(circuit.folder, scripted), "another model is active"
+    vault.activate(pins)
+    assert "keep the vault yourself" in said(circuit.folder, scripted)
+    assert "from which verifier differ" in said(circuit.folder, manifest.verifier_code_hash)
+    assert "not those of the active model" in said(rotated_circuit.folder, scripted)
+    vault.transact(vault.actors.owner, vault.registry, "retire", pins.model_id())
+    assert "no model is active" in said(circuit.folder, scripted)
 
 
 def test_an_overview_survives_a_pool_that_cannot_answer(vault: VaultSetup, monkeypatch: pytest.MonkeyPatch):

@@ -5,20 +5,19 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from vaultkit.chain.abi import Contract, Event, load_abi
 from vaultkit.chain.rpc import quantity
-from vaultkit.errors import Reverted, RpcUnavailable, VaultkitError
-from vaultkit.manifest import ArtefactManifest
+from vaultkit.errors import Reverted
 from vaultkit.shares import keeper_reward
 from vaultkit.trade import Policy, Reason
 from vaultkit.units import Q128
 from vaultkit.vault.break_even import BreakEven, break_even
 from vaultkit.vault.client import VaultClient, VaultStatus
 from vaultkit.vault.guarded import Guarded, read_guarded
-from vaultkit.vault.terms import UNLIMITED, ZERO_ADDRESS, Fees
+from vaultkit.vault.terms import UNLIMITED, Fees
+from vaultkit.vault.trust import Roles, read_roles, trusted
 
 LOG_SPAN: Final = 10_000
 """Blocks asked for at once."""
@@ -45,18 +44,6 @@ class PendingModel:
     model_id: str
     activatable_at: int
     expires_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Roles:
-    """Who may do what; ``owner_delay_seconds`` is the delay of an owner that is a timelock, else None."""
-
-    owner: str
-    owner_is_contract: bool
-    owner_delay_seconds: int | None
-    pending_owner: str | None
-    guardian: str | None
-    model_delay_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +97,7 @@ def read_overview(client: VaultClient, *, epochs: int = 6, edge_a_year: float = 
     ether = None
     if mean is not None and pool.risk_is_ether:
         ether = mean / Q128 * 10.0 ** (pool.risk_decimals - pool.asset_decimals)
-    roles = _roles(client, block)
+    roles = read_roles(client, block)
     share_decimals = int(vault.call("decimals"))
     return Overview(
         status=state,
@@ -132,7 +119,7 @@ def read_overview(client: VaultClient, *, epochs: int = 6, edge_a_year: float = 
             edge_a_year=edge_a_year,
             asset_symbol=pool.asset_symbol,
         ),
-        trusted=_trusted(client, state, roles),
+        trusted=trusted(client, state, roles),
     )
 
 
@@ -147,28 +134,6 @@ def _next_reward(fees: Fees, state: VaultStatus, elapsed: int) -> int:
     """Return what the next epoch pays at the present value, as `VaultFees` computes it."""
     return keeper_reward(
         state.total_assets, state.idle, fees.reward_per_epoch, fees.reward_year_pips, state.period, elapsed
-    )
-
-
-def _roles(client: VaultClient, block: int) -> Roles:
-    registry = client.registry
-    owner = str(registry.call("owner", block=block))
-    pending, guardian = str(registry.call("pendingOwner", block=block)), str(registry.call("guardian", block=block))
-    code = client.rpc.call("eth_getCode", [owner, hex(block)])
-    delay = None
-    if len(code) > 2:
-        try:
-            timelock = Contract(client.rpc, owner, load_abi("TimelockController"))
-            delay = int(timelock.call("getMinDelay", block=block))
-        except (Reverted, RpcUnavailable):
-            delay = None  # another kind of contract, a multisig for example
-    return Roles(
-        owner,
-        len(code) > 2,
-        delay,
-        pending if pending != ZERO_ADDRESS else None,
-        guardian if guardian != ZERO_ADDRESS else None,
-        int(registry.call("delay", block=block)),
     )
 
 
@@ -246,55 +211,3 @@ def _last_gas(client: VaultClient, state: VaultStatus) -> list[int]:
         receipt = client.rpc.call("eth_getTransactionReceipt", [event.transaction_hash])
         return [quantity(receipt["gasUsed"], client.rpc)]
     return []
-
-
-def _trusted(client: VaultClient, state: VaultStatus, roles: Roles) -> tuple[str, ...]:
-    """Return, in words, who and what a holder trusts; what only delays or stops is named apart from what can take."""
-    try:
-        held = ArtefactManifest.load(Path(client.addresses.artefact))
-    except VaultkitError:
-        held = None
-    said = [
-        f"The owner {roles.owner} ({'a contract' if roles.owner_is_contract else 'one key'}) can install another model "
-        f"after {in_words(roles.model_delay_seconds)}; until then you can leave under the present one.",
-        f"The guardian {roles.guardian} can stop trading and cancel models, and take nothing."
-        if roles.guardian
-        else "There is no guardian: only the owner can stop trading.",
-        "The proof system: its reference string must have been made honestly, and the verifier must be sound.",
-        f"The Uniswap V3 pool {client.book.pool.pool} and both tokens, which must move exactly what they are asked to.",
-        "Somebody who proves and submits within the epoch's age; without that the vault holds what it has, and you can "
-        "leave in kind without anybody's help.",
-        "No proof says that the model is good or that the pool is deep.",
-        "The model's weights are not at hand here: only who has them can make proofs and keep the vault."
-        if held is None
-        else f"The model's weights are at hand here ({held.strategy}), so you can prove and keep the vault yourself.",
-    ]
-    if held is not None and held.srs.kind == "unsafe-local":
-        said[2] = (
-            "The proof system: the reference string of the artefact at hand was made on one machine, whose owner could "
-            "forge proofs. It is for local chains only. The verifier must be sound."
-        )
-    if roles.pending_owner is not None:
-        said.insert(1, f"{roles.pending_owner} was offered ownership and has not accepted yet.")
-    if roles.owner_delay_seconds is not None:
-        said.insert(
-            1, f"The owner is a timelock: what it does is announced {in_words(roles.owner_delay_seconds)} before."
-        )
-    if state.model_id is None:
-        said.append("No model is active, so nothing can trade.")
-    return tuple(said)
-
-
-def in_words(seconds: int) -> str:
-    """Return a time in its largest whole unit.
-
-    Examples
-    --------
-    >>> in_words(3_600), in_words(172_800), in_words(90)
-    ('1 hour', '2 days', '90 seconds')
-    """
-    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if seconds and not seconds % length:
-            count = seconds // length
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return f"{seconds} seconds"
