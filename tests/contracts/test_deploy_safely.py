@@ -163,6 +163,10 @@ def test_an_interrupt_during_the_delay_leaves_the_addresses_and_resume_goes_on(
         assert registry.call("activatableAt", bytes.fromhex(found.model_id[MODEL_ID])) > 0
         for said in (found.vault, found.registry, found.model_id, "--resume"):
             assert said in told
+        sent = nonce(vault)
+        shown = answer(capsys, [*(one for one in agreed if one != "--yes"), "--resume"])
+        assert shown["sent"] is False and shown["contracts_stand"] and nonce(vault) == sent
+        assert shown["book"]["vault"] == found.vault
         done = answer(capsys, [*agreed, "--resume"])
         sent = nonce(vault)
         again = answer(capsys, [*agreed, "--resume"])
@@ -217,7 +221,9 @@ def test_resume_refuses_another_artefact_other_terms_and_an_empty_book(
         assert "max age" in capsys.readouterr().out
         timelock = ["--owner", vault.actors.bob, "--timelock", "60"]
         assert verb(*agreed, "--resume", *timelock) == DeployFailed.exit_code
-        assert "not those that the vault was deployed with" in capsys.readouterr().out
+        assert "not deployed by this account with these terms" in capsys.readouterr().out
+        assert verb(*agreed, "--resume", "--account", "1") == DeployFailed.exit_code
+        assert "not deployed by this account" in capsys.readouterr().out
         other = [str(rotated_circuit.folder) if one == str(circuit.folder) else one for one in agreed]
         assert verb(*other, "--resume") == SettingsError.exit_code
     assert "for another artefact" in capsys.readouterr().out

@@ -154,7 +154,7 @@ def deploy(
         return
     keys = (keystore, read_passphrase(passphrase_file))
     if resume:
-        _resume(run, *keys)
+        _resume(run, *keys, yes=yes)
         return
     require_room(addresses, place, run.rpc_url, replace=replace)
     _deploy(run, *keys, yes=yes)
@@ -223,20 +223,22 @@ def _deploy(run: Run, keystore: Path | None, passphrase: str | None, *, yes: boo
             on_made=ledger.made,
             on_standing=ledger.stands,
         )
-    (plan,) = plans
-    files = _verify(plan, run)
-    more: dict[str, Any] = {"book": run.place}
-    if ledger.kept is not None:
-        more["book_as_it_was"] = ledger.kept
-    if files:
-        more["verification"] = files if run.as_json else "\n".join(files)
-    _emit(run, deployed, more)
+    kept = {} if ledger.kept is None else {"book_as_it_was": ledger.kept}
+    _report(run, deployed, plans[0], {"book": run.place, **kept})
 
 
-def _resume(run: Run, keystore: Path | None, passphrase: str | None) -> None:
+def _resume(run: Run, keystore: Path | None, passphrase: str | None, *, yes: bool) -> None:
     from vaultkit.vault.deploy import resume_vault
 
+    plans: list[DeployPlan] = []
     with stderr.status("Looking at what stands") as status:
+
+        def ask(plan: DeployPlan, cost: Cost) -> None:
+            status.stop()
+            agree(describe(plan, cost, stands=True), yes=yes, as_json=run.as_json)
+            status.start()
+            plans.append(plan)
+
         done = resume_vault(
             run.rpc_url,
             run.book,
@@ -246,11 +248,15 @@ def _resume(run: Run, keystore: Path | None, passphrase: str | None) -> None:
             passphrase=passphrase,
             account_index=run.account,
             progress=status.update,
+            on_plan=ask,
         )
-    _emit(run, done, {"book": run.place})
+    _report(run, done, plans[0], {"book": run.place})
 
 
-def _emit(run: Run, deployed: VaultBook, more: dict[str, Any]) -> None:
+def _report(run: Run, deployed: VaultBook, plan: DeployPlan, more: dict[str, Any]) -> None:
+    files = _verify(plan, run)
+    if files:
+        more["verification"] = files if run.as_json else "\n".join(files)
     emit({**deployed.model_dump(exclude_none=True), **more}, as_json=run.as_json, title="Vault")
 
 

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from vaultkit.vault.plan import DeployPlan
 
 
-def describe(plan: DeployPlan, cost: Cost) -> dict[str, Any]:
-    """Return a plan as JSON values."""
+def describe(plan: DeployPlan, cost: Cost, *, stands: bool = False) -> dict[str, Any]:
+    """Return a plan as JSON values; where its contracts stand, what is left is shown as far as it was not done."""
     from vaultkit.vault.verification import encode_arguments
 
     return {
         "deployer": plan.deployer,
+        "contracts_stand": stands,
         "first_nonce": plan.nonce,
         "contracts": [
             {
@@ -44,15 +45,18 @@ def describe(plan: DeployPlan, cost: Cost) -> dict[str, Any]:
 
 def show(described: dict[str, Any]) -> None:
     """Print a described plan for people."""
-    stdout.print(f"{described['deployer']} deploys from nonce {described['first_nonce']}:", highlight=False)
+    doing = "has deployed" if described["contracts_stand"] else "deploys"
+    stdout.print(f"{described['deployer']} {doing} from nonce {described['first_nonce']}:", highlight=False)
     for one in described["contracts"]:
         line = f"  {one['contract']:<22} {one['address']}  {one['is']} ({one['creation_bytes']:,} bytes with arguments)"
         stdout.print(line, highlight=False, soft_wrap=True)
-    stdout.print("Then:", highlight=False)
+    then = "Then, what of it was not done yet:" if described["contracts_stand"] else "Then:"
+    stdout.print(then, highlight=False)
     for number, call in enumerate(described["then"], 1):
         stdout.print(f"  {number}. {call}", highlight=False, soft_wrap=True)
+    about = "At most about" if described["contracts_stand"] else "About"
     stdout.print(
-        f"About {described['gas_estimate']:,} gas: {described['cost_wei'] / 1e18:.6f} ether at the present "
+        f"{about} {described['gas_estimate']:,} gas: {described['cost_wei'] / 1e18:.6f} ether at the present "
         f"{described['gas_price_wei'] / 1e9:.3f} gwei; the account has {described['balance_wei'] / 1e18:.6f}.",
         highlight=False,
         soft_wrap=True,

@@ -19,7 +19,7 @@ from vaultkit.vault.compile import compile_contracts, load_artifact
 from vaultkit.vault.estimate import Cost, cost_of, require_funds, run_constructors
 from vaultkit.vault.handover import check_hand_over, hand_over, offer
 from vaultkit.vault.pins import check_pins
-from vaultkit.vault.plan import Creation, DeployPlan, make_plan, pins_of
+from vaultkit.vault.plan import Creation, DeployPlan, make_plan, nonce_of, pins_of
 from vaultkit.vault.preflight import check_deployment
 from vaultkit.vault.terms import ModelPins, VaultTerms
 
@@ -57,6 +57,30 @@ class Prepared:
             artefact=self.artefact, first_block=first_block,
         )  # fmt: skip
         return made, cost_of(self.rpc, made, run_constructors(self.rpc, made))
+
+    def plan_again(self, deployer: str, vault: VaultBook) -> tuple[DeployPlan, Cost]:
+        """Return the plan by which ``deployer`` deployed what stands, and what is at most left to pay.
+
+        Raises
+        ------
+        DeployFailed
+            When another account deployed it, or with other terms.
+        """
+        count = quantity(self.rpc.call("eth_getTransactionCount", [deployer, "latest"]), self.rpc)
+        nonce = nonce_of(deployer, vault.verifier, count)
+        if nonce is not None:
+            made = make_plan(
+                deployer, nonce, self.book, self.manifest, self.terms, self.verifier,
+                artefact=self.artefact, first_block=vault.from_block,
+            )  # fmt: skip
+            if made.book.model_copy(update={"artefact": vault.artefact}) == vault:
+                return made, cost_of(self.rpc, made, 0)
+        raise DeployFailed(
+            "what stands was not deployed by this account with these terms",
+            got=deployer,
+            where=vault.vault,
+            next_step="Go on with the account and the options that the deployment was begun with",
+        )
 
 
 def prepare(
@@ -167,6 +191,7 @@ def resume_vault(
     passphrase: str | None = None,
     account_index: int = 0,
     progress: Progress | None = None,
+    on_plan: OnPlan | None = None,
 ) -> VaultBook:
     """Return the book's vault after doing what was left of its deployment; parameters as `deploy_vault`'s.
 
@@ -193,6 +218,9 @@ def resume_vault(
     with attached(
         rpc_url, book.chain_id, keystore=keystore, passphrase=passphrase, account_index=account_index
     ) as session:
+        plan, cost = prepared.plan_again(session.address, vault)
+        if on_plan is not None:
+            on_plan(plan, cost)
         return finish(session, prepared, vault, pins, progress=progress)
 
 
@@ -238,13 +266,6 @@ def finish(
     """
     say = progress or (lambda _text: None)
     rpc, terms = prepared.rpc, prepared.terms
-    if (terms.timelock_seconds is None) != (vault.timelock is None):
-        raise DeployFailed(
-            "the terms are not those that the vault was deployed with",
-            got=f"timelock {terms.timelock_seconds}",
-            expected=vault.timelock or "none",
-            next_step="Go on with the options that the deployment was begun with",
-        )
     activate_model(rpc, session, vault.registry, pins, say=say)
     if vault.timelock is not None and terms.timelock_seconds is not None and terms.owner is not None:
         say("Handing the registry to the timelock")

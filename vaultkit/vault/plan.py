@@ -77,6 +77,12 @@ def created_address(sender: str, nonce: int) -> str:
     return to_checksum_address(keccak(rlp.encode([bytes.fromhex(sender[2:]), number]))[12:])
 
 
+def nonce_of(sender: str, address: str, count: int) -> int | None:
+    """Return by which of its first ``count`` transactions an account created a contract, or None; the newest first."""
+    wanted = int(address, 16)
+    return next((one for one in range(count - 1, -1, -1) if int(created_address(sender, one), 16) == wanted), None)
+
+
 def window_spec(book: AddressBook, manifest: ArtefactManifest) -> WindowSpec:
     """Return the artefact's window bound to the book's pool."""
     return WindowSpec(pool=book.pool.pool, sign=book.pool.sign, **manifest.window.model_dump())
