@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from itertools import cycle
 from random import Random
 
 import pytest
 
-from tests.contracts.forgeries import Forger, Request
+from tests.contracts.forgeries import Forger, Request, calldata, distinct
 from tests.contracts.test_real_proofs import Honest, honest, prove  # noqa: F401 - a fixture
 from vaultkit.errors import RpcRefused
 from vaultkit.settings import project_root
@@ -15,11 +16,11 @@ from vaultkit.settings import project_root
 SOME, ALL = 400, 10_000
 TABLE = """# Forgeries
 
-{total:,} forgeries of one real proof, put by `eth_call` to `ZkGate.accept` of a vault's own gate (instances to the
-verifier itself). Before and after each class the honest proof is put in the same way and must pass. Written by
-`make forgeries`.
+{total:,} forgeries of one real proof, no two with the same calldata and none with an honest call's, put by `eth_call`
+to `ZkGate.accept` of a vault's own gate (instances to the verifier itself). Before and after each class the honest
+proof is put in the same way and must pass. Written by `make forgeries`.
 
-| class | forgeries | accepted | honest proof before and after |
+| class | distinct forgeries | accepted | honest proof before and after |
 |---|---|---|---|
 """
 
@@ -35,15 +36,15 @@ def believed(case: Honest, request: Request) -> bool:
 
 
 def run(forger: Forger, share: float) -> list[tuple[str, int, int]]:
-    """Return class, forgeries and how many were believed."""
-    rows = []
-    for name, (count, make) in forger.classes().items():
+    """Return class, distinct forgeries and how many were believed."""
+    rows, put = [], []
+    for name, forgeries in forger.drawn(share):
         assert forger.honest.accepts(), name
-        forgeries = make()
-        count = max(5, round(count * share))
-        accepted = sum(believed(forger.honest, next(forgeries)) for _ in range(count))
+        accepted = sum(believed(forger.honest, one) for one in forgeries)
         assert forger.honest.accepts(), name
-        rows.append((name, count, accepted))
+        rows.append((name, len(set(map(calldata, forgeries))), accepted))
+        put += forgeries
+    assert len(set(map(calldata, put))) == sum(count for _, count, _ in rows)
     return rows
 
 
@@ -67,12 +68,19 @@ def test_some_forgeries_of_every_class_are_refused_beside_the_honest_proof(forge
 def test_ten_thousand_forgeries_are_refused_beside_the_honest_proof(forger: Forger):
     rows = run(forger, 1)
     total = sum(count for _, count, _ in rows)
+    assert total >= ALL
+    assert [name for name, _, accepted in rows if accepted] == []
     if os.environ.get("VAULTKIT_WRITE_RESULTS"):
         lines = [f"| {name} | {count:,} | {accepted} | passed |" for name, count, accepted in rows]
         place = project_root() / "benchmarks" / "results" / "forgeries.md"
         place.write_text(TABLE.format(total=total) + "\n".join(lines) + "\n")
-    assert total >= ALL
-    assert [name for name, _, accepted in rows if accepted] == []
+
+
+def test_a_repeated_forgery_is_drawn_once_and_a_class_of_too_few_ends():
+    requests = [("eth_call", [{"data": data}]) for data in ("0x1", "0x2", "0x1", "0x3")]
+    seen = {"0x3"}
+    assert list(map(calldata, distinct(cycle(requests), seen, most_repeats=4))) == ["0x1", "0x2"]
+    assert seen == {"0x1", "0x2", "0x3"}
 
 
 def test_calldata_arranged_otherwise_reaches_the_verifier_in_its_one_form(forger: Forger):
