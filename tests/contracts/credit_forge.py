@@ -6,13 +6,12 @@ the bytecode under test is what `vaultkit.vault.compile` wrote.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any, Final
 
-from tests.contracts.forge import QUICK, forge, outcomes, without_arguments
+from tests.contracts import forge
 from vaultkit.settings import build_dir, contracts_dir, project_root
 from vaultkit.vault.compile import compile_contracts
 
@@ -32,19 +31,8 @@ invariant is a sequence of `depth` actions of 16 kinds, with all promises checke
 
 
 def run(*words: str, home: Path | None = None, code: Path | None = None, **settings: str) -> list[dict[str, Any]]:
-    """Return what forge said of each test: ``contract``, ``test``, ``kind``, ``runs``, ``calls``, ``failed``."""
-    done = forge_credit("--json", *words, home=home, code=code, **settings)
-    if not done.stdout.startswith("{"):
-        raise SystemExit(done.stdout[-2_000:] + done.stderr[-2_000:])
-    return list(map(without_arguments, outcomes(done)))
-
-
-def forge_credit(
-    *words: str, home: Path | None = None, code: Path | None = None, **settings: str
-) -> subprocess.CompletedProcess[str]:
-    """Run forge on the lending contracts' tests, of the checkout where no other home is given."""
-    home, code = home or contracts_dir().parent, code or build_dir() / "contracts"
-    return forge(*words, home=home, code=code, **PROFILE, **settings)
+    """Return what forge said of each test of the lending contracts, as `forge.run` does."""
+    return forge.run(*words, home=home, code=code, **(PROFILE | settings))
 
 
 def campaign() -> int:
@@ -75,7 +63,8 @@ def main() -> int:
     compile_contracts()
     if sys.argv[1:] == ["campaign"]:
         return campaign()
-    done = forge_credit(*sys.argv[1:], **QUICK)
+    code = build_dir() / "contracts"
+    done = forge.forge(*sys.argv[1:], home=contracts_dir().parent, code=code, **PROFILE, **forge.QUICK)
     print(done.stdout, done.stderr)
     return done.returncode
 

@@ -26,6 +26,12 @@ from vaultkit.vault.compile import compile_contracts
 from vaultkit.window import encode_hints
 
 QUICK: Final = {"FOUNDRY_FUZZ_RUNS": "64", "FOUNDRY_INVARIANT_RUNS": "8", "FOUNDRY_INVARIANT_DEPTH": "32"}
+FEW: Final = {
+    "FOUNDRY_FUZZ_RUNS": "32", "FOUNDRY_INVARIANT_RUNS": "4", "FOUNDRY_INVARIANT_DEPTH": "32",
+    "FOUNDRY_OPTIMIZER": "false",
+    "FOUNDRY_OUT": "../build/forge_few/out", "FOUNDRY_CACHE_PATH": "../build/forge_few/cache",
+}  # fmt: skip
+"""For every run of the tests: in a fresh checkout compiling them takes most of the time, less without optimizer."""
 SHARED: Final = ("interfaces", "libraries", "mocks", "fuzz")
 PACKAGES: Final = ("node_modules/@openzeppelin/contracts", "node_modules/@uniswap/v3-core/artifacts")
 
@@ -115,6 +121,21 @@ def outcomes(done: subprocess.CompletedProcess[str]) -> Iterator[dict[str, Any]]
                 "runs": counts.get("runs", 1), "calls": counts.get("calls", 0),
                 "failed": result["reason"] or "failed" if result["status"] != "Success" else "",
             }  # fmt: skip
+
+
+def run(*words: str, home: Path | None = None, code: Path | None = None, **settings: str) -> list[dict[str, Any]]:
+    """Return what forge said of each test (see `outcomes`), of the checkout where no other home is given.
+
+    Raises
+    ------
+    RuntimeError
+        Where forge told of no test; with the end of what it said.
+    """
+    home, code = home or contracts_dir().parent, code or build_dir() / "contracts"
+    done = forge("--json", *words, home=home, code=code, **settings)
+    if not done.stdout.startswith("{"):
+        raise RuntimeError(done.stdout[-2_000:] + done.stderr[-2_000:])
+    return list(map(without_arguments, outcomes(done)))
 
 
 def results(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
