@@ -62,5 +62,15 @@ def test_report_shows_every_epoch_and_escapes_text(tmp_path):
     assert (tmp_path / "demo.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_report_tells_how_much_a_vault_must_hold_by_period_and_gas_price(tmp_path):
+    text = write_report(result(), tmp_path).read_text()
+    assert "Break-even value in USDC: 712,345 gas an epoch (measured), 5.0% expected a year" in text
+    head = "".join(f"<th>{name}</th>" for name in ("period", "0.05 gwei", "0.5 gwei", "2 gwei", "10 gwei"))
+    ether = result().series.price[-1]
+    daily = [712_345 * gwei * 1e-9 * 365 * ether / 0.05 for gwei in (0.05, 0.5, 2, 10)]
+    assert head in text
+    assert "<td>24 h</td>" + "".join(f"<td>{value:,.0f}</td>" for value in daily) in text
+
+
 def test_result_round_trips_through_json():
     assert DemoResult.model_validate_json(result().model_dump_json()) == result()

@@ -12,9 +12,11 @@ import pytest
 from tests.contracts.test_client import verb
 from tests.fixtures.keeper import book_of
 from tests.fixtures.vault import VaultSetup
+from vaultkit.units import Q128, YEAR_SECONDS
 from vaultkit.vault.audit import audit
 from vaultkit.vault.audit_html import render_audit
 from vaultkit.vault.audit_report import Check
+from vaultkit.vault.break_even import GAS_PRICES_GWEI
 
 
 class Page(HTMLParser):
@@ -64,6 +66,21 @@ def test_the_page_shows_every_check_and_needs_nothing_from_outside(vault: VaultS
         assert check.name in page.texts
     assert epoch.proof_verified_by in page.text and "Donations" not in page.text
     assert page.texts.count("✗") == 0
+
+
+def test_the_page_says_how_much_a_vault_must_hold_for_the_gas_of_its_epochs(vault: VaultSetup):
+    vault.deposit(vault.actors.alice, 1_000_000 * 10**6)
+    vault.keep(60)
+    report = audit(vault.rpc, book_of(vault))
+    (epoch,) = report.epochs
+    page = Page(render_audit(report, vault.book.pool))
+    ether = epoch.mean_x128 / Q128 * 10**12
+    assert f"Break-even value in USDC: {epoch.gas_used:,} gas an epoch (measured), 5.0% expected a year" in page.texts
+    for period, hours in ((3_600, "1 h"), (86_400, "24 h")):
+        start = page.texts.index(hours)
+        worth = [epoch.gas_used * gwei * 1e-9 * YEAR_SECONDS / period * ether / 0.05 for gwei in GAS_PRICES_GWEI]
+        assert page.texts[start + 1 : start + 5] == [f"{value:,.0f}" for value in worth]
+    assert "Break-even" not in render_audit(replace(report, epochs=()), vault.book.pool)
 
 
 def test_the_page_says_what_failed_and_escapes_what_it_is_told(vault: VaultSetup):

@@ -148,6 +148,8 @@ def _drawdown(guarded: Guarded, pool: PoolBook, share_decimals: int) -> dict[str
 
 
 def _print(found: dict[str, Any]) -> None:
+    from vaultkit.vault.break_even import BreakEven
+
     guard, roles = found["safeguards"], found["roles"]
     head = {name: value for name, value in found.items() if not isinstance(value, list | dict)}
     head["model_id"] = head["model_id"] or "none is active"
@@ -183,18 +185,8 @@ def _print(found: dict[str, Any]) -> None:
     bounds = {"state": state, **shown, **found["limits"], **found["fees"]}
     emit({k: _short(v) for k, v in bounds.items()}, as_json=False, title="Limits and fees")
     emit({k: _short(v) for k, v in roles.items()}, as_json=False, title="Roles")
-    table = found["break_even"]
-    kind = "measured" if table["measured"] else "assumed"
-    emit_rows(
-        ("period", *(f"{gwei:g} gwei" for gwei in table["gas_prices_gwei"])),
-        [
-            (f"{period / 3600:g} h", *(f"{value:,.0f}" if value >= 100 else f"{value:,.2f}" for value in row))
-            for period, row in zip(table["periods"], table["values"], strict=True)
-        ],
-        as_json=False,
-        title=f"Break-even value in {table['unit']}: {table['gas_units']:,} gas an epoch ({kind}), "
-        f"{table['edge_a_year']:.1%} expected a year",
-    )
+    table = BreakEven(**found["break_even"])
+    emit_rows(table.head, table.rows, as_json=False, title=table.caption)
     for sentence in found["trusted"]:
         stdout.print(f"• {sentence}", highlight=False, soft_wrap=True)
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from statistics import median
+from typing import TYPE_CHECKING, Final
 
 from vaultkit.demo.result import DemoResult, Epoch
 from vaultkit.display import html_table
 from vaultkit.lab.plots import ACCENT, GOOD, INK, PALE, dress, utc
+from vaultkit.vault.break_even import break_even
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+ASSET: Final = "USDC"
 _PROVEN = (
     ("Inputs", "proven", "the vault reads them from the pool's own cumulatives and builds the instances itself"),
     ("Model output", "proven", "the circuit verifier checks it against the weights that the registry pins"),
@@ -48,7 +51,7 @@ def draw(result: DemoResult, path: Path) -> None:
     figure, (price, weight, nav) = plt.subplots(3, 1, figsize=(10, 8.4), sharex=True, layout="constrained")
 
     price.plot(times, series.price, color=INK, linewidth=1.1)
-    dress(price, f"WETH in the pool: {result.price_path}", "USDC per WETH")
+    dress(price, f"WETH in the pool: {result.price_path}", f"{ASSET} per WETH")
 
     weight.step(times, [100 * w for w in series.weight], where="post", color=ACCENT, linewidth=1.6, label="held")
     weight.plot(
@@ -132,6 +135,8 @@ def write_page(result: DemoResult, path: Path, picture: str) -> None:
         ("Circuit", result.circuit),
         ("Gas of the deployment", result.deployment),
     ]
+    gas = [epoch.gas_used for epoch in result.epochs]
+    worth = break_even(int(median(gas)) if gas else None, result.series.price[-1], asset_symbol=ASSET)
     times = ((step.name, step.outcome, f"{step.seconds:.1f}") for step in result.steps)
     blocks = "".join(
         f"<section><h2>{title}</h2>{html_table(('figure', 'value'), _figure_rows(figures))}</section>"
@@ -145,6 +150,9 @@ def write_page(result: DemoResult, path: Path, picture: str) -> None:
 {html.escape(result.audit)} {result.seconds:.0f} s in all, {result.peak_memory_mib:,} MiB at most.</p>
 <img src="{picture}" alt="Price, weight and NAV over chain time">
 <h2>Epochs, rebuilt by the audit</h2>{html_table(EPOCH_HEAD, map(epoch_row, result.epochs))}
+<h2>{html.escape(worth.caption)}</h2>{html_table(worth.head, worth.rows)}
+<p class="lead">What a vault must hold for a year's gas to be what its strategy is expected to earn, by period and gas
+price, at {result.series.price[-1]:,.0f} {ASSET} for an ether. The expectation is assumed, no figure of this run.</p>
 <h2>What is proven, what is trusted</h2>{html_table(("what", "status", "why"), _PROVEN)}
 <div class="grid">{blocks}</div>
 <h2>Time</h2>{html_table(("step", "outcome", "seconds"), times)}

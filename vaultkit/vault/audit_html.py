@@ -9,6 +9,7 @@ from typing import Any
 from vaultkit.book import PoolBook
 from vaultkit.units import Q128, from_units
 from vaultkit.vault.audit_report import AuditReport, Check, Donation, EpochAudit
+from vaultkit.vault.break_even import break_even_of
 
 _STYLE = """
 :root { --ink: #1f2933; --pale: #6b7785; --line: #e4e7eb; --good: #1b8a5a; --bad: #b42318; --back: #f7f9fb; }
@@ -69,7 +70,7 @@ def render_audit(report: AuditReport, pool: PoolBook) -> str:
 <div class="scroll"><table><tr><th></th><th>Check</th><th>Chain</th><th>Expected</th></tr>
 {own}</table></div>
 {f"<h2>Donations</h2><p>In without an event of the vault, which harms nobody:</p><ul>{donated}</ul>" if donated else ""}
-<h2>Every check</h2>
+{_break_even(report, pool)}<h2>Every check</h2>
 {details or "<p>No epoch.</p>"}
 <footer>Rebuilt from headers, receipts and transactions; the node is trusted for its choice of the newest header, code,
 balances, the vault's constants, and the run of the pinned verifier where the verdict says so. A passed audit does not
@@ -82,6 +83,21 @@ def _donation(one: Donation, pool: PoolBook) -> str:
     decimals = pool.asset_decimals if one.token == pool.asset_symbol else pool.risk_decimals
     said = f"{_amount(one.amount, decimals)} {html.escape(one.token)}"
     return f"<li>{said} at block {one.block_number:,} in {_code(one.transaction_hash)}</li>"
+
+
+def _break_even(report: AuditReport, pool: PoolBook) -> str:
+    """Return what a vault must hold for the gas of these epochs, at the last one's mean price; empty without epochs."""
+    if not report.epochs:
+        return ""
+    found = break_even_of([epoch.gas_used for epoch in report.epochs], report.epochs[-1].mean_x128, pool)
+    rows = "".join(
+        f"<tr><td>{row[0]}</td>{''.join(f'<td class=number>{cell}</td>' for cell in row[1:])}</tr>"
+        for row in found.rows
+    )
+    heads = f"<th>{found.head[0]}</th>{_heads(*found.head[1:])}"
+    return f"""<h2>{html.escape(found.caption)}</h2>
+<div class="scroll"><table><tr>{heads}</tr>{rows}</table></div>
+"""
 
 
 def _heads(*names: str) -> str:

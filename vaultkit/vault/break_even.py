@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from vaultkit.units import YEAR_SECONDS
+from vaultkit.book import PoolBook
+from vaultkit.units import Q128, YEAR_SECONDS
 
 PERIODS: Final = (3_600, 14_400, 43_200, 86_400)
 GAS_PRICES_GWEI: Final = (0.05, 0.5, 2.0, 10.0)
@@ -41,6 +43,28 @@ class BreakEven:
     periods: tuple[int, ...]
     gas_prices_gwei: tuple[float, ...]
     values: tuple[tuple[float, ...], ...]
+
+    @property
+    def caption(self) -> str:
+        """What the table says, and of which gas and expectation."""
+        kind = "measured" if self.measured else "assumed"
+        return (
+            f"Break-even value in {self.unit}: {self.gas_units:,} gas an epoch ({kind}), "
+            f"{self.edge_a_year:.1%} expected a year"
+        )
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return ("period", *(f"{gwei:g} gwei" for gwei in self.gas_prices_gwei))
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """Cells for people, a row for each period."""
+        return [
+            (f"{period / 3600:g} h", *(f"{value:,.0f}" if value >= 100 else f"{value:,.2f}" for value in row))
+            for period, row in zip(self.periods, self.values, strict=True)
+        ]
 
 
 def break_even(
@@ -78,3 +102,12 @@ def break_even(
     return BreakEven(
         units, gas_units is not None, edge_a_year, unit, tuple(periods), tuple(gas_prices_gwei), values
     )  # fmt: skip
+
+
+def break_even_of(gas: Sequence[int], mean_x128: int | None, pool: PoolBook, *, edge_a_year: float = 0.05) -> BreakEven:
+    """Return the table for the median of ``gas`` at the pool's mean price, in ether where that is no price of ether."""
+    ether = None
+    if mean_x128 is not None and pool.risk_is_ether:
+        ether = mean_x128 / Q128 * 10.0 ** (pool.risk_decimals - pool.asset_decimals)
+    units = int(statistics.median(gas)) if gas else None
+    return break_even(units, ether, edge_a_year=edge_a_year, asset_symbol=pool.asset_symbol)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -12,8 +11,7 @@ from vaultkit.chain.rpc import quantity
 from vaultkit.errors import Reverted
 from vaultkit.shares import keeper_reward
 from vaultkit.trade import Policy, Reason
-from vaultkit.units import Q128
-from vaultkit.vault.break_even import BreakEven, break_even
+from vaultkit.vault.break_even import BreakEven, break_even_of
 from vaultkit.vault.client import VaultClient, VaultStatus
 from vaultkit.vault.guarded import Guarded, read_guarded
 from vaultkit.vault.terms import UNLIMITED, Fees
@@ -93,10 +91,6 @@ def read_overview(client: VaultClient, *, epochs: int = 6, edge_a_year: float = 
     lines = _epochs(client, state, epochs)
     mean, spot = (_price(venue, name, block) for name in ("twapX128", "spotX128"))
     gas = [line.gas_used for line in lines if line.gas_used is not None] or _last_gas(client, state)
-    pool = client.book.pool
-    ether = None
-    if mean is not None and pool.risk_is_ether:
-        ether = mean / Q128 * 10.0 ** (pool.risk_decimals - pool.asset_decimals)
     roles = read_roles(client, block)
     share_decimals = int(vault.call("decimals"))
     return Overview(
@@ -113,12 +107,7 @@ def read_overview(client: VaultClient, *, epochs: int = 6, edge_a_year: float = 
         roles=roles,
         pending=_pending(client, state),
         epochs=lines,
-        break_even=break_even(
-            int(statistics.median(gas)) if gas else None,
-            ether,
-            edge_a_year=edge_a_year,
-            asset_symbol=pool.asset_symbol,
-        ),
+        break_even=break_even_of(gas, mean, client.book.pool, edge_a_year=edge_a_year),
         trusted=trusted(client, state, roles),
     )
 
