@@ -19,6 +19,7 @@ from vaultkit.protocols import Proof
 from vaultkit.vault.audit import UNUSED, AuditReport, audit
 from vaultkit.vault.audit_proof import ArtefactVerifier
 from vaultkit.vault.audit_report import BY_EZKL
+from vaultkit.vault.audit_state import NO_STATE, PRUNED
 from vaultkit.vault.audit_verdict import BY_NODE
 from vaultkit.vault.compile import compile_contracts
 
@@ -60,11 +61,16 @@ def report(vault: VaultSetup, *artefacts: ArtefactVerifier) -> AuditReport:
     return audit(vault.rpc, book_of(vault), artefacts=artefacts)
 
 
+def told(found: AuditReport) -> list[str]:
+    """Return the notes, but for those of a test chain that has forgotten its first blocks' state."""
+    return [note for note in found.notes if note != PRUNED and not note.startswith(NO_STATE.partition("{")[0])]
+
+
 def test_each_artefact_verifies_the_epochs_of_its_own_model(rotated):
     vault, _ = rotated
     verifiers = [Scripted(COMMITMENTS), Scripted(OTHER)]
     found = report(vault, *(artefact(one.commitments, one) for one in verifiers))
-    assert found.passed and found.notes == ()
+    assert found.passed and told(found) == []
     assert [epoch.proof_verified_by for epoch in found.epochs] == [BY_EZKL, BY_EZKL]
     assert [len(one.seen) for one in verifiers] == [1, 1]
     assert "eth_call" not in found.verdict and found.verdict.startswith("All of 2 accepted epochs")
@@ -93,7 +99,7 @@ def test_an_artefact_of_other_weights_or_files_verifies_nothing_and_is_named(rot
     strange = ArtefactVerifier(COMMITMENTS, b"\x03" * 32, Scripted(COMMITMENTS))
     found = report(vault, strange)
     assert [epoch.proof_verified_by for epoch in found.epochs] == [BY_NODE, BY_NODE]
-    assert found.notes == (UNUSED.format("03" * 32),)
+    assert told(found) == [UNUSED.format("03" * 32)]
 
 
 def test_a_proof_that_its_own_artefact_refuses_fails_its_epoch_only(rotated):
