@@ -43,6 +43,17 @@ abstract contract CoarseTests is Rig {
         return asset.balanceOf(address(vault)) * shares / supply + value * (1e6 - 5_000) / 1e6;
     }
 
+    /// @dev What two units of the risk token and three of the asset cost besides, of the whole vault's floor.
+    function sharesFor(uint256 assets) private view returns (uint256) {
+        (uint256 spot, uint256 twap) = (venue.spotX128(), venue.twapX128());
+        uint256 held = risk.balanceOf(address(vault));
+        uint256 sold = held - (held * FEE + 999_999) / 1e6;
+        uint256 price = spot < twap ? spot : twap;
+        uint256 value = Math.mulDiv(sold, price, 2 ** 128) * (1e6 - 5_000) / 1e6 + asset.balanceOf(address(vault));
+        uint256 dust = 3 + 2 * Math.mulDiv(price, 1, 2 ** 128, Math.Rounding.Ceil);
+        return Math.mulDiv(assets + dust, settledSupply(), value, Math.Rounding.Ceil);
+    }
+
     function redeems(address actor, uint256 shares) private {
         uint256 promised = vault.previewRedeem(shares);
         eq(promised, floorOf(shares), "the floor");
@@ -55,6 +66,7 @@ abstract contract CoarseTests is Rig {
 
     function withdraws(address actor, uint256 assets) private {
         uint256 promised = vault.previewWithdraw(assets);
+        eq(promised, sharesFor(assets), "every rounding paid for");
         uint256 before = asset.balanceOf(actor);
         vm.prank(actor);
         le(vault.withdraw(assets, actor, actor), promised, "at most");

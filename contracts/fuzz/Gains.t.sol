@@ -56,6 +56,16 @@ contract GainsTest is Rig {
         le(worthOf(FEE_TAKER), 1, "nothing for gains");
     }
 
+    function test_the_least_part_of_gains_is_settled_before_an_entry_and_its_preview_knows() external {
+        calm(1);
+        enter(ALICE, 1_000_000e6);
+        asset.mint(address(vault), 1_000_000e6);
+        uint256 promised = vault.previewDeposit(10_000e6);
+        isTrue(promised > vault.convertToShares(10_000e6), "a millionth of the gain is due");
+        eq(enter(BOB, 10_000e6), promised, "as previewed");
+        isTrue(worthOf(FEE_TAKER) > 0.99e6 && worthOf(FEE_TAKER) <= 1e6, "a dollar of a million");
+    }
+
     function testFuzz_dust_before_the_first_deposit_takes_nothing_of_it(uint256 gift, uint256 assets) external {
         calm(300_000);
         gift = within(gift, 1, 1e6);

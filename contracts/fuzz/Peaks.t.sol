@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Fees, IInferenceVault} from "../interfaces/IInferenceVault.sol";
 import {VaultConfig} from "../InferenceVault.sol";
 import {IMintable} from "./Market.sol";
@@ -110,6 +111,25 @@ contract PeaksTest is Rig {
             loses(vault.totalAssets() / 2);
             keep(0);
             isTrue(vault.stopped(), "a fall after it stops");
+        }
+    }
+
+    /// @dev Nearly all of it in the risk token: so little of the asset says nothing of the value.
+    function test_an_entry_into_a_vault_without_cash_restarts_the_peak_below_a_million_units_only() external {
+        build(true);
+        for (uint256 i = 0; i < 3; i++) {
+            calm();
+            enter(BOB, 100e6);
+            keep(0);
+            uint256 before = peak();
+            loses(499_999 + i);
+            uint256 half = Math.mulDiv(500_000, 2 ** 128, venue.twapX128(), Math.Rounding.Ceil);
+            risk.mint(address(vault), half);
+            uint256 nav = vault.totalAssets();
+            eq(nav, 999_999 + i, "around a million");
+            uint256 value = (nav + 1) * 2 ** 64 / (vault.totalSupply() + 1e6);
+            enter(ALICE, 1e6);
+            eq(peak(), i == 0 ? value : before, "anew below a million only");
         }
     }
 

@@ -96,6 +96,13 @@ contract RouterTest is Rig {
         eq(risk.balanceOf(address(half)), due / 2, "what was taken");
         isTrue(due > 1 && risk.balanceOf(address(router)) == 7, "the router keeps what was there");
         eq(risk.allowance(address(router), address(half)), 0, "no allowance");
+        // So few shares that they are a single unit, of which half is none.
+        uint256 held = risk.balanceOf(address(vault));
+        uint256 shares = (vault.totalSupply() + 1e6 + held - 1) / held;
+        before = risk.balanceOf(KEEPER);
+        vm.prank(BOB);
+        router.cashOut(vault, half, shares, 0, KEEPER, block.timestamp, none);
+        eq(risk.balanceOf(KEEPER) - before, 1, "a unit, too");
     }
 
     function test_it_refuses_what_would_be_owed_to_it() external {
