@@ -49,8 +49,8 @@ def performance_fee(nav: int, supply: int, mark_x64: int, pips: int) -> tuple[in
     return mul_div(assets, total, nav + 1 - assets), assets
 
 
-def has_fallen(nav: int, supply: int, peak_x64: int, limit_wad: int) -> bool:
-    """Return whether a share's value is so far below its peak that trading stops.
+def drawdown(nav: int, supply: int, peak_x64: int, limit_wad: int) -> tuple[bool, int]:
+    """Return whether a share's value is so far below its peak that trading stops, and the peak from then on.
 
     Parameters
     ----------
@@ -62,8 +62,9 @@ def has_fallen(nav: int, supply: int, peak_x64: int, limit_wad: int) -> bool:
         Fall that stops, 18 decimals; zero for never.
     """
     if limit_wad == 0 or nav < LEAST_JUDGED:
-        return False
-    return share_x64(nav, supply) < mul_div(peak_x64, WAD - limit_wad, WAD)
+        return False, peak_x64
+    value = share_x64(nav, supply)
+    return value < mul_div(peak_x64, WAD - limit_wad, WAD), max(value, peak_x64)
 
 
 def keeper_reward(nav: int, idle: int, per_epoch: int, year_pips: int, period_seconds: int, elapsed: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vaultkit.shares import LEAST_JUDGED, VIRTUAL_SHARES, has_fallen, keeper_reward, performance_fee, share_x64
+from vaultkit.shares import VIRTUAL_SHARES, drawdown, keeper_reward, performance_fee, share_x64
 from vaultkit.strategy.pool_path import PoolPath
 from vaultkit.strategy.swap import Fill, swap_exact_input
 from vaultkit.trade import Reason, TradePlan, Turnover, limited_plan, risk_value
@@ -145,6 +145,4 @@ class Account:
         """Return whether trading is stopped, and the peak."""
         if self.stopped:
             return True, self.peak_x64
-        fallen = has_fallen(nav, supply, self.peak_x64, self._guards.drawdown_wad)
-        judged = nav >= LEAST_JUDGED
-        return fallen, max(self.peak_x64, share_x64(nav, supply)) if judged else self.peak_x64
+        return drawdown(nav, supply, self.peak_x64, self._guards.drawdown_wad)

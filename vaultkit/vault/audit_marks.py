@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from vaultkit.chain.abi import Event
-from vaultkit.shares import LEAST_JUDGED, has_fallen, keeper_reward, performance_fee, share_x64
+from vaultkit.shares import LEAST_JUDGED, drawdown, keeper_reward, performance_fee, share_x64
 from vaultkit.vault.audit_history import History, Log, Supply
 from vaultkit.vault.audit_report import Check
 from vaultkit.vault.audit_terms import Constants
@@ -92,9 +92,7 @@ class ShareMarks:
 
     def _falls(self, nav: int, shares: int) -> bool:
         """Move the peak, and return whether a share is too far below it."""
-        fallen = has_fallen(nav, shares, self._peak, self._vault.safeguards.drawdown_wad)
-        if nav >= LEAST_JUDGED:
-            self._peak = max(self._peak, share_x64(nav, shares))
+        fallen, self._peak = drawdown(nav, shares, self._peak, self._vault.safeguards.drawdown_wad)
         return fallen
 
     def _replay_before(self, log: Log, own: Mapping[str, Event]) -> list[Check]:
