@@ -21,12 +21,12 @@ from collections.abc import Callable, Sequence
 from vaultkit.book import AddressBook
 from vaultkit.chain.abi import Contract, Event, load_abi
 from vaultkit.chain.rpc import quantity
-from vaultkit.errors import AuditFailed, Reverted, RpcUnavailable, SettingsError
+from vaultkit.errors import Reverted, RpcUnavailable, SettingsError
 from vaultkit.protocols import Rpc
 from vaultkit.vault.audit_checks import Auditor
 from vaultkit.vault.audit_history import History, HistoryReader, Log, PoolTicks
 from vaultkit.vault.audit_proof import ArtefactVerifier
-from vaultkit.vault.audit_report import AuditReport, Check, EpochAudit
+from vaultkit.vault.audit_report import AuditReport, Check, EpochAudit, failure_of
 from vaultkit.vault.audit_state import StateReader, as_wired, code_checks, wiring_checks
 from vaultkit.vault.audit_terms import Constants, events_of, read_constants, source_spec
 from vaultkit.vault.audit_vault import code_places, vault_checks
@@ -118,15 +118,11 @@ def _constants(state: StateReader, book: AddressBook, last: int) -> Constants:
     try:
         return read_constants(state.rpc, book)
     except (Reverted, RpcUnavailable) as error:
-        for check in code_checks(state, code_places(book, (last,), {})):
-            if not check.passed:
-                raise AuditFailed(
-                    f"the vault does not answer, and fails the check of its {check.name}",
-                    got=check.got,
-                    expected=check.expected,
-                    where=f"block {last}",
-                ) from error
-        raise
+        checks = code_checks(state, code_places(book, (last,), {}))
+        failure = failure_of(checks, "the vault does not answer, and", f"block {last}")
+        if failure is None:
+            raise
+        raise failure from error
 
 
 def _expected(history: History, vault: Constants, registry: str, first: int) -> list[int]:

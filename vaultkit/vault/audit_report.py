@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -31,6 +32,15 @@ class Check:
 def same(name: str, got: Any, expected: Any) -> Check:
     """Return the comparison of two values."""
     return Check(name, got == expected, str(got), str(expected))
+
+
+def failure_of(checks: Iterable[Check], whose: str, where: str) -> AuditFailed | None:
+    """Return the error of the first check that failed, or None where all passed."""
+    for check in checks:
+        if not check.passed:
+            said = f"{whose} fails the check of its {check.name}"
+            return AuditFailed(said, got=check.got, expected=check.expected, where=where)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,29 +219,19 @@ class AuditReport:
         AuditFailed
             With the first failed check.
         """
-        for check in self.vault_checks.checks:
-            if not check.passed:
-                raise AuditFailed(
-                    f"the vault fails the check of its {check.name}",
-                    got=check.got,
-                    expected=check.expected,
-                    where=f"blocks {self.first_block} to {self.last_block}",
-                )
-        for epoch in self.epochs:
-            for check in epoch.checks:
-                if not check.passed:
-                    raise AuditFailed(
-                        f"epoch {epoch.epoch} fails the check of its {check.name}",
-                        got=check.got,
-                        expected=check.expected,
-                        where=f"block {epoch.block_number}",
-                    )
+        blocks = f"blocks {self.first_block} to {self.last_block}"
+        tried = [("the vault", self.vault_checks.checks, blocks)]
+        tried += [(f"epoch {one.epoch}", one.checks, f"block {one.block_number}") for one in self.epochs]
+        for whose, checks, where in tried:
+            failure = failure_of(checks, whose, where)
+            if failure is not None:
+                raise failure
         if self.outcome == "unshown":
             raise AuditFailed(
                 "no epoch was accepted where epochs closed, so nothing is shown"
                 if self.silent
                 else "no log shows an epoch, and the node does not say what lastEpoch() was, so nothing is shown",
                 got=f"{len(self.missed)} missed epochs",
-                where=f"blocks {self.first_block} to {self.last_block}",
+                where=blocks,
                 next_step="Ask `vaultkit status` for the keeper's epochs, or give another range or an archive node",
             )
