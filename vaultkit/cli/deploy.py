@@ -19,7 +19,10 @@ from vaultkit.cli.redteam import BlockSecondsOption, StepOption
 from vaultkit.cli.wallet import BookOption, KeystoreOption, PassphraseOption, YesFlag
 
 if TYPE_CHECKING:
+    from rich.status import Status
+
     from vaultkit.book import AddressBook, VaultBook
+    from vaultkit.vault.deploy import OnPlan
     from vaultkit.vault.estimate import Cost
     from vaultkit.vault.plan import DeployPlan
     from vaultkit.vault.terms import VaultTerms
@@ -196,18 +199,23 @@ def _dry(run: Run, deployer: str | None) -> None:
     stdout.print("Every constructor ran in a simulation; nothing was sent.")
 
 
+def _asking(run: Run, plans: list[DeployPlan], status: Status, *, yes: bool, stands: bool = False) -> OnPlan:
+    """Return what shows a plan and its cost, and keeps in ``plans`` what was agreed to."""
+
+    def ask(plan: DeployPlan, cost: Cost) -> None:
+        status.stop()
+        agree(describe(plan, cost, stands=stands), yes=yes, as_json=run.as_json)
+        status.start()
+        plans.append(plan)
+
+    return ask
+
+
 def _deploy(run: Run, keystore: Path | None, passphrase: str | None, *, yes: bool) -> None:
     from vaultkit.vault.deploy import deploy_vault
 
     plans: list[DeployPlan] = []
     with stderr.status("Checking the artefact") as status, Ledger(run.place, run.artefact) as ledger:
-
-        def ask(plan: DeployPlan, cost: Cost) -> None:
-            status.stop()
-            agree(describe(plan, cost), yes=yes, as_json=run.as_json)
-            status.start()
-            plans.append(plan)
-
         deployed = deploy_vault(
             run.rpc_url,
             run.book,
@@ -217,7 +225,7 @@ def _deploy(run: Run, keystore: Path | None, passphrase: str | None, *, yes: boo
             passphrase=passphrase,
             account_index=run.account,
             progress=status.update,
-            on_plan=ask,
+            on_plan=_asking(run, plans, status, yes=yes),
             on_prepared=lambda prepared: hold(prepared, run.guards, status),
             on_begin=ledger.begin,
             on_made=ledger.made,
@@ -232,13 +240,6 @@ def _resume(run: Run, keystore: Path | None, passphrase: str | None, *, yes: boo
 
     plans: list[DeployPlan] = []
     with stderr.status("Looking at what stands") as status:
-
-        def ask(plan: DeployPlan, cost: Cost) -> None:
-            status.stop()
-            agree(describe(plan, cost, stands=True), yes=yes, as_json=run.as_json)
-            status.start()
-            plans.append(plan)
-
         done = resume_vault(
             run.rpc_url,
             run.book,
@@ -248,7 +249,7 @@ def _resume(run: Run, keystore: Path | None, passphrase: str | None, *, yes: boo
             passphrase=passphrase,
             account_index=run.account,
             progress=status.update,
-            on_plan=ask,
+            on_plan=_asking(run, plans, status, yes=yes, stands=True),
         )
     _report(run, done, plans[0], {"book": run.place})
 
