@@ -12,14 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vaultkit.strategy.samples import Integers
+from vaultkit.strategy.samples import Floats, Integers
 from vaultkit.vault.manipulation import WITHIN, Manipulator, Way
 from vaultkit.window import WindowSpec
 
 Weights = Callable[[Integers], Sequence[int]]
 """Windows  # (rows, count)  to raw target weights with 18 decimals  # (rows,)."""
 
-Floats = NDArray[np.float64]
 WHOLE_BAND = 8
 """Widest fee band, in ticks, of which every level is tried at once; of wider ones some, and their neighbours later."""
 

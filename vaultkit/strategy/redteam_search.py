@@ -17,8 +17,8 @@ from typing import Final
 
 import numpy as np
 
-from vaultkit.strategy.redteam_plans import Floats, Plans, Window, stays
-from vaultkit.strategy.samples import Integers
+from vaultkit.strategy.redteam_plans import Plans, Window, stays
+from vaultkit.strategy.samples import Floats, Integers
 from vaultkit.vault.manipulation import WITHIN, Way
 
 RUN_SHIFTS: Final = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128)
