@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from vaultkit.chain.devnet import Devnet
-from vaultkit.errors import PortBusy, RpcUnavailable, SetupError, ToolMissing
+from vaultkit.errors import PortBusy, RpcRefused, RpcUnavailable, SetupError, ToolMissing
 
 GENESIS = 1_700_000_000
 
@@ -66,6 +66,23 @@ def test_blocks_have_exactly_the_timestamps_they_were_mined_with() -> None:
         for timestamp in (GENESIS + 1, GENESIS + 500, GENESIS + 86_400):
             devnet.mine(timestamp)
             assert devnet.timestamp() == timestamp
+
+
+def test_a_block_that_a_revert_undid_counts_among_those_whose_state_is_kept() -> None:
+    def undo(devnet: Devnet) -> None:
+        for _ in range(3):
+            snapshot = devnet.snapshot()
+            devnet.rpc.call("anvil_mine", [hex(30)])
+            devnet.revert(snapshot)
+
+    asked = ("0x" + "11" * 20, "0x0")
+    with Devnet(automine=False, timestamp=GENESIS, states=50) as short:
+        undo(short)
+        with pytest.raises(RpcRefused, match="BlockOutOfRange"):
+            short.rpc.call("eth_getCode", asked)
+    with Devnet(automine=False, timestamp=GENESIS, states=100) as enough:
+        undo(enough)
+        assert enough.rpc.call("eth_getCode", asked) == "0x"
 
 
 def test_a_transaction_waits_for_the_owner_of_the_clock() -> None:

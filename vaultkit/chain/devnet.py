@@ -98,8 +98,8 @@ class Devnet:
         Files of chain state to begin with and to write when the chain stops. Blocks, transactions, receipts and logs
         are kept in them, the state of blocks before the last is not.
     states
-        Number of recent blocks whose state can still be read; ``None`` keeps all, on disk past some hundreds.
-
+        Number of recent blocks whose state can still be read, those that `revert` undid counted; ``None`` keeps all,
+        on disk past some hundreds.
     hardfork
         Rules of the blocks it makes.
     accounts
