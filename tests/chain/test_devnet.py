@@ -70,12 +70,13 @@ def test_blocks_have_exactly_the_timestamps_they_were_mined_with() -> None:
 
 def test_a_block_that_a_revert_undid_counts_among_those_whose_state_is_kept() -> None:
     def undo(devnet: Devnet) -> None:
+        devnet.rpc.call("anvil_mine", [hex(5)])
         for _ in range(3):
             snapshot = devnet.snapshot()
             devnet.rpc.call("anvil_mine", [hex(30)])
             devnet.revert(snapshot)
 
-    asked = ("0x" + "11" * 20, "0x0")
+    asked = ("0x" + "11" * 20, "0x2")
     with Devnet(automine=False, timestamp=GENESIS, states=50) as short:
         undo(short)
         with pytest.raises(RpcRefused, match="BlockOutOfRange"):
