@@ -56,9 +56,7 @@ contract ExitRouter {
         _requirePaid(asset, assetBefore, assetDue);
         _requirePaid(risk, riskBefore, riskDue);
         if (riskDue != 0) {
-            risk.forceApprove(address(venue), riskDue);
-            venue.swap(true, riskDue, 0);
-            risk.forceApprove(address(venue), 0);
+            _sell(risk, venue, riskDue);
             uint256 left = risk.balanceOf(address(this)) - riskBefore;
             if (left != 0) risk.safeTransfer(receiver, left);
         }
@@ -66,6 +64,13 @@ contract ExitRouter {
         require(assets >= minAssets, AssetsTooLow(assets, minAssets));
         asset.safeTransfer(receiver, assets);
         emit CashedOut(address(vault), msg.sender, receiver, shares, assets);
+    }
+
+    /// @dev What a venue leaves of its allowance is taken back; where it leaves none nothing is sent, for tokens that refuse it.
+    function _sell(IERC20 risk, IVenue venue, uint256 amount) private {
+        risk.forceApprove(address(venue), amount);
+        venue.swap(true, amount, 0);
+        if (risk.allowance(address(this), address(venue)) != 0) risk.forceApprove(address(venue), 0);
     }
 
     function _requirePaid(IERC20 token, uint256 before, uint256 due) private view {

@@ -22,9 +22,10 @@ abstract contract VaultEntries is VaultFees {
         uint256 price = _tryEntryPriceX128();
         uint256 most = _maxDeposit(price);
         require(assets <= most, ERC4626ExceededMaxDeposit(receiver, assets, most));
-        _prepareEntry();
+        bool anew = _settleBefore();
         shares = _sharesForDown(assets, price);
         _deposit(msg.sender, receiver, assets, shares);
+        _markEntry(anew);
     }
 
     /// @inheritdoc IERC4626
@@ -37,9 +38,10 @@ abstract contract VaultEntries is VaultFees {
         uint256 price = _tryEntryPriceX128();
         uint256 most = _maxMint(price);
         require(shares <= most, ERC4626ExceededMaxMint(receiver, shares, most));
-        _prepareEntry();
+        bool anew = _settleBefore();
         assets = _costOfUp(shares, price);
         _deposit(msg.sender, receiver, assets, shares);
+        _markEntry(anew);
     }
 
     /// @notice ERC-5143.
@@ -54,9 +56,10 @@ abstract contract VaultEntries is VaultFees {
         require(assets <= maxAssets, AssetsTooMany(assets, maxAssets));
     }
 
-    function _prepareEntry() private {
-        _settleGains();
-        _restartPeak();
+    /// @dev Returns whether there is next to nothing in the vault, so that its marks begin anew.
+    function _settleBefore() private returns (bool anew) {
+        anew = _nearlyEmpty();
+        if (!anew) _settleGains();
     }
 
     /// @dev Shares are given for what is asked, so all of it must arrive: else the other holders would pay the difference.

@@ -56,7 +56,7 @@ abstract contract VaultFees is VaultSafeguards {
 
     /// @dev Mints the recipient's share of what a share has gained above the highest value that was paid for.
     function _payPerformance(uint256 epoch, uint256 nav) internal {
-        if (_performancePips == 0 || _shareValueX64(nav) <= _marks.highWaterX64) return;
+        if (_performancePips == 0 || nav < LEAST_JUDGED || _shareValueX64(nav) <= _marks.highWaterX64) return;
         (uint256 shares, uint256 assets) = _gainDown(nav);
         _mint(_performanceRecipient, shares);
         _marks.highWaterX64 = _shareValueX64(nav);
@@ -65,6 +65,7 @@ abstract contract VaultFees is VaultSafeguards {
 
     /// @dev What the recipient's share of gains is now, in new shares and in assets.
     function _gainDown(uint256 nav) private view returns (uint256 shares, uint256 assets) {
+        if (nav < LEAST_JUDGED) return (0, 0);
         uint256 supply = _virtualSupply();
         uint256 gained = uint256(_shareValueX64(nav)).saturatingSub(_marks.highWaterX64);
         assets = Math.mulDiv(Math.mulDiv(gained, supply, Q64), _performancePips, TradeMath.PIPS);
@@ -73,6 +74,14 @@ abstract contract VaultFees is VaultSafeguards {
 
     function _settleGains() internal override {
         if (_performancePips != 0) _payPerformance(lastEpoch(), _navDown());
+    }
+
+    /// @dev What an entry pays above the mean price is no gain; one into next to nothing begins both marks anew.
+    function _markEntry(bool anew) internal {
+        if (!anew && _performancePips == 0) return;
+        uint128 value = _shareValueX64(_navDown());
+        if (anew) _marks = Marks(value, value);
+        else if (value > _marks.highWaterX64) _marks.highWaterX64 = value;
     }
 
     function _settledSupply() internal view override returns (uint256 supply) {

@@ -13,7 +13,7 @@ import {VaultPrices} from "./VaultPrices.sol";
 
 /// @title What shares are worth: on entry, on exit, and in views
 /// @notice Each direction is priced against whoever could move the price: an entry at the highest of mean, spot, and what spot
-///         was before this block's trades, plus the cost of the risk it is given; an exit is promised the lower of spot and mean
+///         was before this block's trades, plus fee and slippage on the risk it is given; an exit is promised the lower of spot and mean
 ///         less fee and slippage; views use the mean.
 /// @dev `totalAssets`, `convertTo*` and `max*` never revert between calls: where the mean cannot be read, the last one used
 ///      by a trade stands in, and nothing can enter. Within a call of the vault, where shares may be burned and not yet paid,
@@ -202,12 +202,13 @@ abstract contract VaultPricing is IInferenceVault, IERC5143, VaultPrices, ERC462
 
     function _settleGains() internal virtual;
 
-    /// @dev Value at the entry price, and the spread as a numerator over `WAD * PIPS`: the pool's fee times the risk weight,
-    ///      without which depositing and leaving in kind would be a free swap.
+    /// @dev Value at the entry price, and the spread as a numerator over `WAD * PIPS`: fee and slippage times the risk weight,
+    ///      the most that the vault may pay to buy the risk that is given. For less, depositing and leaving in kind would be a
+    ///      cheap swap of any size, and an entry just before an epoch would have the others pay for its trade.
     function _entry(uint256 priceX128) private view returns (uint256 nav, uint256 cost) {
         uint256 value = TradeMath.riskValueDown(_riskBalance(), priceX128);
         nav = _idle() + value;
-        cost = nav == 0 ? 0 : value.mulDiv(WAD, nav, Math.Rounding.Ceil) * _feePips;
+        cost = nav == 0 ? 0 : value.mulDiv(WAD, nav, Math.Rounding.Ceil) * (_feePips + _slippagePips);
     }
 
     /// @dev The slice of each balance that `shares` of a supply stand for.
@@ -220,11 +221,10 @@ abstract contract VaultPricing is IInferenceVault, IERC5143, VaultPrices, ERC462
         riskAmount = _riskBalance().mulDiv(shares, supply);
     }
 
-    /// @dev Least that a sale of `amount` of the risk token must bring. The venue rounds its fee up to a unit of the risk
-    ///      token, which may be worth more than many units of the asset.
+    /// @dev Least that a sale of `amount` of the risk token must bring.
     function _saleFloorDown(uint256 amount, uint256 priceX128) internal view returns (uint256) {
-        uint256 sold = amount - amount.mulDiv(_feePips, PIPS, Math.Rounding.Ceil);
-        return TradeMath.minOutDown(TradeMath.riskValueDown(sold, priceX128), 0, _slippagePips);
+        uint256 sold = TradeMath.afterFee(amount, _feePips);
+        return TradeMath.minOutDown(TradeMath.riskValueDown(sold, priceX128), _slippagePips);
     }
 
     function _exitNavDown(uint256 priceX128) private view returns (uint256) {
@@ -232,9 +232,9 @@ abstract contract VaultPricing is IInferenceVault, IERC5143, VaultPrices, ERC462
     }
 
     /// @dev More than the roundings of a slice can lose: one unit of each amount, and two risk units' worth, one of the slice
-    ///      and one of the fee.
-    function _exitDust(uint256 priceX128) private pure returns (uint256) {
-        return 3 + 2 * priceX128.ceilDiv(TradeMath.Q128);
+    ///      and one of the fee, where there is any.
+    function _exitDust(uint256 priceX128) private view returns (uint256) {
+        return _riskBalance() == 0 ? 3 : 3 + 2 * priceX128.ceilDiv(TradeMath.Q128);
     }
 
     function _virtualSupply() internal view returns (uint256) {

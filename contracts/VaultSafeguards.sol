@@ -14,7 +14,7 @@ import {VaultExits} from "./VaultExits.sol";
 abstract contract VaultSafeguards is VaultExits {
     uint256 private constant WAD = TradeMath.WAD;
     /// @dev Below so many units of the asset a share's value is rounding's: it stops nothing, and whoever enters begins anew.
-    uint256 private constant LEAST_JUDGED = 1e6;
+    uint256 internal constant LEAST_JUDGED = 1e6;
     /// @dev Scale of a share's value: a new vault's is 2**44, and 128 bits hold 2**84 times as much.
     uint256 internal constant Q64 = 2 ** 64;
 
@@ -180,11 +180,9 @@ abstract contract VaultSafeguards is VaultExits {
         return false;
     }
 
-    /// @dev Forgets the peak of a vault in which there is next to nothing, before an entry.
-    function _restartPeak() internal {
-        if (_idle() >= LEAST_JUDGED) return; // saves most entries the price
-        uint256 nav = _navDown();
-        if (nav < LEAST_JUDGED) _marks.peakX64 = _shareValueX64(nav);
+    /// @dev Whether there is next to nothing in the vault. Cash alone tells of most that there is more, without a price.
+    function _nearlyEmpty() internal view returns (bool) {
+        return _idle() < LEAST_JUDGED && _navDown() < LEAST_JUDGED;
     }
 
     function _stop(address by) private {

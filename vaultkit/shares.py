@@ -10,7 +10,8 @@ VIRTUAL_SHARES: Final = 10**6
 """Shares that nobody holds, beside one virtual unit of the asset: the contract's six virtual decimals."""
 
 LEAST_JUDGED: Final = 10**6
-"""Units of the asset below which a share's value is rounding's: it stops no trading, and an entry restarts the peak."""
+"""Units of the asset below which a share's value is rounding's: it stops no trading, gains nothing, and an entry
+begins its marks anew."""
 
 _MOST: Final = 2**128 - 1
 _MOST_PAID_SECONDS: Final = 86_400
@@ -29,6 +30,11 @@ def share_x64(nav: int, supply: int) -> int:
     return min(_MOST, (nav + 1) * Q64 // (supply + VIRTUAL_SHARES))
 
 
+def has_gained(nav: int, supply: int, mark_x64: int, pips: int) -> bool:
+    """Return whether there are gains to share; parameters as in `performance_fee`."""
+    return pips != 0 and nav >= LEAST_JUDGED and share_x64(nav, supply) > mark_x64
+
+
 def performance_fee(nav: int, supply: int, mark_x64: int, pips: int) -> tuple[int, int]:
     """Return the shares minted for gains, and the assets that they are worth; none at or below the mark.
 
@@ -41,10 +47,9 @@ def performance_fee(nav: int, supply: int, mark_x64: int, pips: int) -> tuple[in
     pips
         The recipient's share of gains, in millionths.
     """
-    gained = share_x64(nav, supply) - mark_x64
-    if gained <= 0 or pips == 0:
+    if not has_gained(nav, supply, mark_x64, pips):
         return 0, 0
-    total = supply + VIRTUAL_SHARES
+    gained, total = share_x64(nav, supply) - mark_x64, supply + VIRTUAL_SHARES
     assets = mul_div(mul_div(gained, total, Q64), pips, PIPS)
     return mul_div(assets, total, nav + 1 - assets), assets
 

@@ -82,9 +82,14 @@ def risk_value(risk: int, price_x128: int) -> int:
     return risk * price_x128 >> 128
 
 
-def min_out(amount: int, fee_pips: int, slippage_pips: int) -> int:
-    """Return the least acceptable output for a fair output ``amount``, rounded down."""
-    return mul_div(amount, PIPS - fee_pips - slippage_pips, PIPS)
+def after_fee(amount_in: int, fee_pips: int) -> int:
+    """Return what a pool trades of an amount: it rounds its fee up to a unit, which may be much of a small trade."""
+    return mul_div(amount_in, PIPS - fee_pips, PIPS)
+
+
+def min_out(amount: int, slippage_pips: int) -> int:
+    """Return the least acceptable output for a fair output ``amount`` after the fee, rounded down."""
+    return mul_div(amount, PIPS - slippage_pips, PIPS)
 
 
 def plan(
@@ -128,11 +133,11 @@ def plan(
         notional = min(notional, left_wad * nav // WAD)
     if risk_in:
         amount_in = min((notional << 128) // twap_x128, risk)
-        fair = amount_in * twap_x128 >> 128
+        fair = risk_value(after_fee(amount_in, fee_pips), twap_x128)
     else:
         amount_in = min(notional, idle)
-        fair = (amount_in << 128) // twap_x128
-    least = min_out(fair, fee_pips, policy.slippage_pips)
+        fair = (after_fee(amount_in, fee_pips) << 128) // twap_x128
+    least = min_out(fair, policy.slippage_pips)
     if amount_in == 0 or least == 0:
         return TradePlan(Reason.DUST, risk_in, 0, 0, before, target)
     return TradePlan(_TRADED, risk_in, amount_in, least, before, target)

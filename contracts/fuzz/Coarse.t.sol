@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {VaultConfig} from "../InferenceVault.sol";
 import {IMintable} from "./Market.sol";
 import {Rig} from "./Rig.sol";
 import {Token} from "./Token.sol";
@@ -102,6 +103,21 @@ abstract contract CoarseTests is Rig {
         assets = within(assets, 1, vault.maxWithdraw(actor));
         assets = assets / 10 ** (scale % 12);
         withdraws(actor, assets == 0 ? 1 : assets);
+    }
+
+    /// @dev Small sales, of which the fee of a unit is more than the slippage.
+    function test_small_sales_of_an_epoch_go_through() external {
+        for (uint256 units = 1; units < 200; units += 11) {
+            uint256 snapshot = vm.snapshotState();
+            VaultConfig memory c = config();
+            (c.policy.minWeightWad, c.policy.deadbandWad) = (0, 0);
+            vault = newVault(c);
+            risk.mint(address(vault), units * 2);
+            uint256 epoch = keep(64);
+            isTrue(vault.lastEpoch() == epoch, "accepted");
+            isTrue(units == 1 || risk.balanceOf(address(vault)) < units * 2, "sold");
+            vm.revertToState(snapshot);
+        }
     }
 
     /// @dev Spot away from the mean, and gains that are due.

@@ -103,7 +103,7 @@ abstract contract ExitTests is Rig {
             if (i == 0) high = ticks.prices(before, riskIsToken0)[0];
             uint256 value = Math.mulDiv(risk.balanceOf(address(vault)), high > twap ? high : twap, 2 ** 128);
             uint256 nav = asset.balanceOf(address(vault)) + value;
-            uint256 cost = (value * 1e18 + nav - 1) / nav * FEE;
+            uint256 cost = (value * 1e18 + nav - 1) / nav * spread();
             uint256 net = 10_000e6 - (10_000e6 * cost + 1e24 - 1) / 1e24;
             uint256 shares = vault.previewDeposit(10_000e6);
             eq(shares, net * settledSupply() / (nav + 1), "shares");

@@ -61,9 +61,10 @@ abstract contract Ghost is Rig {
 
     /// @dev Invariant 3, at the mean price before the action; exact, by cross-multiplication. `settles`: what was gained is
     ///      shared first, as announced, and nothing else may lower the value of a share.
-    function noHolderLost(Seen memory s, bool settles) internal {
-        uint256 supply = settles ? _sharedGains(s) : s.supply;
+    function noHolderLost(Seen memory s, bool settles, bool enters) internal {
         Seen memory n = look();
+        uint256 supply = settles ? _sharedGains(s) : s.supply;
+        if (settles) _checkMark(s, n, supply, enters);
         flag(n.taken == s.taken + supply - s.supply, "invariant 3: other shares for gains than are due");
         uint256 before = (s.idle << 96) + s.held * (s.twap >> 32);
         uint256 afterwards = (n.idle << 96) + n.held * (s.twap >> 32);
@@ -90,10 +91,19 @@ abstract contract Ghost is Rig {
             flag(same, "invariant 3: the share of gains was announced otherwise");
             told++;
         }
-        bool gained = whole / s.supply > s.mark;
-        flag(told == (gained ? 1 : 0), "invariant 3: the share of gains was not announced once");
-        (, uint256 mark) = vault.marksX64();
-        flag(mark >= s.mark && (!gained || mark == whole / supply), "invariant 3: the mark is not what was shared at");
+        flag(told == (_gained(s) ? 1 : 0), "invariant 3: the share of gains was not announced once");
+    }
+
+    function _gained(Seen memory s) private pure returns (bool) {
+        return nav(s) >= 1e6 && ((nav(s) + 1) << 64) / s.supply > s.mark;
+    }
+
+    /// @dev What an entry pays above the mean is no gain, and one into next to nothing begins anew.
+    function _checkMark(Seen memory s, Seen memory n, uint256 settledSupply_, bool enters) private {
+        uint256 mark = _gained(s) ? ((nav(s) + 1) << 64) / settledSupply_ : s.mark;
+        uint256 value = ((nav(n) + 1) << 64) / n.supply;
+        if (enters && (value > mark || nav(s) < 1e6)) mark = value;
+        flag(n.mark == mark, "invariant 3: the mark is not what was shared at");
     }
 
     /// @dev Invariant 1, from the tokens' own balances.

@@ -55,12 +55,12 @@ contract PricingTest is Rig {
         return Math.mulDiv(risk.balanceOf(address(vault)), price, 1 << 128);
     }
 
-    /// @dev Net of the entry's spread: the greater price's share of risk times the pool's fee, in parts of 1e24.
+    /// @dev Net of the entry's spread: the greater price's share of risk times fee and slippage, in parts of 1e24.
     function entryCost() private view returns (uint256 nav, uint256 cost) {
         uint256 price = venue.spotX128() > venue.twapX128() ? venue.spotX128() : venue.twapX128();
         uint256 value = heldValue(price);
         nav = asset.balanceOf(address(vault)) + value;
-        cost = ceilDiv(value * 1e18, nav) * FEE;
+        cost = ceilDiv(value * 1e18, nav) * spread();
     }
 
     function test_a_mint_costs_to_the_unit_what_its_shares_are_worth_rounded_up() external view {
@@ -90,7 +90,7 @@ contract PricingTest is Rig {
             asset.mint(address(vault), 12_345_677 + i);
             (uint256 nav, uint256 cost) = entryCost();
             uint256 net = whole - ceilDiv(whole * cost, 1e24);
-            uint256 cheap = whole - ceilDiv(whole * (cost - FEE), 1e24);
+            uint256 cheap = whole - ceilDiv(whole * (cost - spread()), 1e24);
             uint256 supply = settledSupply();
             isTrue(net * supply / (nav + 1) != cheap * supply / (nav + 1), "it can be told apart");
             eq(vault.previewDeposit(whole), net * supply / (nav + 1), "the dearer one");

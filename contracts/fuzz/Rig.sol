@@ -150,6 +150,11 @@ abstract contract Rig is Market {
         isTrue(approved, "approved");
     }
 
+    /// @dev What an entry is charged beyond its price: fee and slippage, as millionths of the risk that it is given.
+    function spread() internal view returns (uint256) {
+        return FEE + vault.policy().slippagePips;
+    }
+
     function enter(address actor, uint256 assets) internal returns (uint256 shares) {
         fund(actor, assets);
         vm.prank(actor);
@@ -167,7 +172,7 @@ abstract contract Rig is Market {
         returns (uint256 shares, uint256 assets)
     {
         uint256 valueX64 = (nav + 1) * 2 ** 64 / supply;
-        if (valueX64 <= markX64) return (0, 0);
+        if (nav < 1e6 || valueX64 <= markX64) return (0, 0);
         assets = ((valueX64 - markX64) * supply / 2 ** 64) * pips / 1e6;
         shares = assets * supply / (nav + 1 - assets);
     }

@@ -5,7 +5,9 @@ import {ExitRouter} from "../ExitRouter.sol";
 import {IVenue} from "../interfaces/IVenue.sol";
 import {IMintable} from "./Market.sol";
 import {Rig} from "./Rig.sol";
+import {Token} from "./Token.sol";
 import {Vm} from "./Vm.sol";
+import {Quirk, QuirkyToken} from "./Zoo.sol";
 
 /// @title A venue that takes half of what it is given
 contract HalfVenue {
@@ -48,6 +50,24 @@ contract RouterTest is Rig {
         router = ExitRouter(deployed("ExitRouter", ""));
         vm.prank(BOB);
         vault.approve(address(router), type(uint256).max);
+    }
+
+    /// @dev Some tokens refuse an approval of zero: nothing is taken back where the venue left nothing.
+    function test_a_token_that_refuses_an_approval_of_zero_is_sold() external {
+        vm.warp(START);
+        IMintable a = IMintable(address(new Token("USD", 6)));
+        QuirkyToken r = new QuirkyToken(18);
+        while (address(r) > address(a)) r = new QuirkyToken(18);
+        buildWith(a, IMintable(address(r)));
+        enter(BOB, 100_000e6);
+        keep(38);
+        r.become(Quirk.RefusesZero, address(0));
+        uint256 shares = vault.balanceOf(BOB);
+        vm.startPrank(BOB);
+        vault.approve(address(router), shares);
+        le(99_000e6, router.cashOut(vault, venue, shares, 0, BOB, block.timestamp, none), "paid");
+        vm.stopPrank();
+        eq(risk.allowance(address(router), address(venue)), 0, "none is left");
     }
 
     function test_it_pays_the_receiver_and_keeps_nothing() external {

@@ -6,7 +6,7 @@ import {IVenue} from "../interfaces/IVenue.sol";
 import {VaultConfig} from "../InferenceVault.sol";
 import {Rig} from "./Rig.sol";
 
-/// @title A venue that says that its fee is nine tenths, so that a vault of the greatest slippage demands a millionth at least
+/// @title A venue that says that its fee is nine tenths, so that a vault of the greatest slippage demands next to nothing
 contract CarelessVenue {
     IVenue private immutable _venue;
 

@@ -17,7 +17,7 @@ abstract contract Users is Ghost {
             flag(assets <= most, "invariant 13: a deposit above what is open");
             flag(shares == promised, "invariant 2: a deposit gave other shares than previewed");
             movedBy(s, int256(assets), 0);
-            noHolderLost(s, true);
+            noHolderLost(s, true, true);
         } catch {
             flag(assets > most || asset.frozen(), "invariant 2: a deposit that was promised failed");
         }
@@ -34,7 +34,7 @@ abstract contract Users is Ghost {
         try vault.mint(shares, actor) returns (uint256 assets) {
             flag(assets == promised, "invariant 2: a mint took other assets than previewed");
             movedBy(s, int256(assets), 0);
-            noHolderLost(s, true);
+            noHolderLost(s, true, true);
         } catch {
             flag(shares > most || asset.frozen(), "invariant 2: a mint that was promised failed");
         }
@@ -53,7 +53,7 @@ abstract contract Users is Ghost {
             flag(asset.balanceOf(actor) - before == assets, "invariant 2: a withdrawal paid another amount");
             uint256 sold = s.held - look().held;
             flag(sold == s.held * shares / settled(s), "invariant 4: a withdrawal sold more than the leaver's slice");
-            noHolderLost(s, true);
+            noHolderLost(s, true, false);
         } catch {
             flag(asset.frozen() || risk.frozen(), "invariant 2: a withdrawal within its maximum failed");
         }
@@ -73,7 +73,7 @@ abstract contract Users is Ghost {
             flag(asset.balanceOf(actor) - before == assets, "invariant 2: a redemption paid another amount");
             uint256 supply = settled(s);
             movedBy(s, -int256(s.idle * shares / supply), -int256(s.held * shares / supply));
-            noHolderLost(s, true);
+            noHolderLost(s, true, false);
         } catch {
             bool hindered = shares > most || asset.frozen() || risk.frozen();
             flag(hindered, "invariant 2: a redemption within its maximum failed");
@@ -89,7 +89,7 @@ abstract contract Users is Ghost {
             bool exact = assets == s.idle * shares / s.supply && risks == s.held * shares / s.supply;
             flag(exact, "invariant 4: an exit in kind paid another slice");
             movedBy(s, -int256(assets), -int256(risks));
-            noHolderLost(s, false);
+            noHolderLost(s, false, false);
         } catch {
             flag(false, "invariant 11: an exit in kind failed");
         }
@@ -118,7 +118,7 @@ abstract contract Users is Ghost {
         Seen memory s = begin();
         if (which) asset.mint(address(vault), within(amount, 1, 50_000e6));
         else risk.mint(address(vault), within(amount, 1, 15e18));
-        noHolderLost(s, false);
+        noHolderLost(s, false, false);
     }
 
     /// @notice In and straight out again, by each door, gains nothing at the price that favours the caller most; nor, in a block

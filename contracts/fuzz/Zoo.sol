@@ -65,6 +65,7 @@ contract QuirkyToken {
             (address spender, uint256 amount) = abi.decode(data[4:], (address, uint256));
             bool again = amount != 0 && allowance[msg.sender][spender] != 0;
             require(quirk != Quirk.RefusesReapproval || !again, Refused(quirk));
+            require(quirk != Quirk.RefusesZero || amount != 0, Refused(quirk));
             allowance[msg.sender][spender] = amount;
             return _answer(true);
         }

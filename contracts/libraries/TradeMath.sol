@@ -34,9 +34,14 @@ library TradeMath {
         return Math.mulDiv(risk, priceX128, Q128);
     }
 
-    /// @notice Least acceptable output for a fair output `amount`, rounded down.
-    function minOutDown(uint256 amount, uint256 feePips, uint256 slippagePips) internal pure returns (uint256) {
-        return Math.mulDiv(amount, PIPS - feePips - slippagePips, PIPS);
+    /// @notice What a pool trades of `amountIn`: it rounds its fee up to a unit, which may be much of a small trade.
+    function afterFee(uint256 amountIn, uint256 feePips) internal pure returns (uint256) {
+        return Math.mulDiv(amountIn, PIPS - feePips, PIPS);
+    }
+
+    /// @notice Least acceptable output for a fair output `amount` after the fee, rounded down.
+    function minOutDown(uint256 amount, uint256 slippagePips) internal pure returns (uint256) {
+        return Math.mulDiv(amount, PIPS - slippagePips, PIPS);
     }
 
     /// @notice Share of the risk token at the mean price, 18 decimals, rounded down; zero for an empty vault.
@@ -69,15 +74,10 @@ library TradeMath {
         }
         uint256 notional = Math.mulDiv(Math.min(change, policy.maxStepWad), h.idle + held, WAD);
         notional = Math.min(notional, policy.maxNotional);
-        uint256 fair;
-        if (p.riskIn) {
-            p.amountIn = Math.min(Math.mulDiv(notional, Q128, h.twapX128), h.risk);
-            fair = riskValueDown(p.amountIn, h.twapX128);
-        } else {
-            p.amountIn = Math.min(notional, h.idle);
-            fair = Math.mulDiv(p.amountIn, Q128, h.twapX128);
-        }
-        p.minOut = minOutDown(fair, feePips, policy.slippagePips);
+        p.amountIn = p.riskIn ? Math.min(Math.mulDiv(notional, Q128, h.twapX128), h.risk) : Math.min(notional, h.idle);
+        uint256 sold = afterFee(p.amountIn, feePips);
+        uint256 fair = p.riskIn ? riskValueDown(sold, h.twapX128) : Math.mulDiv(sold, Q128, h.twapX128);
+        p.minOut = minOutDown(fair, policy.slippagePips);
         if (p.amountIn == 0 || p.minOut == 0) {
             p.reason = Reason.Dust;
             p.amountIn = 0;

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vaultkit.tickmath import price_x128_at_tick
-from vaultkit.trade import Policy, Reason, min_out, plan, risk_value
+from vaultkit.trade import Policy, Reason, after_fee, min_out, plan, risk_value
 from vaultkit.units import PIPS, Q128, WAD
 
 POLICY = Policy(
@@ -24,14 +24,14 @@ PRICE = 2_000 * 10**6 * Q128 // 10**18  # 2,000 USDC for a WETH
 def test_a_buy_spends_the_missing_weight():
     trade = plan(1_000 * 10**6, 0, PRICE, PRICE, WAD // 4, 500, POLICY)
     assert (trade.reason, trade.risk_in, trade.amount_in) == (Reason.TRADED, False, 250 * 10**6)
-    fair = trade.amount_in * Q128 // PRICE
-    assert trade.min_out == fair * (PIPS - 3_500) // PIPS
+    fair = trade.amount_in * (PIPS - 500) // PIPS * Q128 // PRICE
+    assert trade.min_out == fair * (PIPS - 3_000) // PIPS
 
 
 def test_a_sale_sells_the_excess_weight():
     trade = plan(0, 10**18, PRICE, PRICE, WAD * 3 // 4, 500, POLICY)
     assert trade.risk_in and abs(trade.amount_in - 10**18 // 4) <= 10**9
-    assert trade.min_out == min_out(risk_value(trade.amount_in, PRICE), 500, 3_000)
+    assert trade.min_out == min_out(risk_value(after_fee(trade.amount_in, 500), PRICE), 3_000)
 
 
 def test_a_change_below_the_deadband_does_not_trade():
@@ -47,6 +47,14 @@ def test_a_deviating_spot_does_not_trade():
 
 def test_an_empty_vault_is_dust():
     assert plan(0, 0, PRICE, PRICE, WAD, 500, POLICY).reason is Reason.DUST
+
+
+def test_a_trade_that_the_fee_takes_whole_is_dust():
+    """The pool rounds its fee up to a unit, so the least that a small trade must bring allows for a whole one."""
+    assert plan(1, 0, PRICE, PRICE, WAD // 4, 500, replace(POLICY, max_step_wad=WAD)).reason is Reason.DUST
+    trade = plan(16, 0, PRICE, PRICE, WAD // 4, 500, POLICY)
+    assert (trade.reason, trade.amount_in) == (Reason.TRADED, 4)
+    assert trade.min_out == (3 * Q128 // PRICE) * (PIPS - 3_000) // PIPS
 
 
 def test_step_and_notional_limit_the_trade():

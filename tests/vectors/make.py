@@ -194,13 +194,10 @@ def oracle_plan(case: dict) -> dict:
         return plan | {"reason": 2}
     notional = math.floor(Fraction(min(change, policy["max_step_wad"]), one) * nav)
     notional = min(notional, policy["max_notional"])
-    keep = Fraction(million - case["fee_pips"] - policy["slippage_pips"], million)
-    if selling:
-        amount = min(math.floor(notional / price), risk)
-        least = math.floor(math.floor(amount * price) * keep)
-    else:
-        amount = min(notional, idle)
-        least = math.floor(math.floor(amount / price) * keep)
+    amount = min(math.floor(notional / price), risk) if selling else min(notional, idle)
+    traded = amount - math.ceil(Fraction(amount * case["fee_pips"], million))
+    fair = math.floor(traded * price) if selling else math.floor(traded / price)
+    least = math.floor(fair * Fraction(million - policy["slippage_pips"], million))
     if amount == 0 or least == 0:
         return plan | {"reason": 3}
     return plan | {"amount_in": amount, "min_out": least}
@@ -247,7 +244,9 @@ def trades() -> list[dict]:
     cases.append(plain | {"idle": 0})  # an empty vault
     cases.append(plain | {"spot_x128": plain["twap_x128"] * 101 // 100})  # exactly the allowed deviation
     cases.append(plain | {"spot_x128": plain["twap_x128"] * 102 // 100})
-    cases.append(plain | {"idle": 1, "weight_wad": one})
+    cases.append(plain | {"idle": 1, "weight_wad": one})  # the pool takes all of it as its fee
+    cases.append(plain | {"idle": 2, "weight_wad": one})  # and a half here
+    cases.append(plain | {"idle": 600, "weight_wad": one})
     return [{**case, "plan": oracle_plan(case)} for case in cases]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from vaultkit.chain.abi import Event
-from vaultkit.shares import LEAST_JUDGED, drawdown, keeper_reward, performance_fee, share_x64
+from vaultkit.shares import LEAST_JUDGED, drawdown, has_gained, keeper_reward, performance_fee, share_x64
 from vaultkit.vault.audit_history import History, Log, Supply
 from vaultkit.vault.audit_report import Check
 from vaultkit.vault.audit_terms import Constants
@@ -82,10 +82,10 @@ class ShareMarks:
 
     def _performance(self, name: str, paid: Event | None, nav: int, shares: int) -> Check:
         """Compare the shares minted for gains, and move the high-water mark."""
-        fees = self._vault.fees
+        pips = self._vault.fees.performance_pips
         expected: tuple[int, int] | None = None
-        if fees.performance_pips and share_x64(nav, shares) > self._high:
-            expected = performance_fee(nav, shares, self._high, fees.performance_pips)
+        if has_gained(nav, shares, self._high, pips):
+            expected = performance_fee(nav, shares, self._high, pips)
             self._high = share_x64(nav, shares + expected[0])
         got = (paid.args["shares"], paid.args["assets"]) if paid else None
         return Check(name, got == expected, str(got), str(expected))
@@ -94,6 +94,14 @@ class ShareMarks:
         """Move the peak, and return whether a share is too far below it."""
         fallen, self._peak = drawdown(nav, shares, self._peak, self._vault.safeguards.drawdown_wad)
         return fallen
+
+    def _enter(self, nav: int, assets: int, shares: int) -> None:
+        """Mark an entry: what it paid above the mean is no gain, and one into next to nothing begins both marks anew."""
+        value = share_x64(nav, shares)
+        if nav - assets < LEAST_JUDGED:
+            self._peak = self._high = value
+        else:
+            self._high = max(self._high, value)
 
     def _replay_before(self, log: Log, own: Mapping[str, Event]) -> list[Check]:
         """Follow both marks through entries, exits and resumptions up to a log, and check the gains shared in them."""
@@ -106,9 +114,7 @@ class ShareMarks:
             if event.name == "TradingResumed":
                 self._peak = share_x64(self._value(other), self._shares(other))
             elif event.name == "Deposit":
-                nav = self._value(other) - event.args["assets"]
-                if nav < LEAST_JUDGED:
-                    self._peak = share_x64(nav, self._shares(other) - event.args["shares"])
+                self._enter(self._value(other), event.args["assets"], self._shares(other))
             elif event.name == "PerformanceFeePaid" and event is not own.get("PerformanceFeePaid"):
                 nav, shares = self._value(other), self._shares(other) - event.args["shares"]
                 checks.append(self._performance("share of gains before an entry or exit", event, nav, shares))
