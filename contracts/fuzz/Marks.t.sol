@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {Fees} from "../interfaces/IInferenceVault.sol";
+import {VaultConfig} from "../InferenceVault.sol";
+import {Rig} from "./Rig.sol";
+
+/// @title What is no gain: dust in an empty vault, what an entry pays above the mean, and the mean's way to the price
+contract MarksTest is Rig {
+    uint256 private constant NEW = uint256(2 ** 64) / 1e6;
+
+    function setUp() external {
+        build(true);
+    }
+
+    function fresh(uint256 performancePips) private {
+        VaultConfig memory c = config();
+        (c.fees, c.policy.minWeightWad) = (Fees(0, 0, performancePips, FEE_TAKER), 0);
+        (c.depositCap, c.safeguards.drawdownWad) = (1e40, 0);
+        vault = newVault(c);
+    }
+
+    function mark() private view returns (uint256 high) {
+        (, high) = vault.marksX64();
+    }
+
+    function worthOf(address account) private view returns (uint256) {
+        return vault.convertToAssets(vault.balanceOf(account));
+    }
+
+    function dear() private view returns (uint256) {
+        return Math.max(venue.highX128(), venue.recentX128());
+    }
+
+    function settle() private {
+        vm.prank(KEEPER);
+        vault.redeem(0, KEEPER, KEEPER);
+    }
+
+    /// @dev Worth nothing at the mean and a unit at the entry's price, it made a share twice as dear for the first depositor,
+    ///      who then paid the recipient's part of half the deposit.
+    function test_dust_worth_a_unit_to_who_enters_takes_nothing_of_the_first_deposit() external {
+        for (uint256 i = 0; i < 2; i++) {
+            fresh(300_000);
+            vm.warp(block.timestamp + PERIOD);
+            swapOutside(false, 20_000e6);
+            vm.warp(block.timestamp + 60);
+            risk.mint(address(vault), i * (uint256(2 ** 128) / dear() + 1));
+            isTrue(dear() > venue.twapX128() && vault.totalAssets() == 0, "nothing at the mean");
+            uint256 shares = enter(ALICE, 1_000_000e6);
+            le(shares / 1_000_000e6, i == 0 ? 1e6 : 5e5, "a unit of dust is as much as the virtual one");
+            eq(mark(), (vault.totalAssets() + 1) * 2 ** 64 / (vault.totalSupply() + 1e6), "begun anew");
+            keep(0);
+            le(1_000_000e6 - 2, worthOf(ALICE), "all of the deposit but roundings");
+            le(worthOf(FEE_TAKER), 1, "nothing for gains");
+        }
+    }
+
+    /// @dev A unit of dust and a settlement doubled the mark, so that the first gain of a hundred per cent was shared with nobody.
+    function test_dust_raises_no_mark() external {
+        fresh(200_000);
+        uint256 dust = uint256(2 ** 128) / venue.twapX128();
+        risk.mint(address(vault), dust + dust / 20_000 + 1);
+        isTrue(vault.totalAssets() == 1, "a unit");
+        settle();
+        eq(mark(), NEW, "none");
+        swapOutside(true, 40e18);
+        vm.warp(block.timestamp + TWAP_SECONDS);
+        enter(ALICE, 1_000_000e6);
+        asset.mint(address(vault), 900_000e6);
+        keep(0);
+        isTrue(worthOf(FEE_TAKER) > 179_999e6 && worthOf(FEE_TAKER) <= 180_000e6, "a fifth of the gain");
+    }
+
+    /// @dev A small vault, nearly all in the risk token, whose mean lags by more than a per cent: a great entry pays the price
+    ///      of the day, which at the mean is more than a share was worth.
+    function test_what_an_entry_pays_above_the_mean_is_no_gain() external {
+        fresh(200_000);
+        enter(BOB, 10e6);
+        risk.mint(address(vault), Math.mulDiv(90e6, 2 ** 128, venue.twapX128()));
+        settle();
+        vm.warp(block.timestamp + PERIOD);
+        swapOutside(false, 1_500_000e6);
+        vm.warp(block.timestamp + 120);
+        isTrue(dear() > venue.twapX128() + venue.twapX128() / 200, "the mean lags");
+        uint256 before = mark();
+        enter(ALICE, 1_000_000e6);
+        isTrue(mark() > before, "the mark is what a share is worth with it");
+        (uint256 held, uint256 taken) = (worthOf(ALICE), vault.balanceOf(FEE_TAKER));
+        settle();
+        isTrue(worthOf(ALICE) == held && vault.balanceOf(FEE_TAKER) == taken, "nothing is shared");
+    }
+
+    /// @dev Neither an entry at the mark nor one that is worth less than the mark lowers it.
+    function test_an_entry_lowers_no_mark_of_a_vault_that_holds_anything() external {
+        fresh(200_000);
+        enter(ALICE, 1_000e6);
+        uint256 high = mark();
+        for (uint256 i = 0; i < 2; i++) {
+            uint256 cash = asset.balanceOf(address(vault));
+            vm.prank(address(vault));
+            asset.transfer(KEEPER, i == 0 ? cash / 2 : cash - 1e6);
+            enter(BOB, 1_000e6);
+            eq(mark(), high, "as it was");
+        }
+        uint256 rest = asset.balanceOf(address(vault)) - 999_999;
+        vm.prank(address(vault));
+        asset.transfer(KEEPER, rest);
+        enter(BOB, 1_000e6);
+        isTrue(mark() < high, "but from next to nothing it begins anew");
+    }
+
+    function test_without_a_share_of_gains_the_mark_begins_anew_and_does_not_move() external {
+        fresh(0);
+        risk.mint(address(vault), uint256(2 ** 128) / dear() + 1);
+        enter(ALICE, 1_000_000e6);
+        uint256 before = mark();
+        isTrue(before != NEW, "anew");
+        asset.mint(address(vault), 900_000e6);
+        enter(BOB, 1_000_000e6);
+        eq(mark(), before, "of no use, so not written");
+    }
+}
