@@ -96,7 +96,7 @@ class ShareMarks:
         return fallen
 
     def _enter(self, nav: int, assets: int, shares: int) -> None:
-        """Mark an entry: what it paid above the mean is no gain, and one into next to nothing begins both marks anew."""
+        """Mark an entry: what it pays above the mean is no gain; one into next to nothing begins both marks anew."""
         value = share_x64(nav, shares)
         if nav - assets < LEAST_JUDGED:
             self._peak = self._high = value
