@@ -17,6 +17,7 @@ from vaultkit.errors import DataError, Reverted, RpcRefused, SettingsError
 from vaultkit.vault.client import VaultClient
 from vaultkit.vault.orders import Orders
 from vaultkit.vault.quote import Amount, Filled, Quote
+from vaultkit.vault.terms import Fees
 
 DOLLAR = 10**6
 ALICES = Signer.devnet(ALICE)
@@ -176,6 +177,35 @@ def test_a_mistyped_receiver_is_refused_and_so_is_one_of_the_vault_s_own_contrac
                 ask(me, 10**6, receiver)
         with pytest.raises(DataError, match=said):
             orders.cash_out(me, 10**6, slippage_bps=50, receiver=receiver)
+
+
+def test_an_exit_in_kind_tells_what_arrives_where_a_stranger_settles_the_gains_first(vault: VaultSetup):
+    recipient = vault.actors.trader
+    vault.redeploy(fees=Fees(performance_pips=300_000, performance_recipient=recipient))
+    vault.deposit(ALICES.address, 1_000 * DOLLAR)
+    vault.transact(vault.actors.bob, vault.asset, "transfer", vault.vault.address, 500 * DOLLAR)
+    orders, shares = orders_of(vault), vault.vault.call("balanceOf", ALICES.address)
+    quote = orders.redeem_in_kind(ALICES.address, shares)
+    assert units(quote.arrives)["USDC"] == pytest.approx(1_500 * DOLLAR, abs=5)
+    assert "0.3 of them" in quote.worst_case and "reward" not in quote.worst_case and quote.least is None
+    stranger = vault.actors.keeper
+    vault.transact(stranger, vault.vault, "redeem", 0, stranger, stranger)
+    filled = fill(vault, orders, quote)
+    assert units(filled.arrives)["USDC"] == pytest.approx(1_350 * DOLLAR, abs=5)
+    assert f"settled now, {filled.arrives[0]}, and less after further gains" in quote.worst_case
+
+
+def test_an_exit_in_kind_is_quoted_where_a_frozen_token_hides_what_gains_cost(vault: VaultSetup):
+    fees = Fees(DOLLAR, 50_000, performance_pips=300_000, performance_recipient=vault.actors.trader)
+    vault.redeploy(fees=fees)
+    vault.deposit(ALICES.address, 1_000 * DOLLAR)
+    vault.keep(50)
+    orders = orders_of(vault)
+    frozen = vault.rpc.call("eth_getCode", [vault.create("FrozenToken").address, "latest"])
+    recode(vault, vault.asset.address, frozen)
+    quote = orders.redeem_in_kind(ALICES.address, 10**14)
+    assert set(units(quote.arrives)) == {"WETH"}
+    assert "how far cannot be told now" in quote.worst_case and "reward lowers the USDC" in quote.worst_case
 
 
 @pytest.mark.parametrize("name", ["deposit", "redeem", "withdraw", "redeem_in_kind"])

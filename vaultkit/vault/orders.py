@@ -12,9 +12,10 @@ from vaultkit.chain.address import parse_address
 from vaultkit.chain.rpc import quantity
 from vaultkit.errors import DataError, Reverted, SettingsError
 from vaultkit.vault.client import VaultClient
-from vaultkit.vault.quote import Amount, Filled, Quote, refusal_in_words
+from vaultkit.vault.quote import Amount, Filled, Quote, refusal_in_words, worst_case_in_kind
 from vaultkit.vault.simulate import Call, Simulation, moved_by, simulate
 from vaultkit.vault.slippage import DEPOSIT, REDEEM, SLIPPAGE_BPS, WITHDRAW, at_least, at_most
+from vaultkit.vault.terms import Fees
 
 _NO_PERMIT: Final = (0, bytes(32), bytes(32))
 
@@ -123,10 +124,21 @@ class Orders:
     def redeem_in_kind(self, account: str, shares: int, receiver: str | None = None) -> Quote:
         """Quote leaving with the pro-rata part of both tokens, which needs no price, trade, keeper or owner."""
         _positive("a redemption", shares)
-        words = "nothing is sold and no price is asked, so only a trade of the vault before the block changes the mix. "
-        words += "A token that refuses its transfer is kept for you until somebody calls claim."
-        calls = [self._call("redeemInKind", shares, self._to(account, receiver), account)]
-        return self._quote("Redeem in kind", account, receiver, calls, None, words)
+        leave = self._call("redeemInKind", shares, self._to(account, receiver), account)
+        fees = Fees(*self._client.vault.call("fees"))
+        settled = self._settled_first(account, leave, receiver) if fees.performance_pips else None
+        words = worst_case_in_kind(fees, settled, self._client.book.pool.asset_symbol)
+        return self._quote("Redeem in kind", account, receiver, [leave], None, words)
+
+    def _settled_first(self, account: str, leave: Call, receiver: str | None) -> tuple[Amount, ...] | None:
+        """Return what arrives where somebody settles the share of gains first, as redeeming nothing does."""
+        to = self._to(account, receiver)
+        settle = self._call("redeem", 0, account, account)
+        try:
+            found = simulate(self._rpc, account, [settle, leave], uncounted=1)
+        except Reverted:  # a token that refuses transfers does so to one of nothing
+            return None
+        return self._sides(found.logs, account, to)[1]
 
     def cash_out(
         self,

@@ -8,8 +8,9 @@ from decimal import Decimal
 
 from vaultkit.chain.account import Signer
 from vaultkit.errors import Reverted
-from vaultkit.units import from_units
+from vaultkit.units import PIPS, from_units
 from vaultkit.vault.simulate import Call
+from vaultkit.vault.terms import Fees
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,28 @@ def refusal_in_words(
         case "ERC4626ExceededMaxRedeem":
             return f"{shares(given['shares'])}, where the account has {shares(given['max'])}"
     return None
+
+
+def worst_case_in_kind(fees: Fees, settled: Sequence[Amount] | None, asset_symbol: str) -> str:
+    """Return what can lower an exit in kind, in which no limit is signed.
+
+    Parameters
+    ----------
+    settled
+        What arrives where the share of gains is settled first; None where it cannot be tried, or there is none.
+    """
+    words = "nothing is sold and no price is asked, so no limit is signed. An epoch accepted before the block changes "
+    words += "the mix by its trade, at the trade's cost"
+    words += f", and its keeper's reward lowers the {asset_symbol}. " if fees.reward_per_epoch else ". "
+    if fees.performance_pips:
+        words += f"A share of gains ({fees.performance_pips / PIPS:.4g} of them) is settled by it and by anybody's "
+        words += "deposit or exit for cash, and lowers what arrives: "
+        words += (
+            "how far cannot be told now. "
+            if settled is None
+            else f"settled now, {_list(settled)}, and less after further gains. "
+        )
+    return words + "A token that refuses its transfer is kept for you until somebody calls claim."
 
 
 def _list(amounts: Sequence[Amount]) -> str:
