@@ -128,6 +128,25 @@ def test_the_router_takes_one_transaction_and_keeps_no_allowance(vault: VaultSet
     assert vault.vault.call("allowance", ALICES.address, router) == 0
 
 
+def test_an_exit_advises_the_router_only_where_there_is_one(vault: VaultSetup, orders: Orders):
+    said = orders.redeem(ALICES.address, 10**17).worst_case
+    assert "--router, or Orders.cash_out in Python" in said
+    plain = Orders(VaultClient(vault.rpc, book_of(vault)))
+    assert "router" not in plain.redeem(ALICES.address, 10**17).worst_case
+
+
+def test_an_order_whose_means_are_gone_is_refused_in_human_units_when_it_is_sent(vault: VaultSetup, orders: Orders):
+    me, stranger = ALICES.address, vault.actors.keeper
+    shares, dollars = vault.vault.call("balanceOf", me), vault.asset.call("balanceOf", me)
+    leave, enter = orders.redeem(me, shares), orders.deposit(me, dollars)
+    vault.transact(me, vault.vault, "transfer", stranger, shares - 10**12)
+    with pytest.raises(Reverted, match=r"ERC4626ExceededMaxRedeem: got .* iVAULT, where the account has 1 iVAULT"):
+        fill(vault, orders, leave)
+    vault.transact(me, vault.asset, "transfer", stranger, dollars - 5 * DOLLAR)
+    with pytest.raises(Reverted, match=r"ERC20InsufficientBalance: got .* has 5 USDC of .* USDC"):
+        fill(vault, orders, enter)
+
+
 def test_a_receiver_gets_what_arrives(vault: VaultSetup, orders: Orders):
     quote = orders.redeem(ALICES.address, 10**17, vault.actors.keeper)
     before = vault.asset.call("balanceOf", vault.actors.keeper)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -96,8 +96,9 @@ class Orders:
         found = self._simulate(account, [self._call("redeem", shares, to, account)])
         floor = at_least(moved_by(found.logs, to).get(self._client.book.pool.asset.lower(), 0), slippage_bps)
         least = (self.asset(floor),)
-        words = f"less than {least[0]} reverts, whatever the pool's price is then. --router sells elsewhere where the "
-        words += "vault's own pool pays less."
+        words = f"less than {least[0]} reverts, whatever the pool's price is then."
+        if self._client.addresses.exit_router is not None:
+            words += " The exit router sells below the vault's own floor, too: --router, or Orders.cash_out in Python."
         calls = [self._call(REDEEM, shares, to, account, floor)]
         return self._quote("Redeem for the asset", account, receiver, calls, least, words)
 
@@ -247,9 +248,14 @@ class Orders:
             When one is not mined in time.
         """
         calls = quote.calls if quote.sign is None else quote.sign(signer)
-        receipts = [
-            send(self._rpc, signer, call.to, call.data, abi=call.abi, timeout_seconds=timeout_seconds) for call in calls
-        ]
+        try:
+            receipts = [
+                send(self._rpc, signer, call.to, call.data, abi=call.abi, timeout_seconds=timeout_seconds)
+                for call in calls
+            ]
+        except Reverted as error:
+            spends = quote.leaves[0] if quote.leaves else self.shares(0)
+            raise self._in_words(error, lambda units: replace(spends, units=units)) from None
         logs = [log for receipt in receipts[quote.uncounted :] for log in receipt["logs"]]
         leaves, arrives = self._sides(logs, quote.account, quote.receiver)
         names = tuple(str(receipt["transactionHash"]) for receipt in receipts)
@@ -263,10 +269,11 @@ class Orders:
             return simulate(self._rpc, account, calls, uncounted=uncounted)
         except Reverted as error:
             token = spent or self._client.vault.address
-            plain = refusal_in_words(error, lambda units: self._amount(token, units), self.asset, self.shares)
-            if plain is None:
-                raise
-            raise Reverted(error.name, error.args_, got=plain) from error
+            raise self._in_words(error, lambda units: self._amount(token, units)) from None
+
+    def _in_words(self, error: Reverted, spent: Callable[[int], Amount]) -> Reverted:
+        plain = refusal_in_words(error, spent, self.asset, self.shares)
+        return error if plain is None else Reverted(error.name, error.args_, got=plain)
 
     def _to(self, account: str, receiver: str | None) -> str:
         """Return who gets what arrives; nobody has the keys of the vault's own contracts."""
