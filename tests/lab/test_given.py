@@ -1,5 +1,7 @@
 """A step that is given the wrong thing says what it wants, before anything is begun."""
 
+from decimal import Decimal
+
 import pytest
 
 from vaultkit.errors import DataError, StrategyError
@@ -31,7 +33,7 @@ def test_a_deposit_that_is_none_is_refused_before_the_chain_is_asked(amount):
         Vault(None, None).deposit(amount)
 
 
-@pytest.mark.parametrize("share", [0, -0.5, 50, float("nan")])
+@pytest.mark.parametrize("share", [0, -0.5, 50, float("nan"), float("inf"), Decimal("NaN"), "x", "0.5", None, True])
 def test_a_share_that_is_no_part_of_the_whole_is_refused(share):
     with pytest.raises(DataError, match="above 0, at most 1"):
         Vault(None, None).quote_exit(share=share)

@@ -1,13 +1,16 @@
-"""What a session's step was given: the thing that the step before it returns, or a sentence that says so."""
+"""What a session's step was given: the thing or the number that it asks for, or a sentence that says so."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+from fractions import Fraction
+from numbers import Real
 from typing import Any
 
 from vaultkit.errors import DataError
 
 
-def require(given: Any, wanted: type, step: str, example: str) -> None:
+def require(given: Any, wanted: type, step: str, example: str, *, of: str = "lab") -> None:
     """Refuse what is not a ``wanted``, and show how one is got.
 
     Parameters
@@ -16,6 +19,8 @@ def require(given: Any, wanted: type, step: str, example: str) -> None:
         The method that was called.
     example
         A call with the right thing, for the next step.
+    of
+        What the method is of, as notebooks call it.
 
     Raises
     ------
@@ -26,9 +31,40 @@ def require(given: Any, wanted: type, step: str, example: str) -> None:
         return
     if isinstance(given, type):
         got = f"the class {given.__name__}"
-        example = example if not issubclass(given, wanted) else f"lab.{step}({given.__name__}())"
+        example = example if not issubclass(given, wanted) else f"{of}.{step}({given.__name__}())"
     else:
         got = repr(given) if isinstance(given, str) else type(given).__name__
     raise DataError(
-        f"lab.{step} was given something else", got=got, expected=wanted.__name__, next_step=f"Write {example}"
+        f"{of}.{step} was given something else", got=got, expected=wanted.__name__, next_step=f"Write {example}"
     )
+
+
+def require_positive(what: str, given: Any) -> None:
+    """Refuse what is not a positive whole number.
+
+    Raises
+    ------
+    DataError
+        When it is none; what it is a number of is named.
+    """
+    if isinstance(given, bool) or not isinstance(given, int) or given <= 0:
+        raise DataError(f"{what} is not a positive whole number", got=repr(given))
+
+
+def exact_part(what: str, given: Any) -> Fraction:
+    """Return a part of a whole exactly as it is written: 0.1 is a tenth, not the binary number next to it.
+
+    Raises
+    ------
+    DataError
+        When it is no number above zero and at most one; what it is a part of is named.
+    """
+    part = Fraction(0)
+    if isinstance(given, Real | Decimal) and not isinstance(given, bool):
+        try:
+            part = Fraction(str(given))
+        except ValueError:  # infinite, or not a number
+            part = Fraction(0)
+    if not 0 < part <= 1:
+        raise DataError(f"{what} is no part of the whole", got=repr(given), expected="a number above 0, at most 1")
+    return part

@@ -12,7 +12,7 @@ from vaultkit.chain.pool_reader import block_timestamp
 from vaultkit.chain.rpc import connect, quantity
 from vaultkit.lab.circuit import Circuit
 from vaultkit.lab.folders import Folders
-from vaultkit.lab.given import require
+from vaultkit.lab.given import require, require_positive
 from vaultkit.lab.history import History
 from vaultkit.lab.keeper_card import keeper_card
 from vaultkit.lab.learning import check_bars, index_history, prepare_market, start_market
@@ -146,7 +146,14 @@ class Lab:
         """Let a keeper process prove until so many epochs are accepted; return what it said of each.
 
         The keeper is a process of its own with its own encrypted key; interrupting the cell ends it.
+
+        Raises
+        ------
+        DataError
+            When the epochs are no positive whole number.
         """
+        require(vault, Vault, "keep", "lab.keep(lab.deploy(circuit))")
+        require_positive("a number of epochs to keep", epochs)
         vault.client.book.save(self.folders.book)
         with shown(f"A keeper keeps {epochs} epoch{'s' if epochs > 1 else ''}") as stage:
             return keep(self.rpc, self.url, epochs, self.folders, stage)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from vaultkit.chain.account import Signer
 from vaultkit.display import card, html_table
-from vaultkit.errors import DataError
+from vaultkit.errors import DataError, Reverted
 from vaultkit.lab.circuit import Circuit
+from vaultkit.lab.given import exact_part, require, require_positive
 from vaultkit.lab.plots import ACCENT, INK, dress, utc
 from vaultkit.lab.series import Series, series_of
 from vaultkit.lab.stages import shown
@@ -41,6 +44,7 @@ class Vault:
         self.client, self.circuit = client, circuit
         self.depositor = Signer.devnet(DEPOSITOR)
         self._since: int | None = None
+        self._sent: list[Quote] = []
 
     def deposit(self, amount: int) -> None:
         """Give the depositor so many whole stable tokens and let it deposit them.
@@ -50,28 +54,57 @@ class Vault:
         DataError
             When it is no positive whole number.
         """
-        if isinstance(amount, bool) or not isinstance(amount, int) or amount <= 0:
-            raise DataError("a deposit is not a positive whole number of stable tokens", got=amount)
+        require_positive("a deposit of stable tokens", amount)
         with shown("Deposit") as stage:
             block = deposit(self.client, amount, stage)
         self._since = self._since or block
 
-    def quote_exit(self, share: float = 1.0) -> Quote:
+    def quote_exit(self, share: float | Decimal | Fraction = 1) -> Quote:
         """Return what redeeming a share of the depositor's shares would do, in words, before anything is signed.
+
+        Parameters
+        ----------
+        share
+            Part of the depositor's shares, taken as it is written: 0.1 is a tenth, and 1 leaves nothing behind.
 
         Raises
         ------
         DataError
             When the share is not above zero and at most one, or the depositor has no shares.
         """
-        if not 0 < share <= 1:
-            raise DataError("a share to redeem is no part of the whole", got=share, expected="above 0, at most 1")
-        orders = Orders(self.client)
-        return orders.redeem(self.depositor.address, int(self.client.shares_of(self.depositor.address) * share))
+        part = exact_part("a share to redeem", share)
+        held = self.client.shares_of(self.depositor.address)
+        if not held:
+            raise DataError(
+                "the depositor has no shares of the vault",
+                where=self.depositor.address,
+                next_step="Deposit first, like vault.deposit(1_000)",
+            )
+        return Orders(self.client).redeem(self.depositor.address, int(part * held))
 
     def exit(self, quote: Quote) -> Filled:
-        """Sign and send a quote."""
-        return Orders(self.client).fill(self.depositor, quote)
+        """Sign and send a quote, once.
+
+        Raises
+        ------
+        DataError
+            When it is no quote, or was sent already: a new one says what is left.
+        Reverted
+            When the vault refuses it now, by name; the quote may be sent again.
+        """
+        require(quote, Quote, "exit", "vault.exit(vault.quote_exit())", of="vault")
+        if any(one is quote for one in self._sent):
+            raise DataError(
+                "a quote is good for one exit, and this one was sent",
+                got=f"{quote.action} of {' and '.join(map(str, quote.leaves))}",
+                next_step="Ask for a new one with vault.quote_exit()",
+            )
+        self._sent.append(quote)
+        try:
+            return Orders(self.client).fill(self.depositor, quote)
+        except Reverted:
+            self._sent.remove(quote)
+            raise
 
     def overview(self) -> Overview:
         """Return everything that a holder decides by, at the newest block."""
