@@ -6,12 +6,12 @@ endpoint stands beside it in settings.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from vaultkit.address import Address
 from vaultkit.errors import SettingsError
 from vaultkit.model_file import ModelFile
 
@@ -24,13 +24,13 @@ class PoolBook(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    pool: str
-    factory: str
-    router: str
-    asset: str
+    pool: Address
+    factory: Address
+    router: Address
+    asset: Address
     asset_symbol: str
     asset_decimals: int
-    risk: str
+    risk: Address
     risk_symbol: str
     risk_decimals: int
     fee_pips: int
@@ -57,14 +57,14 @@ class VaultBook(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    vault: str
-    registry: str
-    gate: str
-    source: str
-    venue: str
-    verifier: str
-    exit_router: str | None = None
-    timelock: str | None = None
+    vault: Address
+    registry: Address
+    gate: Address
+    source: Address
+    venue: Address
+    verifier: Address
+    exit_router: Address | None = None
+    timelock: Address | None = None
     model_id: str
     from_block: int
     artefact: str
@@ -84,7 +84,7 @@ class AddressBook(ModelFile):
         Raises
         ------
         SettingsError
-            When the file is absent or not an address book.
+            When the file is absent or not an address book; the field that cannot be used is named.
         """
         try:
             return cls.model_validate_json(path.read_text())
@@ -94,10 +94,17 @@ class AddressBook(ModelFile):
                 where=path.name,
                 next_step="A local market writes it as it starts: `vaultkit market build`, then `vaultkit market run`",
             ) from error
-        except (ValidationError, json.JSONDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise SettingsError(
                 "an address book cannot be read",
-                got=str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else "no JSON",
+                got=_fault(error) if isinstance(error, ValidationError) else "no text",
                 where=path.name,
-                next_step="Start the market again, or restore the file",
+                next_step="Mend or restore the file; a local market writes its own anew as it starts",
             ) from error
+
+
+def _fault(error: ValidationError) -> str:
+    """Return the first field that cannot be used, and why."""
+    first = error.errors()[0]
+    field = ".".join(map(str, first["loc"]))
+    return f"{field}{': ' if field else ''}{first['msg'].removeprefix('Value error, ')}"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.fixtures.circuit import made_pool
 from vaultkit.book import AddressBook
 from vaultkit.errors import ArtefactMismatch, ManifestMismatch, SettingsError, StoreError
 from vaultkit.manifest import (
@@ -156,7 +157,31 @@ def test_a_missing_address_book_says_how_to_make_one(tmp_path):
         AddressBook.load(tmp_path / "book.json")
 
 
-def test_a_damaged_address_book_is_refused(tmp_path):
-    (tmp_path / "book.json").write_text('{"chain_id": 1}')
-    with pytest.raises(SettingsError, match="cannot be read"):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b'{"chain_id": 1}', "pool: Field required"),
+        (b"{", "Invalid JSON"),
+        (b"\xff\xfe", "got no text"),
+    ],
+)
+def test_a_damaged_address_book_is_refused(tmp_path, text, said):
+    (tmp_path / "book.json").write_bytes(text)
+    with pytest.raises(SettingsError, match=f"cannot be read.*{said}"):
         AddressBook.load(tmp_path / "book.json")
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("0x12", "not an address"),
+        ("0x5FbDB2315678afecb367f032d93F642f64180aA4", "mistyped"),
+        ("0x" + 40 * "0", "zero address"),
+    ],
+)
+def test_an_address_book_s_mistyped_address_is_named(tmp_path, address, said):
+    place = tmp_path / "book.json"
+    AddressBook(chain_id=1, pool=made_pool()).save(place)
+    place.write_text(place.read_text().replace("0x" + "bb" * 20, address))
+    with pytest.raises(SettingsError, match=rf"cannot be read: got pool\.asset: .*{said}"):
+        AddressBook.load(place)

@@ -100,7 +100,7 @@ def seal(
     as_json: JsonFlag = False,
 ) -> None:
     """Seal the signer's features and fresh salt for a borrower, who may be another account, and consent to it."""
-    from vaultkit.chain.address import parse_address
+    from vaultkit.address import parse_address
     from vaultkit.credit.request import seal_wallet
 
     place = place_of(folder)
@@ -205,7 +205,7 @@ def prove(
 
 
 def _explained(place: CreditPlace, rpc: Rpc, mode: ModeName, wallet: str) -> tuple[Explanation, dict[str, Any]]:
-    from vaultkit.chain.address import parse_address
+    from vaultkit.address import parse_address
 
     address, model = parse_address(wallet, where="wallet"), place.model(mode.value)
     if mode is ModeName.public:

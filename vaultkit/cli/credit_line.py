@@ -81,7 +81,7 @@ def status(
     as_json: JsonFlag = False,
 ) -> None:
     """Show a line: what it holds and lends, its tiers, whom it trusts; and a borrower's score, debt and terms."""
-    from vaultkit.chain.address import parse_address
+    from vaultkit.address import parse_address
     from vaultkit.models.credit.tiers import probability_of
     from vaultkit.units import from_units
 

@@ -104,8 +104,8 @@ def deploy(
     Everything is refused beforehand that can be: unsafe reference strings off local chains, pools of another pair,
     tokens that take a fee or rebase, too few observations, constructors that revert, a timelock that nobody would run.
     """
+    from vaultkit.address import parse_address
     from vaultkit.book import AddressBook
-    from vaultkit.chain.address import parse_address
     from vaultkit.cli.endpoint import market_url
     from vaultkit.cli.secrets import read_passphrase
     from vaultkit.settings import build_dir

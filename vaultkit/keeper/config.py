@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from vaultkit.chain.address import fault_of_address
+from vaultkit.address import Address
 from vaultkit.circuits.providers import ProverSettings
 from vaultkit.errors import SettingsError
 
@@ -18,13 +18,6 @@ Positive = Annotated[int, Field(gt=0)]
 
 SHORTEST_KEY: Final = 8
 """Characters from which a segment of a URL's path is taken for a key, not for a word like "rpc"."""
-
-
-def _an_address(value: str) -> str:
-    fault = fault_of_address(value)
-    if fault is not None:
-        raise ValueError(fault)
-    return value
 
 
 def _a_url(value: str) -> str:
@@ -38,7 +31,6 @@ def _a_url(value: str) -> str:
     return value
 
 
-Address = Annotated[str, AfterValidator(_an_address)]
 Url = Annotated[str, AfterValidator(_a_url)]
 
 

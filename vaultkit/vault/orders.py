@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from vaultkit.address import parse_address
 from vaultkit.chain.abi import Contract, load_abi
 from vaultkit.chain.account import Signer, send
-from vaultkit.chain.address import parse_address
 from vaultkit.chain.rpc import quantity
 from vaultkit.errors import DataError, Reverted, SettingsError
 from vaultkit.vault.client import VaultClient

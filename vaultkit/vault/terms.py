@@ -8,7 +8,7 @@ from typing import Any, Final
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from vaultkit.chain.address import parse_address
+from vaultkit.address import parse_address
 from vaultkit.errors import SettingsError
 from vaultkit.trade import Policy
 from vaultkit.units import PIPS, WAD

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated
 
 from eth_utils.address import is_checksum_address, to_checksum_address
+from pydantic import AfterValidator
 
 from vaultkit.errors import DataError
 
@@ -32,3 +34,14 @@ def parse_address(text: str, *, where: str) -> str:
     if fault is not None:
         raise DataError(fault, got=text, where=where)
     return to_checksum_address(text)
+
+
+def _an_address(value: str) -> str:
+    fault = fault_of_address(value)
+    if fault is not None:
+        raise ValueError(fault)
+    return value
+
+
+Address = Annotated[str, AfterValidator(_an_address)]
+"""A field of a file that holds an address."""
