@@ -107,3 +107,26 @@ def test_status_verb_refuses_a_chain_of_another_id(vault: VaultSetup, tmp_path, 
     book_of(vault).model_copy(update={"chain_id": 1}).save(place)
     assert verb("status", "--rpc", vault.devnet.url, "--book", str(place)) == 4
     assert "WrongChain" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status"],
+        ["deposit", "5"],
+        ["withdraw", "5"],
+        ["redeem", "all"],
+        ["redeem-in-kind", "5"],
+        ["claim"],
+        ["redteam"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_vault_that_is_no_contract_on_the_chain_is_told_so_by_every_verb(vault: VaultSetup, tmp_path, capsys, words):
+    place, book = tmp_path / "book.json", book_of(vault)
+    assert book.vault is not None
+    book.model_copy(update={"vault": book.vault.model_copy(update={"vault": "0x" + "12" * 20})}).save(place)
+    assert verb(*words, "--rpc", vault.devnet.url, "--book", str(place)) == SettingsError.exit_code
+    said = capsys.readouterr().err
+    assert "no contract at the address book's vault: got 0x1212" in said and "chain 31337" in said
+    assert "Is the book of another chain?" in said

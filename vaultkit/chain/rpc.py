@@ -279,6 +279,11 @@ def chain_id(rpc: Rpc) -> int:
     return quantity(rpc.call("eth_chainId"), rpc)
 
 
+def has_code(rpc: Rpc, address: str) -> bool:
+    """Return whether there is a contract at an address, at the newest block."""
+    return len(rpc.call("eth_getCode", [address, "latest"])) > 2
+
+
 def quantity(value: Any, rpc: Rpc) -> int:
     """Return a JSON-RPC quantity as an integer.
 

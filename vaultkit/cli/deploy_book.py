@@ -83,13 +83,13 @@ def require_room(book: AddressBook, place: Path, rpc_url: str, *, replace: bool)
     SettingsError
         When the book holds one, its code is on the chain, and nobody said to replace it.
     """
-    from vaultkit.chain.rpc import connect
+    from vaultkit.chain.rpc import connect, has_code
     from vaultkit.errors import SettingsError
 
     held = book.vault
     if held is None or replace:
         return
-    if len(connect(rpc_url, book.chain_id).call("eth_getCode", [held.vault, "latest"])) <= 2:
+    if not has_code(connect(rpc_url, book.chain_id), held.vault):
         return  # of a local chain that began again
     raise SettingsError(
         "the address book holds a vault already",

@@ -58,7 +58,7 @@ def redteam_command(
             raise SettingsError("there is no deployed vault to attack", next_step="Give --artefact FOLDER")
         artefact = Path(addresses.vault.artefact)
     endpoint = connect(rpc or market_url(), addresses.chain_id)
-    policy = VaultClient(endpoint, addresses).policy() if addresses.vault else DEFAULT_POLICY
+    policy = VaultClient.checked(endpoint, addresses).policy() if addresses.vault else DEFAULT_POLICY
     found = attack_recorded(
         endpoint, addresses, artefact, policy, store=store, epochs=epochs, step=step, block_seconds=block_seconds
     )

@@ -9,7 +9,7 @@ from typing import Any, Final
 from vaultkit.book import AddressBook, VaultBook
 from vaultkit.chain.abi import Contract, load_abi
 from vaultkit.chain.account import Signer, send
-from vaultkit.chain.rpc import connect, quantity
+from vaultkit.chain.rpc import connect, has_code, quantity
 from vaultkit.errors import DataError, SettingsError
 from vaultkit.protocols import Rpc
 from vaultkit.trade import Policy
@@ -84,14 +84,35 @@ class VaultClient:
 
     @classmethod
     def open(cls, rpc_url: str, book: AddressBook) -> VaultClient:
-        """Return a client after checking that the endpoint serves the book's chain.
+        """Return a client after checking that the endpoint serves the book's chain, and that the vault is there.
 
         Raises
         ------
         WrongChain, RpcUnavailable
             When it does not, or does not answer.
+        SettingsError
+            When the book holds no vault, or one that is no contract on that chain.
         """
-        return cls(connect(rpc_url, book.chain_id), book)
+        return cls.checked(connect(rpc_url, book.chain_id), book)
+
+    @classmethod
+    def checked(cls, rpc: Rpc, book: AddressBook) -> VaultClient:
+        """Return a client after checking that the vault is a contract on the endpoint's chain.
+
+        Raises
+        ------
+        SettingsError
+            When it is none, or the book holds no vault.
+        """
+        client = cls(rpc, book)
+        if not has_code(rpc, client.addresses.vault):
+            raise SettingsError(
+                "there is no contract at the address book's vault",
+                got=client.addresses.vault,
+                where=f"chain {book.chain_id}, {rpc.label}",
+                next_step="Is the book of another chain? Where a local chain began again, run `vaultkit deploy` anew",
+            )
+        return client
 
     def status(self) -> VaultStatus:
         """Return the vault's state, all of it at one block."""

@@ -13,7 +13,7 @@ from eth_utils.crypto import keccak
 
 from vaultkit.book import AddressBook
 from vaultkit.chain.abi import Contract, load_abi
-from vaultkit.chain.rpc import quantity
+from vaultkit.chain.rpc import has_code, quantity
 from vaultkit.errors import DeployFailed, Reverted, RpcRefused, RpcUnavailable
 from vaultkit.manifest import ArtefactManifest
 from vaultkit.protocols import Rpc
@@ -117,7 +117,7 @@ def check_pool(rpc: Rpc, book: AddressBook) -> None:
     for name, address in places.items():
         if int(address, 16) == int(ZERO_ADDRESS, 16):
             raise DeployFailed(f"the {name} is the zero address", where="address book")
-        if len(rpc.call("eth_getCode", [address, "latest"])) <= 2:
+        if not has_code(rpc, address):
             raise DeployFailed(f"there is no code at the {name}", got=address, where=f"chain {book.chain_id}")
     contract = Contract(rpc, pool.pool, load_abi("UniswapV3Pool"))
     tokens = {int(_answer(contract, name), 16) for name in ("token0", "token1")}
