@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 
 import pytest
@@ -100,6 +101,32 @@ def test_deposit_verb_refuses_an_amount_in_one_sentence(vault: VaultSetup, tmp_p
     book_of(vault).save(place)
     assert verb("deposit", amount, "--rpc", vault.devnet.url, "--book", str(place)) == code
     assert capsys.readouterr().err.count("Error") == 1
+
+
+@pytest.mark.parametrize("name", ["deposit", "withdraw", "redeem", "redeem-in-kind"])
+@pytest.mark.parametrize("amount", ["-5", "-0.5"])
+def test_a_negative_amount_is_no_unknown_option(capsys, name, amount):
+    assert verb(name, amount, "--yes") == DataError.exit_code
+    assert f"an amount cannot be negative: got {amount} (" in capsys.readouterr().err
+    assert verb(name, "5", "-x") == 2
+    assert "No such option: -x" in capsys.readouterr().err
+
+
+def test_claim_names_the_option_of_a_mistyped_account(vault: VaultSetup, tmp_path, capsys):
+    place = tmp_path / "book.json"
+    book_of(vault).save(place)
+    words = ["claim", "--for", "0x1", "--rpc", vault.devnet.url, "--book", str(place)]
+    assert verb(*words) == DataError.exit_code
+    assert "got 0x1 (--for)" in capsys.readouterr().err
+
+
+def test_status_tells_the_block_s_time_as_a_date_to_people(vault: VaultSetup, tmp_path, capsys):
+    place = tmp_path / "book.json"
+    book_of(vault).save(place)
+    assert verb("status", "--rpc", vault.devnet.url, "--book", str(place)) == 0
+    said = capsys.readouterr().out
+    assert dt.datetime.fromtimestamp(vault.now(), dt.UTC).strftime("%Y-%m-%d %H:%M UTC") in said
+    assert str(vault.now()) not in said
 
 
 def test_status_verb_refuses_a_chain_of_another_id(vault: VaultSetup, tmp_path, capsys):

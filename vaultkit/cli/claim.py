@@ -24,4 +24,7 @@ def claim(
     ] = None,
 ) -> Quote:
     """Pay out what is owed: a keeper's reward or a part of an exit in kind whose transfer a token had refused."""
-    return wallet.orders.claim(wallet.signer.address, account_owed)
+    from vaultkit.address import parse_address
+
+    owed = None if account_owed is None else parse_address(account_owed, where="--for")
+    return wallet.orders.claim(wallet.signer.address, owed)

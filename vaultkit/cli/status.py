@@ -152,6 +152,7 @@ def _print(found: dict[str, Any]) -> None:
 
     guard, roles = found["safeguards"], found["roles"]
     head = {name: value for name, value in found.items() if not isinstance(value, list | dict)}
+    head["timestamp"] = _date(head["timestamp"])
     head["model_id"] = head["model_id"] or "none is active"
     head["last_epoch"] = head["last_epoch"] or "none accepted yet"
     emit({name: _short(value) for name, value in head.items()}, as_json=False, title="Vault")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
 from vaultkit.cli.endpoint import RpcOption, market_url
 from vaultkit.cli.output import JsonFlag, emit, stderr, stdout
@@ -176,7 +177,24 @@ def order(app: typer.Typer, name: str, quote: Callable[..., Quote]) -> None:
     typed: Any = verb
     typed.__signature__, typed.__doc__ = inspect.Signature(own), quote.__doc__
     typed.__annotations__ = {one.name: one.annotation for one in own}
-    app.command(name)(typed)
+    app.command(name, cls=_Order)(typed)
+
+
+class _Order(TyperCommand):
+    """A verb with an amount: one that begins with a minus is no option that was mistyped."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        from vaultkit.errors import DataError
+
+        words = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:  # NoSuchOption, of whichever click this typer brings
+            option = str(getattr(error, "option_name", ""))
+            if not option[1:2].isdigit():
+                raise
+            got = next(word for word in words if word.startswith(option))
+            raise DataError("an amount cannot be negative", got=got, where=ctx.info_name) from None
 
 
 def _typed(function: Callable[..., Any]) -> list[inspect.Parameter]:
