@@ -22,7 +22,8 @@ abstract contract VaultEntries is VaultFees {
         uint256 price = _tryEntryPriceX128();
         uint256 most = _maxDeposit(price);
         require(assets <= most, ERC4626ExceededMaxDeposit(receiver, assets, most));
-        bool anew = _settleBefore();
+        bool anew = _nearlyEmpty();
+        _settleGains();
         shares = _sharesForDown(assets, price);
         _deposit(msg.sender, receiver, assets, shares);
         _markEntry(anew);
@@ -38,7 +39,8 @@ abstract contract VaultEntries is VaultFees {
         uint256 price = _tryEntryPriceX128();
         uint256 most = _maxMint(price);
         require(shares <= most, ERC4626ExceededMaxMint(receiver, shares, most));
-        bool anew = _settleBefore();
+        bool anew = _nearlyEmpty();
+        _settleGains();
         assets = _costOfUp(shares, price);
         _deposit(msg.sender, receiver, assets, shares);
         _markEntry(anew);
@@ -54,12 +56,6 @@ abstract contract VaultEntries is VaultFees {
     function mint(uint256 shares, address receiver, uint256 maxAssets) external returns (uint256 assets) {
         assets = mint(shares, receiver);
         require(assets <= maxAssets, AssetsTooMany(assets, maxAssets));
-    }
-
-    /// @dev Returns whether there is next to nothing in the vault, so that its marks begin anew.
-    function _settleBefore() private returns (bool anew) {
-        anew = _nearlyEmpty();
-        if (!anew) _settleGains();
     }
 
     /// @dev Shares are given for what is asked, so all of it must arrive: else the other holders would pay the difference.

@@ -111,6 +111,19 @@ contract MarksTest is Rig {
         isTrue(mark() < high, "but from next to nothing it begins anew");
     }
 
+    function test_gains_are_shared_from_a_million_units_on() external {
+        for (uint256 i = 0; i < 2; i++) {
+            fresh(200_000);
+            enter(ALICE, 400_000);
+            asset.mint(address(vault), 599_999 + i);
+            eq(vault.totalAssets(), 999_999 + i, "around a million");
+            eq(vault.previewDeposit(1e6) == vault.convertToShares(1e6) ? 0 : 1, i, "previewed");
+            settle();
+            eq(vault.balanceOf(FEE_TAKER) == 0 ? 0 : 1, i, "settled");
+            isTrue((mark() == NEW) == (i == 0), "marked");
+        }
+    }
+
     function test_without_a_share_of_gains_the_mark_begins_anew_and_does_not_move() external {
         fresh(0);
         risk.mint(address(vault), uint256(2 ** 128) / dear() + 1);

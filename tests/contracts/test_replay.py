@@ -15,7 +15,7 @@ from tests.contracts.test_real_proofs import Honest, honest, prove  # noqa: F401
 from tests.fixtures.vault import PERIOD, VaultSetup
 from vaultkit.errors import Reverted
 from vaultkit.manifest import ArtefactManifest
-from vaultkit.statement import statement_hash
+from vaultkit.statement import statement_hash, weight_wad
 
 OTHER_CHAIN = 8_453
 
@@ -42,6 +42,13 @@ def under_quick_registry(vault: VaultSetup, **changes) -> None:
     rotate(vault, gate=vault.gate.address, **changes)
     vault.redeploy()
     funded(vault)
+
+
+def under_another_window(vault: VaultSetup, **changes) -> None:
+    """The same with a source of another definition."""
+    vault.spec = vault.spec.model_copy(update=changes)
+    vault.source = vault.create("TickWindow", vault.spec_tuple(), vault.terms.max_age_seconds, 60)
+    under_quick_registry(vault, source=vault.source.address, source_spec_hash=vault.spec.spec_hash())
 
 
 def rotate(vault: VaultSetup, **changes) -> None:
@@ -99,11 +106,32 @@ def test_replay_in_a_vault_of_another_registry_with_the_model_is_the_same_true_s
     "changes", [{"count": 15}, {"bar_seconds": 240}, {"clip": 1}, {"sign": 1}], ids=["count", "bar", "clip", "sign"]
 )
 def test_replay_in_a_vault_whose_model_has_another_window_is_refused(honest: Honest, changes):  # noqa: F811
-    vault = honest.vault
-    vault.spec = vault.spec.model_copy(update=changes)
-    vault.source = vault.create("TickWindow", vault.spec_tuple(), vault.terms.max_age_seconds, 60)
-    under_quick_registry(vault, source=vault.source.address, source_spec_hash=vault.spec.spec_hash())
+    under_another_window(honest.vault, **changes)
     with refused("ProofRefused"):
+        submit(honest)
+
+
+def test_replay_under_another_window_of_equal_integers_is_the_same_true_statement(honest: Honest):  # noqa: F811
+    """A proof speaks of integers: a definition that gives the same ones from this pool is the same to it."""
+    clip = honest.vault.spec.clip - 1
+    assert max(map(abs, honest.proof.inputs)) < clip
+    under_another_window(honest.vault, clip=clip)
+    assert submit(honest)["Rebalanced"]["inputs"] == honest.proof.inputs
+
+
+def test_replay_under_a_model_of_another_output_scale_is_the_same_true_statement_read_otherwise(
+    honest: Honest,  # noqa: F811
+):
+    """What an output means is the model's own, which governance activates after its delay and deployment checks."""
+    scale = honest.vault.pins.output_scale
+    before = weight_wad(honest.proof.outputs[0], scale)
+    under_quick_registry(honest.vault, output_scale=scale + 1)
+    assert submit(honest)["Rebalanced"]["weightTargetWad"] == before // 2
+
+
+def test_replay_under_a_model_of_a_smaller_output_bound_is_refused(honest: Honest):  # noqa: F811
+    under_quick_registry(honest.vault, output_bound=abs(honest.proof.outputs[0]) - 1)
+    with refused("OutputOutOfRange"):
         submit(honest)
 
 
