@@ -26,7 +26,8 @@ from tests.contracts.mutation_results import Results, Site, provenance, sites
 from vaultkit.settings import build_dir, contracts_dir, project_root
 
 VAULT: Final = (
-    "Rebalance|Exits|Pricing|Turnover|Safeguards|Fees|Callbacks|Router|Limits|Gains|Peaks|Swaps|Coarse|Entries|Pushes"
+    "Rebalance|Exits|Pricing|Turnover|Safeguards|Fees|Callbacks|Router|Limits|Gains|Peaks|Swaps|Coarse|Entries|Pushes|"
+    "Marks|Strangers"
 )
 TESTS: Final = {
     "InferenceVault.sol": VAULT,
