@@ -25,11 +25,14 @@ from vaultkit.errors import Reverted, RpcUnavailable, SettingsError
 from vaultkit.protocols import Rpc
 from vaultkit.vault.audit_checks import Auditor
 from vaultkit.vault.audit_history import History, HistoryReader, Log, PoolTicks
+from vaultkit.vault.audit_marks import VALUED
 from vaultkit.vault.audit_proof import ArtefactVerifier
 from vaultkit.vault.audit_report import AuditReport, Check, EpochAudit, failure_of
 from vaultkit.vault.audit_state import StateReader, as_wired, code_checks, wiring_checks
-from vaultkit.vault.audit_terms import Constants, events_of, read_constants, source_spec
+from vaultkit.vault.audit_terms import Constants, events_of, model_of, read_constants, source_spec
 from vaultkit.vault.audit_vault import code_places, vault_checks
+
+Records = list[tuple[Log, Event]]
 
 UNUSED = "An artefact that was given is of no model of these epochs: bundle 0x{}."
 
@@ -84,7 +87,7 @@ def audit(
     reader = HistoryReader(rpc, (me, bytes(12) + me, pool, registry), progress)
     history = reader.read(deployed, last)
     records = [(log, event) for log, event in events_of(history, vault.contract, "Rebalanced")]
-    ticks = _ticks(reader, history, book, vault, records)
+    ticks = _ticks(reader, history, book, vault, records, first)
     auditor = Auditor(state, book, vault, history, ticks, artefacts)
     for log, event in records:
         if log.block_number < first:
@@ -160,16 +163,34 @@ def _activates(contract: Contract, history: History, log: Log) -> bool:
 
 
 def _ticks(
-    reader: HistoryReader, history: History, book: AddressBook, vault: Constants, records: list[tuple[Log, Event]]
+    reader: HistoryReader, history: History, book: AddressBook, vault: Constants, records: Records, first: int
 ) -> PoolTicks:
-    """Return the pool's verified ticks, read further back until the first epoch's window is covered."""
+    """Return the pool's verified ticks, read further back until the replay has all that it asks for."""
     ticks = PoolTicks(history, book.pool.pool)
     if not records:
         return ticks
-    spec = source_spec(vault.contract.rpc, book)
-    log, event = records[0]
-    needed = min(event.args["epoch"] * vault.period - spec.lookback_seconds, log.timestamp - vault.twap_seconds)
+    needed = _oldest_asked(history, book, vault, records, first)
     while not ticks.covers(needed) and history.first_block > book.pool.from_block:
         reader.extend(history, max(book.pool.from_block, history.first_block - 256))
         ticks = PoolTicks(history, book.pool.pool)
     return ticks
+
+
+def _oldest_asked(history: History, book: AddressBook, vault: Constants, records: Records, first: int) -> int:
+    """Return the oldest time whose tick the replay asks for.
+
+    The mean price is asked for from the first event on that is valued at it, whether it is reported or not; windows are
+    recomputed of the reported epochs alone, each as its own model's source has it.
+    """
+    assert book.vault is not None
+    rpc, registry = vault.contract.rpc, Contract(vault.contract.rpc, book.vault.registry, load_abi("ModelRegistry"))
+    decoded = ((log, vault.contract.decode_log(log.fields)) for log in history.logs)
+    valued = next(log for log, event in decoded if event is not None and event.name in {"Rebalanced", *VALUED})
+    ends: dict[bytes, int] = {}
+    for log, event in records:
+        if log.block_number >= first:
+            ends.setdefault(event.args["modelId"], event.args["epoch"] * vault.period)
+    windows = (
+        end - source_spec(rpc, model_of(registry, model)["source"]).lookback_seconds for model, end in ends.items()
+    )
+    return min([valued.timestamp - vault.twap_seconds, *windows])

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from vaultkit.book import AddressBook
 from vaultkit.chain.abi import Contract, Event, load_abi
-from vaultkit.errors import AuditFailed
 from vaultkit.statement import statement_hash, weight_wad
 from vaultkit.tickmath import mean_tick, price_x128, price_x128_at_tick
 from vaultkit.trade import Reason, TradePlan, limited_plan, risk_value
@@ -20,8 +18,7 @@ from vaultkit.vault.audit_marks import ShareMarks
 from vaultkit.vault.audit_proof import ArtefactVerifier, ProofAuditor
 from vaultkit.vault.audit_report import Check, EpochAudit, same
 from vaultkit.vault.audit_state import StateReader
-from vaultkit.vault.audit_terms import Constants, Safeguarded, events_of, source_spec
-from vaultkit.vault.terms import MODEL_TYPE
+from vaultkit.vault.audit_terms import Constants, Safeguarded, events_of, model_of, source_spec
 
 
 class Auditor:
@@ -51,7 +48,7 @@ class Auditor:
 
     def skip(self, log: Log, event: Event) -> None:
         """Replay an epoch before the reported range, so that what it used up and settled is known."""
-        model = self._model(event.args["modelId"])
+        model = model_of(self._registry, event.args["modelId"])
         self._replay(log, event.args, model, self._swapped(log, event.args["epoch"]))
         self._previous = event.args["epoch"]
 
@@ -65,7 +62,7 @@ class Auditor:
         """
         args = event.args
         transaction, receipt = transaction_of(self._rpc, self._history, log)
-        model = self.models[log.block_number] = self._model(args["modelId"])
+        model = self.models[log.block_number] = model_of(self._registry, args["modelId"])
         swapped = self._swapped(log, args["epoch"])
         expected, reward, settled = self._replay(log, args, model, swapped)
         proven = self._proofs.check(transaction, args, model, log.block_number)
@@ -138,20 +135,6 @@ class Auditor:
         idle, risk = self._holdings(log)
         return idle + risk_value(risk, self._mean(log))
 
-    def _model(self, model_id: bytes) -> dict[str, Any]:
-        """Return the registry's entry; its hash is the model id of a verified event, so the node cannot change it."""
-        values = self._registry.call("modelOf", model_id)
-        digest = keccak(encode([MODEL_TYPE], [tuple(values)]))
-        if digest != model_id:
-            raise AuditFailed(
-                "the registry's entry does not hash to the model id",
-                got=f"0x{digest.hex()}",
-                expected=f"0x{model_id.hex()}",
-            )
-        item = next(item for item in self._registry.abi if item.get("name") == "modelOf")
-        names = [part["name"] for part in item["outputs"][0]["components"]]
-        return dict(zip(names, values, strict=True))
-
     def _swapped(self, log: Log, epoch: int) -> Event | None:
         found = [
             event
@@ -180,7 +163,7 @@ class Auditor:
         return same("active model", model_id.hex(), active.hex())
 
     def _statement_checks(self, args: dict[str, Any], model: dict[str, Any]) -> list[Check]:
-        spec = source_spec(self._rpc, self._book, model["source"])
+        spec = source_spec(self._rpc, model["source"])
         points = spec.point_times(args["epoch"] * self._vault.period)
         inputs = spec.inputs([self._ticks.cumulative(time) for time in points])
         digest = statement_hash(

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from vaultkit.chain.abi import Event
 from vaultkit.shares import LEAST_JUDGED, drawdown, has_gained, keeper_reward, performance_fee, share_x64
 from vaultkit.vault.audit_history import History, Log, Supply
 from vaultkit.vault.audit_report import Check
 from vaultkit.vault.audit_terms import Constants
+
+VALUED: Final = frozenset({"Deposit", "TradingResumed", "PerformanceFeePaid"})
+"""Events of a vault besides `Rebalanced` at which the replay may ask what it held, at the mean price of their block."""
 
 Value = Callable[[Log], int]
 """What the vault held just before a log, at the mean price of its block, in the asset's smallest units."""

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
 
 from vaultkit.book import AddressBook
 from vaultkit.chain.abi import Contract, Event, load_abi
+from vaultkit.errors import AuditFailed
 from vaultkit.protocols import Rpc
 from vaultkit.trade import Policy, Turnover, risk_value
 from vaultkit.vault.audit_history import History, Log
-from vaultkit.vault.terms import Fees, Safeguards
+from vaultkit.vault.terms import MODEL_TYPE, Fees, Safeguards
 from vaultkit.window import WindowSpec
 
 
@@ -53,10 +58,30 @@ def events_of(history: History, contract: Contract, name: str) -> Iterator[tuple
             yield log, event
 
 
-def source_spec(rpc: Rpc, book: AddressBook, source: str | None = None) -> WindowSpec:
+def model_of(registry: Contract, model_id: bytes) -> dict[str, Any]:
+    """Return the registry's entry; its hash is the model id of a verified event, so the node cannot change it.
+
+    Raises
+    ------
+    AuditFailed
+        When the node answers with another.
+    """
+    values = registry.call("modelOf", model_id)
+    digest = keccak(encode([MODEL_TYPE], [tuple(values)]))
+    if digest != model_id:
+        raise AuditFailed(
+            "the registry's entry does not hash to the model id",
+            got=f"0x{digest.hex()}",
+            expected=f"0x{model_id.hex()}",
+        )
+    item = next(item for item in registry.abi if item.get("name") == "modelOf")
+    names = [part["name"] for part in item["outputs"][0]["components"]]
+    return dict(zip(names, values, strict=True))
+
+
+def source_spec(rpc: Rpc, source: str) -> WindowSpec:
     """Return the window that an input source is made for; its hash is compared with the model's pin."""
-    assert book.vault is not None
-    contract = Contract(rpc, source or book.vault.source, load_abi("TickWindow"))
+    contract = Contract(rpc, source, load_abi("TickWindow"))
     return WindowSpec(
         pool=contract.call("pool"),
         bar_seconds=contract.call("barSeconds"),
