@@ -138,3 +138,22 @@ def test_a_peak_is_the_least_that_reaches_the_sum(vault: VaultSetup, needed: int
             peak, seconds = made.peak(way, level, needed), made.seconds(way)
             reached = [level * (300 - seconds) + one * seconds for one in (peak - 1, peak)]
             assert needed <= reached[1] and (peak == level or reached[0] < needed), way
+
+
+@pytest.mark.parametrize("flipped", [False, True], ids=["risk is token1", "risk is token0"])
+@pytest.mark.parametrize("up", [False, True], ids=["down", "up"])
+def test_a_price_on_an_edge_that_was_crossed_downward_has_the_liquidity_of_both_sides(
+    request: pytest.FixtureRequest, flipped: bool, up: bool
+):
+    setup = request.getfixturevalue("flipped_vault" if flipped else "vault")
+    enrich(setup, setup.actors.trader)
+    read = depth_of(setup)
+    edge = max(tick for tick, _ in read.edges if tick < read.tick)
+    swap_to(setup, sqrt_ratio_at_tick(edge))
+    depth = depth_of(setup)
+    assert (depth.sqrt_price_x96, depth.tick) == (sqrt_ratio_at_tick(edge), edge - 1)
+    target = sqrt_ratio_at_tick(edge + (50 if up else -50))
+    push = depth.push(depth.sqrt_price_x96, target)
+    asset, risk = swap_to(setup, target)
+    sells_risk = push.zero_for_one == setup.book.pool.risk_is_token0
+    assert (asset, risk) == ((push.amount_out, -push.amount_in) if sells_risk else (-push.amount_in, push.amount_out))

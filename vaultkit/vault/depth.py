@@ -132,10 +132,15 @@ class Depth:
         return [(word * WORD_TICKS + (0 if down else WORD_TICKS - 1)) * self.spacing for word in range(first, last + 1)]
 
     def _liquidity_at(self, sqrt_x96: int) -> int:
-        """Return the liquidity in range at a price; at an initialized tick, that above it."""
+        """Return the liquidity in range at a price; at an initialized tick, that above it.
+
+        A pool whose price fell just to an initialized tick has crossed it: its liquidity is that below.
+        """
         liquidity = self.liquidity
         for tick, net in self.edges:
             edge = sqrt_ratio_at_tick(tick)
+            if edge == self.sqrt_price_x96 and self.tick < tick:
+                liquidity += net
             if self.sqrt_price_x96 < edge <= sqrt_x96:
                 liquidity += net
             elif sqrt_x96 < edge <= self.sqrt_price_x96:
