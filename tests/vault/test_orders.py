@@ -18,6 +18,7 @@ from vaultkit.vault.client import VaultClient
 from vaultkit.vault.orders import Orders
 from vaultkit.vault.quote import Amount, Filled, Quote
 from vaultkit.vault.terms import Fees
+from vaultkit.vault.verification import recompiled, standard_input
 
 DOLLAR = 10**6
 ALICES = Signer.devnet(ALICE)
@@ -84,6 +85,33 @@ def test_a_deposit_allows_the_vault_exactly_what_it_takes(vault: VaultSetup, ord
     filled = fill(vault, orders, quote, bob)
     assert units(filled.leaves) == {"USDC": 77 * DOLLAR} and len(filled.transactions) == 2
     assert vault.asset.call("allowance", bob.address, vault.vault.address) == 0
+
+
+@pytest.fixture
+def zero_first(vault: VaultSetup) -> None:
+    """An asset that refuses to replace an allowance by another; Bob has given the vault one of a dollar."""
+    vault.transact(vault.actors.bob, vault.asset, "approve", vault.vault.address, DOLLAR)
+    source = Path(__file__).parent / "sources" / "ZeroFirstToken.sol"
+    code = recompiled("ZeroFirstToken", standard_input("ZeroFirstToken", source))[1]
+    honest = recode(vault, vault.asset.address, code)
+    recode(vault, "0x" + f"{0xC0DE:040x}", honest)
+    with pytest.raises(Reverted):
+        vault.transact(vault.actors.bob, vault.asset, "approve", vault.vault.address, 2 * DOLLAR)
+
+
+def test_a_smaller_allowance_is_taken_back_before_a_deposit_allows_more(
+    vault: VaultSetup, orders: Orders, zero_first: None
+):
+    bob = Signer.devnet(BOB)
+    quote = orders.deposit(bob.address, 77 * DOLLAR)
+    assert "3 transactions: take a smaller allowance back, then allow the vault 77 USDC, then" in quote.sentences()[-1]
+    filled = fill(vault, orders, quote, bob)
+    assert units(filled.leaves) == {"USDC": 77 * DOLLAR} and len(filled.transactions) == 3
+    vault.transact(vault.actors.bob, vault.asset, "approve", vault.vault.address, DOLLAR)
+    with mining(vault.devnet, seconds=12):
+        assert orders._client.deposit(bob, 77 * DOLLAR) > 0
+    vault.transact(vault.actors.bob, vault.asset, "approve", vault.vault.address, 78 * DOLLAR)
+    assert [call.says.split()[0] for call in orders.deposit(bob.address, 78 * DOLLAR).calls] == ["call"]
 
 
 def test_an_exit_that_the_pool_fell_under_is_refused_by_its_own_limit(vault: VaultSetup, orders: Orders):

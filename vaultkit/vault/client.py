@@ -13,6 +13,7 @@ from vaultkit.chain.rpc import connect, has_code, quantity
 from vaultkit.errors import DataError, SettingsError
 from vaultkit.protocols import Rpc
 from vaultkit.trade import Policy
+from vaultkit.vault.allowance import approvals
 from vaultkit.vault.slippage import DEPOSIT, REDEEM, SLIPPAGE_BPS, at_least
 
 ZERO_ID: Final = "0x" + 64 * "0"
@@ -180,8 +181,8 @@ class VaultClient:
         if assets <= 0:
             raise DataError("a deposit is not positive", got=assets)
         spender = self.addresses.vault
-        if int(self.asset.call("allowance", signer.address, spender)) < assets:
-            self._send(signer, self.asset, "approve", spender, assets, timeout_seconds=timeout_seconds)
+        for amount in approvals(self.asset, signer.address, spender, assets):
+            self._send(signer, self.asset, "approve", spender, amount, timeout_seconds=timeout_seconds)
         least = at_least(int(self.vault.call("previewDeposit", assets)), slippage_bps)
         receipt = self._send(
             signer, self.vault, DEPOSIT, assets, signer.address, least, timeout_seconds=timeout_seconds

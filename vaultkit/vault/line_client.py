@@ -10,6 +10,7 @@ from vaultkit.chain.account import Signer, send
 from vaultkit.chain.rpc import connect, quantity
 from vaultkit.errors import AttestationRefused, DataError
 from vaultkit.protocols import Rpc
+from vaultkit.vault.allowance import approvals
 from vaultkit.vault.attestation import Attestation
 from vaultkit.vault.line_book import LineBook
 
@@ -212,8 +213,8 @@ class LineClient:
     def _allow(self, signer: Signer, token: Contract, amount: int) -> None:
         if amount <= 0:
             raise DataError("an amount is not positive", got=amount)
-        if int(token.call("allowance", signer.address, self.book.line)) < amount:
-            self._send(signer, token, "approve", self.book.line, amount)
+        for allowance in approvals(token, signer.address, self.book.line, amount):
+            self._send(signer, token, "approve", self.book.line, allowance)
 
     def _send(self, signer: Signer, contract: Contract, name: str, *args: Any) -> dict[str, Any]:
         return send(self.rpc, signer, contract.address, contract.encode(name, *args), abi=contract.abi)

@@ -11,6 +11,7 @@ from vaultkit.chain.abi import Contract, load_abi
 from vaultkit.chain.account import Signer, send
 from vaultkit.chain.rpc import quantity
 from vaultkit.errors import DataError, Reverted, SettingsError
+from vaultkit.vault.allowance import approvals
 from vaultkit.vault.client import VaultClient
 from vaultkit.vault.quote import Amount, Filled, Quote, refusal_in_words, worst_case_in_kind
 from vaultkit.vault.simulate import Call, Simulation, moved_by, simulate
@@ -59,7 +60,7 @@ class Orders:
         slippage_bps: int = SLIPPAGE_BPS,
         first: Sequence[Call] = (),
     ) -> Quote:
-        """Quote a deposit; an allowance of exactly ``assets`` is given first where the present one is smaller.
+        """Quote a deposit; an allowance of exactly ``assets`` takes the place of a smaller one first.
 
         It reverts below the quoted shares less ``slippage_bps``. ``first`` is sent before, and what it moves is not
         counted.
@@ -74,9 +75,9 @@ class Orders:
         _positive("a deposit", assets)
         vault, asset = self._client.vault, self._client.asset
         calls = [*first]
-        if int(asset.call("allowance", account, vault.address)) < assets:
-            allow = asset.encode("approve", vault.address, assets)
-            calls.append(Call(asset.address, allow, asset.abi, f"allow the vault {self.asset(assets)}"))
+        for amount in approvals(asset, account, vault.address, assets):
+            says = f"allow the vault {self.asset(amount)}" if amount else "take a smaller allowance back"
+            calls.append(Call(asset.address, asset.encode("approve", vault.address, amount), asset.abi, says))
         floor = at_least(int(vault.call("previewDeposit", assets)), slippage_bps)
         calls.append(self._call(DEPOSIT, assets, self._to(account, receiver), floor))
         least = (self.shares(floor),)
