@@ -139,6 +139,20 @@ def test_the_next_reward_is_what_the_next_epoch_pays(vault: VaultSetup):
     assert paid == pytest.approx(told, rel=1e-4), "the mean price moves a little until the block"
 
 
+@pytest.mark.parametrize("late", [0, 1])
+def test_the_next_reward_counts_an_epoch_that_can_no_longer_be_accepted(vault: VaultSetup, late: int):
+    vault.redeploy(fees=Fees(reward_per_epoch=50 * DOLLAR, reward_year_pips=20_000))
+    vault.deposit(vault.actors.alice, 1_000_000 * DOLLAR)
+    vault.keep(0)
+    epoch = vault.close_epoch()
+    vault.devnet.mine(epoch * PERIOD + vault.terms.max_age_seconds + late)
+    told = overview(vault)
+    assert told.epochs[0].outcome == ("missed" if late else "awaited")
+    assert told.next_reward == told.status.total_assets * 20_000 * (1 + late) * PERIOD // (10**6 * 365 * 86_400)
+    if late:
+        assert vault.events(vault.keep(0))["RewardPaid"]["amount"] == told.next_reward
+
+
 def test_roles_and_trust_name_who_could_do_harm(vault: VaultSetup):
     found = overview(vault)
     assert found.roles.owner == vault.actors.owner.lower() and not found.roles.owner_is_contract

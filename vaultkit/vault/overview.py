@@ -101,7 +101,7 @@ def read_overview(client: VaultClient, *, epochs: int = 6, edge_a_year: float = 
         spot_x128=spot,
         policy=Policy(*vault.call("policy", block=block)),
         fees=fees,
-        next_reward=_next_reward(fees, state, max(1, guarded.missed_epochs)),
+        next_reward=_next_reward(fees, state, guarded.missed_epochs),
         guarded=guarded,
         deposit_cap=cap if (cap := int(vault.call("depositCap", block=block))) < UNLIMITED else None,
         roles=roles,
@@ -119,8 +119,17 @@ def _price(venue: Contract, name: str, block: int) -> int | None:
         return None
 
 
-def _next_reward(fees: Fees, state: VaultStatus, elapsed: int) -> int:
-    """Return what the next epoch pays at the present value, as `VaultFees` computes it."""
+def _can_be_accepted(state: VaultStatus, epoch: int) -> bool:
+    """Return whether a closed epoch that no proof was accepted of yet can still have one."""
+    return epoch == state.latest_closed_epoch and state.timestamp - epoch * state.period <= state.max_age
+
+
+def _next_reward(fees: Fees, state: VaultStatus, missed: int) -> int:
+    """Return what the next epoch that can be accepted pays at the present value, as `VaultFees` computes it.
+
+    ``missed`` counts the latest closed epoch; where that is too old, the one that closes next is paid for as well.
+    """
+    elapsed = max(1, missed + (not _can_be_accepted(state, state.latest_closed_epoch)))
     return keeper_reward(
         state.total_assets, state.idle, fees.reward_per_epoch, fees.reward_year_pips, state.period, elapsed
     )
@@ -176,8 +185,8 @@ def _epochs(client: VaultClient, state: VaultStatus, count: int) -> tuple[EpochL
     for epoch in newest:
         event_ = accepted.get(epoch)
         if event_ is None:
-            waiting = epoch == state.latest_closed_epoch and state.timestamp - epoch * state.period <= state.max_age
-            lines.append(EpochLine(epoch, epoch * state.period, "awaited" if waiting else "missed"))
+            outcome = "awaited" if _can_be_accepted(state, epoch) else "missed"
+            lines.append(EpochLine(epoch, epoch * state.period, outcome))
             continue
         lines.append(
             EpochLine(
