@@ -11,7 +11,7 @@ from eth_utils.crypto import keccak
 
 from tests.contracts.test_client import book_of, verb
 from tests.contracts.test_deploy import mining
-from tests.fixtures.vault import ALICE, BOB, VaultSetup
+from tests.fixtures.vault import ALICE, BOB, VaultSetup, forget_prices
 from vaultkit.chain.account import Signer
 from vaultkit.errors import DataError, Reverted, RpcRefused, SettingsError
 from vaultkit.vault.client import VaultClient
@@ -204,8 +204,16 @@ def test_an_order_that_would_revert_is_refused_by_name_before_signing(vault: Vau
     with pytest.raises(Reverted, match=r"ERC20InsufficientBalance.* has 0 iVAULT of 100,000 iVAULT"):
         orders.cash_out(bob, 10**17, slippage_bps=0)
     vault.transact(vault.actors.guardian, vault.vault, "stopTrading")
-    with pytest.raises(Reverted, match="takes no deposits now: it is stopped, at its cap, or withdraw-only"):
+    with pytest.raises(Reverted, match="takes no deposits now: it is stopped, at its cap, withdraw-only"):
         orders.deposit(bob, 10**6)
+
+
+def test_a_deposit_is_refused_in_words_while_the_pool_cannot_tell_a_price(vault: VaultSetup, orders: Orders):
+    vault.trade(buy_risk=True, amount=100_000 * DOLLAR)
+    forget_prices(vault)
+    with pytest.raises(Reverted, match=r"ERC4626ExceededMaxDeposit.*or a price of its pool cannot be read"):
+        orders.deposit(Signer.devnet(BOB).address, DOLLAR)
+    orders.redeem(ALICES.address, 10**15)
 
 
 def test_a_mistyped_receiver_is_refused_and_so_is_one_of_the_vault_s_own_contracts(vault: VaultSetup, orders: Orders):

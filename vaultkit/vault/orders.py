@@ -13,7 +13,7 @@ from vaultkit.chain.rpc import quantity
 from vaultkit.errors import DataError, Reverted, SettingsError
 from vaultkit.vault.allowance import approvals
 from vaultkit.vault.client import VaultClient
-from vaultkit.vault.quote import Amount, Filled, Quote, refusal_in_words, worst_case_in_kind
+from vaultkit.vault.quote import NO_DEPOSITS, Amount, Filled, Quote, refusal_in_words, worst_case_in_kind
 from vaultkit.vault.simulate import Call, Simulation, moved_by, simulate
 from vaultkit.vault.slippage import DEPOSIT, REDEEM, SLIPPAGE_BPS, WITHDRAW, at_least, at_most
 from vaultkit.vault.terms import Fees
@@ -74,12 +74,16 @@ class Orders:
         """
         _positive("a deposit", assets)
         vault, asset = self._client.vault, self._client.asset
+        to = self._to(account, receiver)
+        if int(vault.call("maxDeposit", to)) == 0:
+            closed = {"receiver": to, "assets": assets, "max": 0}
+            raise Reverted("ERC4626ExceededMaxDeposit", closed, got=NO_DEPOSITS)
         calls = [*first]
         for amount in approvals(asset, account, vault.address, assets):
             says = f"allow the vault {self.asset(amount)}" if amount else "take a smaller allowance back"
             calls.append(Call(asset.address, asset.encode("approve", vault.address, amount), asset.abi, says))
         floor = at_least(int(vault.call("previewDeposit", assets)), slippage_bps)
-        calls.append(self._call(DEPOSIT, assets, self._to(account, receiver), floor))
+        calls.append(self._call(DEPOSIT, assets, to, floor))
         least = (self.shares(floor),)
         words = f"fewer than {least[0]} revert, whatever the pool's price is then. "
         words += "Afterwards the shares rise and fall with what the vault holds."

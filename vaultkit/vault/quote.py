@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from vaultkit.chain.account import Signer
 from vaultkit.errors import Reverted
 from vaultkit.units import PIPS, from_units
 from vaultkit.vault.simulate import Call
 from vaultkit.vault.terms import Fees
+
+NO_DEPOSITS: Final = (
+    "the vault takes no deposits now: it is stopped, at its cap, withdraw-only after too many missed epochs, which the "
+    "next accepted one ends, or a price of its pool cannot be read; `vaultkit status` says which"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +104,7 @@ def refusal_in_words(
         case "ERC20InsufficientBalance":
             return f"{given['sender']} has {spent(given['balance'])} of {spent(given['needed'])}"
         case "ERC4626ExceededMaxDeposit" if given["max"] == 0:
-            return (
-                "the vault takes no deposits now: it is stopped, at its cap, or withdraw-only after too many missed "
-                "epochs, which the next accepted one ends; `vaultkit status` says which"
-            )
+            return NO_DEPOSITS
         case "ERC4626ExceededMaxDeposit" | "ERC4626ExceededMaxWithdraw":
             return f"{asset(given['assets'])}, where at most {asset(given['max'])} can be"
         case "ERC4626ExceededMaxRedeem":
