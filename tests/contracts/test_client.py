@@ -6,6 +6,7 @@ import datetime as dt
 import json
 
 import pytest
+from eth_utils.crypto import keccak
 
 from tests.contracts.test_deploy import mining
 from tests.fixtures.vault import ALICE, BOB, PROOF, VaultSetup
@@ -47,6 +48,18 @@ def test_client_deposits_and_leaves_both_ways(vault: VaultSetup):
     assert abs(paid.assets - 500 * DOLLAR) <= 1
     assert abs(kind.assets - 500 * DOLLAR) <= 1
     assert kind.risk == 0
+
+
+def test_a_token_below_what_is_owed_of_it_counts_as_none(vault: VaultSetup):
+    client = VaultClient(vault.rpc, book_of(vault))
+    vault.deposit(vault.actors.alice, 1_000 * DOLLAR)
+    for token, owed in ((vault.asset, 1_200 * DOLLAR), (vault.risk, 10**15)):
+        place = keccak(int(token.address, 16).to_bytes(32, "big") + (7).to_bytes(32, "big"))
+        vault.rpc.call("anvil_setStorageAt", [vault.vault.address, f"0x{place.hex()}", f"0x{owed:064x}"])
+        assert vault.vault.call("totalOwed", token.address) == owed
+    vault.devnet.mine()
+    state = client.status()
+    assert (state.total_assets, state.idle, state.risk) == (0, 0, 0)
 
 
 def test_client_names_the_vaults_refusal(vault: VaultSetup):

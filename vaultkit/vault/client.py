@@ -23,8 +23,9 @@ ZERO_ID: Final = "0x" + 64 * "0"
 class VaultStatus:
     """A vault at one block.
 
-    Amounts are in smallest units, ``risk_weight_wad`` has 18 decimals, times are chain time in seconds. ``model_id`` is
-    ``None`` where no model is active.
+    Amounts are in smallest units, ``risk_weight_wad`` has 18 decimals, times are chain time in seconds. ``idle`` and
+    ``risk`` are what the vault holds above what it owes, at least zero, as in the contract. ``model_id`` is ``None``
+    where no model is active.
     """
 
     vault: str
@@ -140,8 +141,8 @@ class VaultClient:
             field: one.decode_output(name, data)
             for (field, (one, name, _)), data in zip(requests.items(), answers, strict=True)
         }
-        values["idle"] -= values.pop("owed_asset")
-        values["risk"] -= values.pop("owed_risk")
+        for held, owed in (("idle", "owed_asset"), ("risk", "owed_risk")):  # a token may shrink below what is owed
+            values[held] = max(0, values[held] - values.pop(owed))
         model_id = f"0x{values.pop('model_id').hex()}"
         return VaultStatus(
             vault=address,
