@@ -165,7 +165,7 @@ class Orders:
         SettingsError
             When the address book holds no exit router.
         DataError
-            When the slippage is not between 0 and 10,000 basis points.
+            When the slippage is not between 0 and 9,999 basis points.
         """
         _positive("a redemption", shares)
         client, place = self._client, self._client.addresses.exit_router
