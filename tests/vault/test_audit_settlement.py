@@ -10,7 +10,8 @@ import pytest
 from eth_abi.abi import encode
 
 from tests.fixtures.keeper import book_of
-from tests.fixtures.vault import DELAY, VaultSetup
+from tests.fixtures.vault import DELAY, VaultSetup, forget_prices
+from vaultkit.errors import RpcRefused
 from vaultkit.protocols import Rpc
 from vaultkit.units import WAD
 from vaultkit.vault.audit import AuditReport, audit
@@ -36,6 +37,18 @@ class LyingRpc:
 
     def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
         return self.inner.batch(calls)
+
+
+class Pruned(LyingRpc):
+    """A node that does not keep the past state that one view is asked of."""
+
+    def __init__(self, inner: Rpc, request: str) -> None:
+        super().__init__(inner, request, "")
+
+    def call(self, method: str, params: Sequence[Any] = ()) -> Any:
+        if method == "eth_call" and params[0]["data"] == self.request:
+            raise RpcRefused("the node refused eth_call", got="missing trie node", code=-32000)
+        return super().call(method, params)
 
 
 def lying(vault: VaultSetup, name: str, value: Safeguards | Fees) -> Rpc:
@@ -106,6 +119,52 @@ def test_gains_shared_before_entries_and_exits_are_recomputed(vault: VaultSetup)
     assert names.count("share of gains before an entry or exit") == 2
     other = lying(vault, "fees", Fees(performance_pips=100_000, performance_recipient=vault.actors.keeper))
     assert "share of gains before an entry or exit" in failed(report(vault, other))
+
+
+BEFORE = "share of gains before an entry or exit"
+
+
+def test_gains_shared_at_the_last_trade_s_price_are_accepted_only_while_no_mean_can_be_read(vault: VaultSetup):
+    alice, bob = vault.actors.alice, vault.actors.bob
+    vault.redeploy(fees=Fees(performance_pips=200_000, performance_recipient=vault.actors.keeper))
+    vault.deposit(alice, 1_000_000 * DOLLAR)
+    vault.keep(90)
+    vault.transact(bob, vault.asset, "transfer", vault.vault.address, 50_000 * DOLLAR)
+    vault.trade(buy_risk=True, amount=3_000_000 * DOLLAR)
+    vault.devnet.mine(vault.now() + 300)
+    remember = forget_prices(vault)
+    receipt = vault.transact(alice, vault.vault, "redeem", 10**12, alice, alice)
+    assert vault.events(receipt)["PerformanceFeePaid"]["shares"] > 0
+    vault.deposit(bob, 0)
+    remember()
+    vault.keep(80)
+    found = report(vault)
+    assert found.passed, failed(found)
+    assert BEFORE in {check.name for check in found.epochs[-1].checks}
+    assert any(receipt["transactionHash"] in note for note in found.notes)
+    assert all("by this node's word" in note for note in found.notes)
+    live = LyingRpc(vault.rpc, vault.venue.encode("twapX128"), f"0x{1:064x}")
+    assert BEFORE in failed(report(vault, live)), "a mean could be read"
+    found = report(vault, Pruned(vault.rpc, vault.venue.encode("twapX128")))
+    assert found.passed and all("does not keep the state" in note for note in found.notes)
+
+
+def test_a_peak_set_at_the_last_trade_s_price_is_followed(vault: VaultSetup):
+    vault.redeploy(safeguards=Safeguards(drawdown_wad=2 * WAD // 100))
+    vault.deposit(vault.actors.alice, 1_000_000 * DOLLAR)
+    vault.keep(95)
+    vault.transact(vault.actors.guardian, vault.vault, "stopTrading")
+    vault.transact(vault.actors.owner, vault.vault, "scheduleResume")
+    vault.devnet.mine(vault.now() + DELAY)
+    vault.trade(buy_risk=False, amount=6_000 * 10**18)
+    vault.devnet.mine(vault.now() + 840)
+    remember = forget_prices(vault)
+    vault.transact(vault.actors.owner, vault.vault, "resumeTrading")
+    remember()
+    assert vault.events(vault.keep(20))["TradingStopped"]["by"] == vault.vault.address.lower()
+    found = report(vault)
+    assert found.passed, failed(found)
+    assert len(found.notes) == 1
 
 
 def test_an_entry_into_next_to_nothing_starts_the_peak_anew(vault: VaultSetup):

@@ -10,8 +10,9 @@ Besides the epochs: the code of vault, registry, gates, sources and venue is thi
 says, and everything that left the vault left by one of its events; see `audit_state` and `audit_flows`.
 
 What is taken from the node: which header is the newest, the verifier's execution (unless the artefact is at hand, then
-ezkl repeats it), code, the vault's constants (policy, period, ages), balances and ``lastEpoch()``. What a passed audit
-does not show: that the model is good.
+ezkl repeats it), code, the vault's constants (policy, period, ages), balances, ``lastEpoch()`` and, where gains or a
+peak were settled at the last trade's mean price, that the pool could not tell the present one. What a passed audit does
+not show: that the model is good.
 """
 
 from __future__ import annotations

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from eth_utils.crypto import keccak
 
 from vaultkit.book import AddressBook
 from vaultkit.chain.abi import Contract, Event, load_abi
+from vaultkit.errors import Reverted, RpcRefused
 from vaultkit.statement import statement_hash, weight_wad
 from vaultkit.tickmath import mean_tick, price_x128, price_x128_at_tick
 from vaultkit.trade import Reason, TradePlan, limited_plan, risk_value
@@ -19,6 +20,11 @@ from vaultkit.vault.audit_proof import ArtefactVerifier, ProofAuditor
 from vaultkit.vault.audit_report import Check, EpochAudit, same
 from vaultkit.vault.audit_state import StateReader
 from vaultkit.vault.audit_terms import Constants, Safeguarded, events_of, model_of, source_spec
+
+REMEMBERED: Final = (
+    "What {} settled is valued at the mean price of the last trade before it, as the contract does while its pool "
+    "cannot tell the present one: it could not, {}."
+)
 
 
 class Auditor:
@@ -36,12 +42,13 @@ class Auditor:
         assert book.vault is not None
         rpc = state.rpc
         self._rpc, self._book, self._vault, self._history = rpc, book, vault, history
+        self._notes, self._venue = state.notes, Contract(rpc, book.vault.venue, load_abi("UniswapV3Venue"))
         self._ticks = ticks
         self._idle = Balances(history, book.pool.asset, book.vault.vault)
         self._risk = Balances(history, book.pool.risk, book.vault.vault)
         self._registry = Contract(rpc, book.vault.registry, load_abi("ModelRegistry"))
         self._guards = Safeguarded(history, vault)
-        self._marks = ShareMarks(history, vault, self._value)
+        self._marks = ShareMarks(history, vault, self._value, self._mean_unread)
         self._proofs = ProofAuditor(state, vault.contract, artefacts)
         self.models: dict[int, dict[str, Any]] = {}
         self._previous = 0
@@ -130,10 +137,22 @@ class Auditor:
             self._guards.count(swapped, twap, nav)
         return found, settled.reward, settled.checks
 
-    def _value(self, log: Log) -> int:
-        """Return what the vault held just before a log, at the mean price of its block."""
+    def _value(self, log: Log, price_x128: int | None) -> int:
+        """Return what the vault held just before a log, at a price or at the mean price of its block."""
         idle, risk = self._holdings(log)
-        return idle + risk_value(risk, self._mean(log))
+        return idle + risk_value(risk, self._mean(log) if price_x128 is None else price_x128)
+
+    def _mean_unread(self, log: Log) -> bool:
+        """Return whether the venue could not tell a mean price in a log's block, and note on whose word."""
+        try:
+            self._venue.call("twapX128", block=log.block_number)
+            return False
+        except Reverted:
+            shown = "by this node's word"
+        except RpcRefused:
+            shown = "but this node does not keep the state that would show it"
+        self._notes.add(REMEMBERED.format(log.fields["transactionHash"], shown))
+        return True
 
     def _swapped(self, log: Log, epoch: int) -> Event | None:
         found = [

@@ -15,8 +15,11 @@ from vaultkit.vault.audit_terms import Constants
 VALUED: Final = frozenset({"Deposit", "TradingResumed", "PerformanceFeePaid"})
 """Events of a vault besides `Rebalanced` at which the replay may ask what it held, at the mean price of their block."""
 
-Value = Callable[[Log], int]
-"""What the vault held just before a log, at the mean price of its block, in the asset's smallest units."""
+Value = Callable[[Log, int | None], int]
+"""What the vault held just before a log, in the asset's smallest units, at a price or at the mean one of its block."""
+
+Unread = Callable[[Log], bool]
+"""Whether no mean price could be read in a log's block; where that is so or not known, it is noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,19 @@ class Settled:
 
 
 class ShareMarks:
-    """Replays peak and high-water mark of a share; epochs are asked for in their order, from the first."""
+    """Replays peak and high-water mark of a share; epochs are asked for in their order, from the first.
 
-    def __init__(self, history: History, vault: Constants, value: Value) -> None:
-        self._history, self._vault, self._value = history, vault, value
+    Notes
+    -----
+    While the pool keeps too few observations to tell a mean price, the contract settles exits for cash and sets the
+    peak of a resumed vault at the one that the last trade used. What only that price explains is accepted where no
+    mean could be read in that block, which no log shows: ``unread`` says so. Nothing can enter then but an empty
+    deposit, after which a vault of next to nothing is valued at the true mean here.
+    """
+
+    def __init__(self, history: History, vault: Constants, value: Value, unread: Unread) -> None:
+        self._history, self._vault, self._value, self._unread = history, vault, value, unread
+        self._last_mean_x128: int | None = None
         self._supply = Supply(history, vault.contract.address)
         self._events = [(log, event) for log in history.logs if (event := vault.contract.decode_log(log.fields))]
         self._peak = self._high = share_x64(0, 0)
@@ -86,13 +98,24 @@ class ShareMarks:
 
     def _performance(self, name: str, paid: Event | None, nav: int, shares: int) -> Check:
         """Compare the shares minted for gains, and move the high-water mark."""
-        pips = self._vault.fees.performance_pips
-        expected: tuple[int, int] | None = None
-        if has_gained(nav, shares, self._high, pips):
-            expected = performance_fee(nav, shares, self._high, pips)
+        expected = self._gains(nav, shares)
+        if expected is not None:
             self._high = share_x64(nav, shares + expected[0])
-        got = (paid.args["shares"], paid.args["assets"]) if paid else None
+        got = _paid(paid)
         return Check(name, got == expected, str(got), str(expected))
+
+    def _gains(self, nav: int, shares: int) -> tuple[int, int] | None:
+        """Return the shares due for gains and the assets that they are worth."""
+        pips = self._vault.fees.performance_pips
+        return performance_fee(nav, shares, self._high, pips) if has_gained(nav, shares, self._high, pips) else None
+
+    def _settled_at(self, log: Log, explains: Callable[[int], bool]) -> int:
+        """Return the value that was settled on: at the last trade's mean where only that explains what a log says."""
+        nav = self._value(log, None)
+        if self._last_mean_x128 is None or explains(nav):
+            return nav
+        last = self._value(log, self._last_mean_x128)
+        return last if explains(last) and self._unread(log) else nav
 
     def _falls(self, nav: int, shares: int) -> bool:
         """Move the peak, and return whether a share is too far below it."""
@@ -104,7 +127,7 @@ class ShareMarks:
         value = share_x64(nav, shares)
         if nav - assets < LEAST_JUDGED:
             self._peak = self._high = value
-        else:
+        elif assets:  # who enters with nothing may do so while no mean can be read, and moves no mark
             self._high = max(self._high, value)
 
     def _replay_before(self, log: Log, own: Mapping[str, Event]) -> list[Check]:
@@ -115,14 +138,26 @@ class ShareMarks:
             if (other.block_number, other.log_index) >= (log.block_number, log.log_index):
                 break
             self._replayed += 1
-            if event.name == "TradingResumed":
-                self._peak = share_x64(self._value(other), self._shares(other))
+            if event.name == "Rebalanced":
+                self._last_mean_x128 = event.args["twapX128"]
+            elif event.name == "TradingResumed":
+                self._resumed(other, event.args["peakX64"])
             elif event.name == "Deposit":
-                self._enter(self._value(other), event.args["assets"], self._shares(other))
+                self._enter(self._value(other, None), event.args["assets"], self._shares(other))
             elif event.name == "PerformanceFeePaid" and event is not own.get("PerformanceFeePaid"):
-                nav, shares = self._value(other), self._shares(other) - event.args["shares"]
-                checks.append(self._performance("share of gains before an entry or exit", event, nav, shares))
+                checks.append(self._shared(other, event))
         return checks
+
+    def _resumed(self, log: Log, peak_x64: int) -> None:
+        """Set the peak from which a resumed vault's fall is counted."""
+        shares = self._shares(log)
+        self._peak = share_x64(self._settled_at(log, lambda nav: share_x64(nav, shares) == peak_x64), shares)
+
+    def _shared(self, log: Log, paid: Event) -> Check:
+        """Compare the gains shared before an entry or exit."""
+        shares = self._shares(log) - paid.args["shares"]
+        nav = self._settled_at(log, lambda nav: self._gains(nav, shares) == _paid(paid))
+        return self._performance("share of gains before an entry or exit", paid, nav, shares)
 
     def _reward(self, amount: int, epoch: int, nav: int, idle_after: int, log: Log) -> Check:
         fees, period = self._vault.fees, self._vault.period
@@ -138,6 +173,10 @@ class ShareMarks:
             last = min(epoch, log.timestamp // period)
             expected = {due(max(1, epoch - first)) for first in range(made, last + 1)}
         return Check("reward", amount in expected, str(amount), " or ".join(map(str, sorted(expected)[:3])))
+
+
+def _paid(event: Event | None) -> tuple[int, int] | None:
+    return (event.args["shares"], event.args["assets"]) if event else None
 
 
 def _stop(stopped: bool) -> str:

@@ -141,7 +141,7 @@ class AuditReport:
     policy, safeguards, fees
         The vault's limits, fixed when it was made.
     notes
-        What could not be checked, and why.
+        What could not be checked or stands on the node's word alone, and why.
     """
 
     chain_id: int
