@@ -15,6 +15,8 @@ from tests.fixtures.vault import ALICE, BOB, VaultSetup, forget_prices
 from vaultkit.chain.account import Signer
 from vaultkit.errors import DataError, Reverted, RpcRefused, SettingsError
 from vaultkit.vault.client import VaultClient
+from vaultkit.vault.line_book import LineBook
+from vaultkit.vault.line_client import LineClient
 from vaultkit.vault.orders import Orders
 from vaultkit.vault.quote import Amount, Filled, Quote
 from vaultkit.vault.terms import Fees
@@ -112,6 +114,17 @@ def test_a_smaller_allowance_is_taken_back_before_a_deposit_allows_more(
         assert orders._client.deposit(bob, 77 * DOLLAR) > 0
     vault.transact(vault.actors.bob, vault.asset, "approve", vault.vault.address, 78 * DOLLAR)
     assert [call.says.split()[0] for call in orders.deposit(bob.address, 78 * DOLLAR).calls] == ["call"]
+
+
+def test_a_lender_s_smaller_allowance_is_taken_back_too(vault: VaultSetup, zero_first: None):
+    """A line takes deposits as the vault does, which stands in for it here."""
+    bob, pool = Signer.devnet(BOB), vault.book.pool
+    book = LineBook.model_construct(
+        mode="public", line=vault.vault.address, asset=pool.asset, collateral=pool.risk, oracle=pool.pool
+    )
+    with mining(vault.devnet, seconds=12):
+        LineClient(vault.rpc, book).lend(bob, 77 * DOLLAR)
+    assert vault.vault.call("totalAssets") == 77 * DOLLAR
 
 
 def test_an_exit_that_the_pool_fell_under_is_refused_by_its_own_limit(vault: VaultSetup, orders: Orders):
