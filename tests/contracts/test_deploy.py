@@ -187,6 +187,7 @@ def test_a_dry_run_sends_nothing_and_is_what_the_deployment_does_then(vault: Vau
     nonce = vault.rpc.call("eth_getTransactionCount", [OWN, "pending"])
     plan = answer(capsys, [*asked, "--dry"])
     assert plan["sent"] is False
+    assert "by its author's word it reads 16 bars of 300 s clipped to 128 ticks, every 14400 s" in plan["then"][0]
     assert vault.rpc.call("eth_getTransactionCount", [OWN, "pending"]) == nonce
     assert AddressBook.load(tmp_path / "book.json").vault is None
     with mining(vault.devnet):

@@ -174,6 +174,8 @@ def test_what_is_refused_for_too_few_observations_is_what_the_contract_refuses(v
         ({"output_scale": 65}, CODE, "output scale cannot be used"),
         ({"output_bound": 0}, CODE, "output bound cannot be used"),
         ({"output_bound": 2**128}, CODE, "output bound cannot be used"),
+        ({"output_scale": 11}, CODE, "output scale is not its circuit's: got 11, expected 12"),
+        ({"gain_bits": 1}, CODE, "output scale is not its circuit's: got 12, expected 13"),
     ],
 )
 def test_a_model_that_cannot_be_pinned_is_refused(circuit: Any, changes: dict[str, Any], code: str, said: str):
@@ -192,9 +194,10 @@ def test_the_curve_s_generator_and_the_artefact_s_own_commitments_are_points(cir
 
 def test_a_wrong_input_scale_is_refused(circuit: Any):
     found = manifest(circuit)
-    wrong = found.model_copy(update={"window": found.window.model_copy(update={"input_scale": 21})})
-    with pytest.raises(DeployFailed, match="input scale"):
-        check_model(wrong, CODE)
+    for scale, said in ((21, "input scale cannot be used"), (8, "input scale is not its circuit's: got 8, expected 7")):
+        wrong = found.model_copy(update={"window": found.window.model_copy(update={"input_scale": scale})})
+        with pytest.raises(DeployFailed, match=said):
+            check_model(wrong, CODE)
     check_model(found.model_copy(update={"verifier_code_hash": f"0x{keccak(hexstr=CODE).hex()}"}), CODE)
 
 

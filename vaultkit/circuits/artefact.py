@@ -21,6 +21,7 @@ from vaultkit.circuits.evidence import CircuitPaths
 from vaultkit.circuits.export import check_graph, export_onnx
 from vaultkit.circuits.ezkl_calls import ezkl_version
 from vaultkit.circuits.keys import Keys, make_keys
+from vaultkit.circuits.meaning import write_meaning
 from vaultkit.circuits.settings import (
     DEFAULT_SHAPE,
     CircuitShape,
@@ -148,6 +149,7 @@ def _build(
         raise CircuitError("window and circuit differ in input scale", got=design.shape, expected=design.window)
     onnx = folder / "model.onnx"
     export_onnx(module, design.window.count, onnx)
+    write_meaning(onnx, design.window, design.period_seconds, design.gain_bits)
     parameters = weights if weights is not None else module.state_dict()
     save_file(
         {name: tensor.detach().contiguous() for name, tensor in parameters.items()}, folder / "weights.safetensors"

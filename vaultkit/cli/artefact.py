@@ -28,11 +28,16 @@ def check(
     onnx: Annotated[Path | None, typer.Option(help="A published model to recompute the commitments from.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Check every file against the manifest and, with --rebuild, that model and settings give this verifier."""
+    """Check every file against the manifest, and the manifest's scales and window against the model.
+
+    With --rebuild also check that model and settings give this verifier.
+    """
+    from vaultkit.circuits.meaning import require_meaning
     from vaultkit.circuits.srs import find_srs
     from vaultkit.manifest import ArtefactManifest
 
     manifest = ArtefactManifest.load(folder)
+    require_meaning(folder, manifest)
     find_srs(folder, manifest.srs)
     held = sum((folder / name).is_file() for name in manifest.files)
     result: dict[str, object] = {"strategy": manifest.strategy, "files": held, "intact": True}

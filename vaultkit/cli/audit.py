@@ -94,11 +94,13 @@ def to_json(report: AuditReport) -> dict[str, object]:
 
 
 def _offline(artefact: Path) -> ArtefactVerifier:
+    from vaultkit.circuits.meaning import require_meaning
     from vaultkit.circuits.verify import verify_proof
     from vaultkit.manifest import ArtefactManifest
     from vaultkit.vault.audit_proof import ArtefactVerifier
 
     manifest = ArtefactManifest.load(artefact)  # a bad copy at hand is not the vault's fault: refused before the audit
+    require_meaning(artefact, manifest)
     return ArtefactVerifier.of(manifest, lambda proof: verify_proof(artefact, proof))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vaultkit.cli.deploy_book import Ledger, require_room
-from vaultkit.cli.deploy_guards import Guard, attacked, faithful, hold, rehearsed, remade
+from vaultkit.cli.deploy_guards import Guard, attacked, faithful, hold, meant, rehearsed, remade
 from vaultkit.cli.deploy_plan import agree, describe, show
 from vaultkit.cli.endpoint import RpcOption
 from vaultkit.cli.history import StoreOption
@@ -146,7 +146,7 @@ def deploy(
         owner=account_of(owner, "--owner"),
         timelock_seconds=timelock,
     )
-    guards: list[Guard] = [faithful(max_disagreement, max_pnl_difference)]
+    guards: list[Guard] = [meant, faithful(max_disagreement, max_pnl_difference)]
     if not no_rehearsal:
         guards += [remade, rehearsed]
     if min_manipulation_cost is not None:

@@ -1,4 +1,4 @@
-"""What ``vaultkit deploy`` tries beyond a vault's own checks: fidelity, one proof, what an attack would cost."""
+"""What ``vaultkit deploy`` tries beyond a vault's own checks: scales, fidelity, one proof, what an attack costs."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ def hold(prepared: Prepared, guards: Iterable[Guard], status: Status) -> None:
     for guard in guards:
         guard(prepared)
     status.start()
+
+
+def meant(prepared: Prepared) -> None:
+    """Refuse a manifest that reads the circuit's numbers otherwise than its model says."""
+    from vaultkit.circuits.meaning import require_meaning
+
+    with stderr.status("Holding the manifest against its model"):
+        require_meaning(prepared.artefact, prepared.manifest)
 
 
 def faithful(max_disagreement: float, max_pnl_difference: float) -> Guard:

@@ -11,6 +11,7 @@ from vaultkit.chain.abi import Contract, load_abi
 from vaultkit.chain.account import Signer, send
 from vaultkit.chain.market_cache import MarketCache
 from vaultkit.chain.rpc import quantity
+from vaultkit.circuits.meaning import require_meaning
 from vaultkit.circuits.verify import verify_proof
 from vaultkit.keeper.keys import create_keystore, fund_locally
 from vaultkit.lab.folders import Folders
@@ -36,6 +37,7 @@ def deploy(
     rpc: Rpc, rpc_url: str, cache: MarketCache, artefact: Path, folders: Folders, stage: Stage
 ) -> tuple[AddressBook, dict[str, int]]:
     """Deploy the vault through Ape, wait for its model's timelock, and return the book and the gas of each contract."""
+    require_meaning(artefact, ArtefactManifest.load(artefact))
     first = quantity(rpc.call("eth_blockNumber"), rpc)
     deployed = deploy_vault(rpc_url, cache.book, artefact, progress=stage.say)
     book = cache.book.model_copy(update={"vault": deployed})

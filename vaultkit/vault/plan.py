@@ -173,7 +173,9 @@ def make_plan(
     }
     pins = pins_of(book, manifest, verifier, at["ZkGate"], at["TickWindow"], at[verifier])
     calls = [
-        f"propose model 0x{pins.model_id().hex()} to the registry",
+        f"propose model 0x{pins.model_id().hex()} to the registry; by its author's word it reads {spec.count} bars of "
+        f"{spec.bar_seconds} s clipped to {spec.clip} ticks, every {manifest.period_seconds} s, and gives weights with "
+        f"{manifest.output_scale} bits after the point",
         f"wait {terms.delay_seconds} s of chain time",
         "activate the model",
     ]

@@ -90,6 +90,20 @@ def check_model(manifest: ArtefactManifest, code: str) -> None:
     for name, (value, least, most) in scales.items():
         if not least <= value <= most:
             raise DeployFailed(f"the model's {name} cannot be used", got=value, expected=f"{least} to {most}")
+    settings, gain = manifest.settings, manifest.gain_bits
+    own = {
+        "input scale": (settings["model_input_scales"][0], "of its settings"),
+        "output scale": (settings["model_output_scales"][0] + gain, f"of its settings and {gain} bits of gain"),
+    }
+    for name, (value, whence) in own.items():
+        if scales[name][0] != value:
+            raise DeployFailed(
+                f"the model's {name} is not its circuit's",
+                got=scales[name][0],
+                expected=f"{value}, {whence}",
+                where="manifest.json",
+                next_step="Restore the artefact's manifest, or compile the strategy again",
+            )
 
 
 def _fault_of_point(raw: bytes) -> str | None:
