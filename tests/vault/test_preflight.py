@@ -13,8 +13,9 @@ from tests.fixtures.vault import VaultSetup
 from vaultkit.book import AddressBook
 from vaultkit.errors import DataError, DeployFailed, RpcRefused, SettingsError
 from vaultkit.manifest import ArtefactManifest
-from vaultkit.vault.preflight import BASE_FIELD, check_cardinality, check_model, check_pool, check_token
+from vaultkit.vault.preflight import BASE_FIELD, check_cardinality, check_model, check_pool
 from vaultkit.vault.terms import Fees, VaultTerms
+from vaultkit.vault.token_trial import check_token
 from vaultkit.vault.verification import recompiled, standard_input
 
 SOURCE = Path(__file__).parent / "sources" / "HostileToken.sol"

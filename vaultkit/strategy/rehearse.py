@@ -15,7 +15,7 @@ from vaultkit.errors import DeployFailed, ProofInvalid, RpcRefused
 from vaultkit.manifest import ArtefactManifest
 from vaultkit.protocols import Proof, ProofJob, Rpc
 from vaultkit.statement import instances
-from vaultkit.vault.preflight import PROBE
+from vaultkit.vault.token_trial import PROBE
 
 
 def rehearse(rpc: Rpc, chain_id: int, artefact: Path, code: str) -> Proof:

@@ -10,7 +10,7 @@ from vaultkit.chain.rpc import quantity
 from vaultkit.errors import DeployFailed, RpcRefused
 from vaultkit.protocols import Rpc
 from vaultkit.vault.plan import DeployPlan
-from vaultkit.vault.preflight import PROBE
+from vaultkit.vault.token_trial import PROBE
 
 CALLS_GAS: Final = {"deployer": 590_000, "owner": 640_000, "timelock": 1_040_000}
 """Gas of everything that a plan sends after its contracts, by whose the registry is in the end.
