@@ -23,7 +23,7 @@ KINDS = (
     "honest", "fee on transfer", "rebases with time", "returns false", "returns nothing", "refuses transfers",
     "takes more from the sender", "fee on the way back",
     "fee on transferFrom", "refuses transferFrom", "false for transferFrom", "transferFrom for anybody",
-    "refuses approvals",
+    "refuses approvals", "has rebased up", "has rebased down",
 )  # fmt: skip
 REFUSED = {
     "fee on transfer": "takes a fee on transfer",
@@ -37,6 +37,8 @@ REFUSED = {
     "false for transferFrom": "returns false for transferFrom",
     "transferFrom for anybody": "did not approve",
     "refuses approvals": "refuses an approval",
+    "has rebased up": "changed by themselves \\(rebasing\\): got 501",
+    "has rebased down": "changed by themselves \\(rebasing\\)",
 }
 CODE = "0x6001"
 

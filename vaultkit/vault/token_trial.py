@@ -78,12 +78,7 @@ def check_token(rpc: Rpc, token: str, *, holder: str) -> None:
         ) from refusal
     _require_moved(first["calls"][1], token)
     held, kept, got = (_number(first["calls"][index]) for index in (0, 2, 3))
-    if (kept, got) != (held - amount, amount):
-        raise DeployFailed(
-            "a token takes a fee on transfer, or moves another amount than it is asked to",
-            got=f"{got} of {amount} arrived, {held - kept} left",
-            where=token,
-        )
+    _require_exact(held - kept, got, amount, "transfer", token)
     if [_number(answer) for answer in second["calls"][:2]] != [kept, got]:
         raise DeployFailed("a token changes balances by itself (rebasing)", where=token)
     _require_moved(second["calls"][2], token)
@@ -100,12 +95,21 @@ def _require_pulled(answers: list[dict[str, str]], token: str, held: int, amount
     _require_moved(approval, token, "an approval")
     _require_moved(pulled, token, "transferFrom, by which a vault takes deposits")
     left, got = map(_number, answers[3:])
-    if (left, got) != (held - amount, amount):
-        raise DeployFailed(
-            "a token takes a fee on transferFrom, or moves another amount than it is asked to",
-            got=f"{got} of {amount} arrived, {held - left} left",
-            where=token,
-        )
+    _require_exact(held - left, got, amount, "transferFrom", token)
+
+
+def _require_exact(left: int, got: int, amount: int, how: str, token: str) -> None:
+    """Refuse a move of another amount: a fee where something is lost on the way, else shares behind the balances."""
+    if left == got == amount:
+        return
+    rebased = got > amount or got == left > 0
+    raise DeployFailed(
+        f"a token's balances are not what its {how} counts in, since they have changed by themselves (rebasing)"
+        if rebased
+        else f"a token takes a fee on {how}, or moves another amount than it is asked to",
+        got=f"{got} of {amount} arrived, {left} left",
+        where=token,
+    )
 
 
 def _require_moved(answer: dict[str, str], token: str, what: str = "an ordinary transfer") -> None:

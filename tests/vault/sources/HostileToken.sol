@@ -16,7 +16,9 @@ contract HostileToken {
         RefusesTransferFrom,
         FalseForTransferFrom,
         TransferFromForAnybody,
-        RefusesApprovals
+        RefusesApprovals,
+        HasRebasedUp,
+        HasRebasedDown
     }
 
     Kind private immutable _kind;
@@ -34,6 +36,8 @@ contract HostileToken {
 
     function balanceOf(address account) external view returns (uint256) {
         uint256 held = _held[account];
+        if (_kind == Kind.HasRebasedUp) return held + held / 1000;
+        if (_kind == Kind.HasRebasedDown) return held - held / 1000;
         return _kind == Kind.RebasesWithTime ? held + held * (block.timestamp - _born) / 365 days / 20 : held;
     }
 
