@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 import pytest
 from eth_utils.crypto import keccak
 
+from tests.contracts.test_client import verb
+from tests.contracts.test_deploy import words
 from tests.fixtures.vault import VaultSetup
 from vaultkit.book import AddressBook
 from vaultkit.errors import DataError, DeployFailed, RpcRefused, SettingsError
 from vaultkit.manifest import ArtefactManifest
-from vaultkit.vault.preflight import BASE_FIELD, check_cardinality, check_model, check_pool
+from vaultkit.vault.preflight import BASE_FIELD, check_cardinality, check_model, check_pool, spaced
 from vaultkit.vault.terms import Fees, VaultTerms
 from vaultkit.vault.token_trial import check_token
 from vaultkit.vault.verification import recompiled, standard_input
@@ -163,6 +166,44 @@ def test_what_is_refused_for_too_few_observations_is_what_the_contract_refuses(v
         except Reverted:
             made = False
         assert passed == made, seconds
+
+
+class Blocks:
+    """A chain of so many blocks, so far apart; its first one is of another time, as mainnet's is."""
+
+    label = "a test's"
+
+    def __init__(self, seconds: float, head: int = 20_000_000) -> None:
+        self.seconds, self.head = seconds, head
+
+    def call(self, method: str, params: Any = ()) -> Any:
+        if method == "eth_blockNumber":
+            return hex(self.head)
+        number = int(params[0], 16)
+        return {"timestamp": hex(10**9 + int(number * self.seconds) if number else 0)}
+
+
+@pytest.mark.parametrize(
+    ("chain_id", "seconds", "head", "least", "usual"),
+    [(1, 12.3, 20_000_000, 12, 12), (42161, 0.25, 10**8, 1, 1), (1, 12, 3, 12, 12), (1, 12, 0, 1, 1),
+     (99, 300, 5_000, 300, 60), (31337, 1, 900, 60, 60), (31337, 119, 900, 119, 60)],
+)  # fmt: skip
+def test_no_more_time_between_observations_is_believed_than_the_chain_s_blocks_are_apart(
+    chain_id: int, seconds: float, head: int, least: int, usual: int
+):
+    chain: Any = Blocks(seconds, head)
+    assert spaced(chain, chain_id, None) == usual
+    assert [spaced(chain, chain_id, asked) for asked in (1, least)] == [1, least]
+    with pytest.raises(DeployFailed, match=rf"got {least + 1} s, expected at most {least} s \(--block-seconds"):
+        spaced(chain, chain_id, least + 1)
+
+
+def test_a_great_time_between_swaps_does_not_make_few_observations_enough(
+    vault: VaultSetup, circuit: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    asked = words(vault, circuit, tmp_path / "book.json", "--dry", "--block-seconds", "100000")
+    assert verb(*asked) == DeployFailed.exit_code
+    assert "further apart than the chain's blocks: got 100000 s" in json.loads(capsys.readouterr().out)["message"]
 
 
 @pytest.mark.parametrize(

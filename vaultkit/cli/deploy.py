@@ -52,7 +52,9 @@ def deploy(
     delay: Annotated[int, typer.Option(help="Delay of models, in seconds of chain time.")] = 3_600,
     max_age: Annotated[int, typer.Option(help="Seconds after an epoch's end in which it is accepted.")] = 7_200,
     twap: Annotated[int, typer.Option(help="Averaging time of the mean price in seconds.")] = 900,
-    block_seconds: Annotated[int, typer.Option(help="Least time expected between two swaps of the pool.")] = 60,
+    block_seconds: Annotated[
+        int | None, typer.Option(help="Least time between two swaps of the pool; the chain's blocks, at most a minute.")
+    ] = None,
     deposit_cap: Annotated[str | None, typer.Option(help="Most that deposits may bring it to, like 1000000.")] = None,
     guardian: Annotated[str | None, typer.Option(help="Account that may stop trading and cancel models.")] = None,
     owner: Annotated[str | None, typer.Option(help="Multisig or timelock that the registry goes to.")] = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,7 @@ from vaultkit.vault.estimate import Cost, cost_of, require_funds, run_constructo
 from vaultkit.vault.handover import check_hand_over, hand_over, offer
 from vaultkit.vault.pins import check_pins
 from vaultkit.vault.plan import Creation, DeployPlan, make_plan, nonce_of, pins_of
-from vaultkit.vault.preflight import check_deployment
+from vaultkit.vault.preflight import check_deployment, spaced
 from vaultkit.vault.terms import ModelPins, VaultTerms
 
 MAX_CODE_BYTES: Final = 24_576
@@ -110,6 +110,7 @@ def prepare(
     compile_contracts({verifier: artefact / "Verifier.sol"})
     check_code_size(verifier)
     say("Trying pool, tokens and model")
+    terms = replace(terms, block_seconds=spaced(rpc, book.chain_id, terms.block_seconds))
     check_deployment(rpc, book, manifest, terms, load_artifact(verifier)["deployedBytecode"])
     return Prepared(rpc, book, artefact, manifest, terms, verifier)
 

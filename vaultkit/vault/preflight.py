@@ -8,11 +8,13 @@ from eth_utils.crypto import keccak
 
 from vaultkit.book import AddressBook
 from vaultkit.chain.abi import Contract, load_abi
-from vaultkit.chain.rpc import has_code
+from vaultkit.chain.pool_reader import block_timestamp
+from vaultkit.chain.rpc import has_code, quantity
 from vaultkit.errors import DeployFailed
 from vaultkit.manifest import ArtefactManifest
 from vaultkit.protocols import Rpc
 from vaultkit.reference_strings import BASE_FIELD as BASE_FIELD
+from vaultkit.settings import LOCAL_CHAIN_IDS
 from vaultkit.statement import COMMITMENT_BYTES
 from vaultkit.vault.terms import ZERO_ADDRESS, VaultTerms
 from vaultkit.vault.token_trial import answer_of, check_token
@@ -20,6 +22,8 @@ from vaultkit.vault.token_trial import answer_of, check_token
 MAX_SCALE: Final = 64
 MAX_INPUT_SCALE: Final = 20
 MAX_BOUND: Final = 2**95
+SPACING_BLOCKS: Final = 1_000
+USUAL_SPACING: Final = 60
 
 
 def check_deployment(rpc: Rpc, book: AddressBook, manifest: ArtefactManifest, terms: VaultTerms, code: str) -> None:
@@ -146,6 +150,40 @@ def check_pool(rpc: Rpc, book: AddressBook) -> None:
             raise DeployFailed(f"{symbol} has other decimals than the book says", got=found, expected=decimals)
 
 
+def spaced(rpc: Rpc, chain_id: int, block_seconds: int | None) -> int:
+    """Return the time between two observations of a pool that is reckoned with.
+
+    Anybody can swap in every block, and each swap takes an observation's place: so it is never above the mean time of
+    the chain's last thousand blocks. A local chain's blocks are mined at will: there a minute is always believed.
+
+    Parameters
+    ----------
+    block_seconds
+        As somebody asked for it; the chain's own, a minute at most, where None.
+
+    Raises
+    ------
+    DeployFailed
+        When more is asked for than the chain's blocks are apart.
+    """
+    head = quantity(rpc.call("eth_blockNumber"), rpc)
+    blocks = min(head - 1, SPACING_BLOCKS)  # not from the first block on, which may be of another time
+    most = USUAL_SPACING if chain_id in LOCAL_CHAIN_IDS else 1
+    if blocks > 0:
+        most = max(most, (block_timestamp(rpc, head) - block_timestamp(rpc, head - blocks)) // blocks)
+    if block_seconds is None:
+        return min(most, USUAL_SPACING)
+    if block_seconds > most:
+        raise DeployFailed(
+            "observations of the pool are expected further apart than the chain's blocks",
+            got=f"{block_seconds} s",
+            expected=f"at most {most} s",
+            where="--block-seconds (block_seconds)",
+            next_step="Leave it out: a swap in every block is what the pool's observations must last for",
+        )
+    return block_seconds
+
+
 def check_cardinality(rpc: Rpc, book: AddressBook, manifest: ArtefactManifest, terms: VaultTerms) -> None:
     """Refuse a pool that keeps too few observations, with a fifth in reserve.
 
@@ -155,21 +193,21 @@ def check_cardinality(rpc: Rpc, book: AddressBook, manifest: ArtefactManifest, t
     Raises
     ------
     DeployFailed
-        When the pool keeps too few, naming what needs them.
+        When the pool keeps too few, naming what needs them, or as `spaced`.
     """
-    window = manifest.window
+    window, every = manifest.window, spaced(rpc, book.chain_id, terms.block_seconds)
     reaches = {
         "window and age (CardinalityTooSmall)": (window.count + 1) * window.bar_seconds + terms.max_age_seconds,
         "the venue's mean price": terms.twap_seconds,
     }
     purpose, reach = max(reaches.items(), key=lambda one: one[1])
-    needed = reach * 6 // (terms.block_seconds * 5) + 1
+    needed = reach * 6 // (every * 5) + 1
     kept = int(Contract(rpc, book.pool.pool, load_abi("UniswapV3Pool")).call("slot0")[3])
     if kept < needed:
         raise DeployFailed(
             f"the pool keeps too few observations for {purpose}",
             got=kept,
-            expected=f"at least {needed}: 1.2 x {reach} s at one in {terms.block_seconds} s",
+            expected=f"at least {needed}: 1.2 x {reach} s at one in {every} s",
             where=book.pool.pool,
             next_step=f"Call increaseObservationCardinalityNext({needed}) on the pool and wait until it has filled",
         )

@@ -83,7 +83,8 @@ class VaultTerms:
     twap_seconds
         Averaging time of the mean price.
     block_seconds
-        Least time expected between two observations of the pool; decides how many it must keep.
+        Least time expected between two observations of the pool; decides how many it must keep. The time between the
+        chain's blocks, a minute at most, where None.
     deposit_cap
         Most that deposits may bring the vault to, in the asset's smallest units.
     safeguards, fees
@@ -102,7 +103,7 @@ class VaultTerms:
     max_age_seconds: int = 7_200
     delay_seconds: int = 3_600
     twap_seconds: int = 900
-    block_seconds: int = 60
+    block_seconds: int | None = None
     deposit_cap: int = UNLIMITED
     name: str = "Inference Vault"
     symbol: str = "iVAULT"
@@ -144,7 +145,7 @@ class VaultTerms:
         rules: dict[str, tuple[bool, str]] = {
             "max_age_seconds": (0 < self.max_age_seconds <= period_seconds, f"1 to {period_seconds}, the period"),
             "twap_seconds": (0 < self.twap_seconds < 2**32, "1 to 2**32 - 1"),
-            "block_seconds": (self.block_seconds > 0, "positive"),
+            "block_seconds": (self.block_seconds is None or self.block_seconds > 0, "positive"),
             "delay_seconds": (0 < self.delay_seconds <= 90 * 86_400, "1 second to 90 days"),
             "deposit_cap": (0 < self.deposit_cap <= UNLIMITED, "positive"),
             "min_weight_wad": (0 <= policy.min_weight_wad <= policy.max_weight_wad, "0 to the largest weight"),
