@@ -26,8 +26,13 @@ _EXACT = Context(prec=160)
 """Room for any 256-bit amount with 18 places; the default context rounds at 28 digits."""
 
 
-def to_units(text: str | int | float | Decimal, decimals: int) -> int:
+def to_units(text: str | int | float | Decimal, decimals: int, where: str | None = None) -> int:
     """Return the integer number of smallest units in a human amount.
+
+    Parameters
+    ----------
+    where
+        Option or field that gave it, for messages.
 
     Raises
     ------
@@ -42,15 +47,16 @@ def to_units(text: str | int | float | Decimal, decimals: int) -> int:
     try:
         value = Decimal(str(text))
     except ArithmeticError as error:
-        raise DataError("an amount is not a number", got=repr(text)) from error
+        raise DataError("an amount is not a number", got=repr(text), where=where) from error
     if not value.is_finite():
-        raise DataError("an amount is not finite", got=repr(text))
+        raise DataError("an amount is not finite", got=repr(text), where=where)
     scaled = value.scaleb(decimals, _EXACT)
     if scaled != scaled.to_integral_value():
         raise DataError(
             "an amount has too many decimal places",
             got=str(text),
             expected=f"at most {decimals} places",
+            where=where,
         )
     return int(scaled)
 
@@ -64,6 +70,18 @@ def from_units(amount: int, decimals: int) -> Decimal:
     '1.500000'
     """
     return Decimal(amount).scaleb(-decimals, _EXACT)
+
+
+def in_full(amount: int, decimals: int) -> str:
+    """Return the human amount of an integer number of smallest units as somebody types it.
+
+    Examples
+    --------
+    >>> in_full(1500000, 6), in_full(-500, 2)
+    ('1.5', '-5')
+    """
+    text = f"{from_units(amount, decimals):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def mul_div(a: int, b: int, denominator: int) -> int:

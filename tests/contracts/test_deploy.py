@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
 import threading
@@ -127,6 +128,48 @@ def test_deploy_does_not_believe_a_manifest_that_says_ceremony(vault: VaultSetup
 def test_deploy_refuses_terms_that_the_contracts_would_refuse(vault: VaultSetup, circuit, terms, name):
     with pytest.raises(SettingsError, match=name):
         deploy_vault(vault.devnet.url, vault.book, circuit.folder, terms=terms)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("--max-step", "2", "above 0, at most 1"),
+        ("--min-weight", "-0.25", "0 to the largest weight"),
+        ("--slippage-bps", "-5", "0 to 1000, a tenth"),
+        ("--deviation-bps", "10001", "0 to 10000"),
+        ("--deposit-cap", "-1.5", "above 0"),
+        ("--max-notional", "0", "above 0"),
+        ("--turnover", "1000.5", "above 0, at most 1000"),
+        ("--drawdown", "1", "0 for never, below 1"),
+        ("--reward", "2.5", "--reward and --reward-year both above 0, or both 0"),
+        ("--performance", "0.31", "0 to 0.3"),
+        ("--delay", "0", "1 second to 90 days"),
+        ("--block-seconds", "0", "above 0"),
+    ],
+)
+def test_a_term_is_refused_by_its_option_with_the_value_as_it_was_typed(
+    vault: VaultSetup, circuit, tmp_path, capsys, option, value, expected
+):
+    with pytest.raises(SystemExit):
+        main(words(vault, circuit, tmp_path / "book.json", option, value))
+    said = json.loads(capsys.readouterr().out)["message"]
+    assert said.startswith(f"a term of the vault cannot be used: got {value}, expected {expected} ({option}, "), said
+
+
+@pytest.mark.parametrize("option", ["--deadband", "--reward", "--performance", "--min-manipulation-cost"])
+def test_an_amount_that_is_no_number_is_refused_by_its_option(vault: VaultSetup, circuit, tmp_path, capsys, option):
+    with pytest.raises(SystemExit):
+        main(words(vault, circuit, tmp_path / "book.json", option, "much"))
+    assert f"not a number: got 'much' ({option})" in json.loads(capsys.readouterr().out)["message"]
+
+
+def test_every_term_that_can_be_refused_has_an_option_of_the_verb():
+    from vaultkit.cli.deploy import deploy
+    from vaultkit.vault.terms import _OPTIONS
+
+    assert {option for option, _ in _OPTIONS.values()} <= {
+        f"--{name.replace('_', '-')}" for name in inspect.signature(deploy).parameters
+    }
 
 
 def test_deploy_names_the_contracts_error_when_a_step_reverts(vault: VaultSetup, circuit):

@@ -9,7 +9,9 @@ import pytest
 
 from tests.fixtures.circuit import made_pool, made_swaps
 from vaultkit.book import AddressBook
+from vaultkit.circuits.meaning import require_meaning
 from vaultkit.cli import main
+from vaultkit.errors import ArtefactMismatch
 from vaultkit.manifest import ArtefactManifest, DatasetManifest
 
 
@@ -64,6 +66,11 @@ def test_compile_twice_keeps_the_verifier(project, trained, capsys):
     code, figures = call(project, capsys, "compile", "momentum", "--out", str(out))
     assert (code, figures["logrows"], figures["srs"]) == (0, 11, "unsafe-local")
     first = ArtefactManifest.load(out)
+    require_meaning(out, first)
+    doubled = first.model_copy(update={"output_scale": first.output_scale - 1, "gain_bits": first.gain_bits - 1})
+    with pytest.raises(ArtefactMismatch, match=f"expected gain_bits {first.gain_bits}, output_scale"):
+        require_meaning(out, doubled)
+    assert first.gain_bits, "so that the gain is told, not taken for none"
     assert call(project, capsys, "compile", "momentum", "--out", str(out))[0] == 0
     assert ArtefactManifest.load(out).files["vk.key"] == first.files["vk.key"]
     assert sorted(path.name for path in out.parent.iterdir()) == ["momentum"]
@@ -74,8 +81,8 @@ def test_compile_twice_keeps_the_verifier(project, trained, capsys):
     [
         (("train", "momentun"), 2, "StrategyError"),
         (("compile", "hold"), 2, "StrategyError"),
-        (("compile", "momentum", "--max-disagreement", "-1"), 7, "FidelityTooLow"),
-        (("compile", "momentum", "--max-pnl-difference", "-1"), 7, "FidelityTooLow"),
+        (("compile", "momentum", "--max-disagreement", "0"), 7, "FidelityTooLow"),
+        (("compile", "momentum", "--max-pnl-difference", "0"), 7, "FidelityTooLow"),
     ],
     ids=["unknown", "no-model", "decisions", "money"],
 )

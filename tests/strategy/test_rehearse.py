@@ -12,7 +12,7 @@ import pytest
 
 from tests.contracts.test_client import verb
 from tests.fixtures.vault import VaultSetup
-from vaultkit.errors import ArtefactMismatch, DeployFailed, FidelityTooLow
+from vaultkit.errors import ArtefactMismatch, DeployFailed, FidelityTooLow, SettingsError
 from vaultkit.manifest import ArtefactManifest
 from vaultkit.strategy.rehearse import rehearse
 from vaultkit.vault.compile import compile_contracts, load_artifact
@@ -101,6 +101,37 @@ def test_deploy_refuses_a_circuit_that_decides_too_differently_unless_more_is_al
     refused = json.loads(capsys.readouterr().out)
     assert (refused["error"], option in refused["message"]) == ("FidelityTooLow", True)
     assert verb(*asked, option, "0.03") == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "shown"),
+    [
+        ("--max-disagreement", "-1", "-1.0, expected 0 to 1"),
+        ("--max-disagreement", "nan", "nan, expected 0 to 1"),
+        ("--max-pnl-difference", "1.5", "1.5, expected 0 to 1"),
+        ("--min-manipulation-cost", "-5", "-5, expected above 0"),
+        ("--min-manipulation-cost", "0", "0, expected above 0"),
+    ],
+)
+def test_deploy_refuses_a_limit_that_would_refuse_nothing_or_everything(
+    vault: VaultSetup,
+    circuit: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+    value: str,
+    shown: str,
+):
+    place = tmp_path / "book.json"
+    vault.book.save(place)
+    asked = ["deploy", str(circuit.folder), "--rpc", vault.devnet.url, "--book", str(place), "--dry", "--json"]
+    assert verb(*asked, option, value) == SettingsError.exit_code
+    assert f"got {shown} ({option})" in json.loads(capsys.readouterr().out)["message"]
+
+
+def test_compile_refuses_a_limit_of_fidelity_that_is_no_share(capsys: pytest.CaptureFixture[str]):
+    assert verb("compile", "momentum", "--max-pnl-difference", "-0.1", "--json") == SettingsError.exit_code
+    assert "got -0.1, expected 0 to 1 (--max-pnl-difference)" in json.loads(capsys.readouterr().out)["message"]
 
 
 def test_off_local_chains_the_verifier_is_made_again_and_one_changed_in_a_line_is_refused(circuit: Any, tmp_path: Path):

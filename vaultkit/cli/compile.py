@@ -59,13 +59,14 @@ def compile_(
     from vaultkit.circuits.srs import available_logrows
     from vaultkit.errors import SettingsError, StrategyError
     from vaultkit.settings import build_dir
-    from vaultkit.strategy.compile import compile_strategy
+    from vaultkit.strategy.compile import check_limits, compile_strategy
     from vaultkit.strategy.loader import load_strategy
     from vaultkit.strategy.narrow import chosen_net, kept_tuning, student_of
     from vaultkit.strategy.research import read_fitted
     from vaultkit.strategy.tune import COLUMNS, plot, tune_strategy
     from vaultkit.strategy.tune_front import Limits, preference
 
+    check_limits(max_disagreement, max_pnl_difference)
     if (width or activation) and not tune:
         raise SettingsError("widths and activations are searched by --tune alone", next_step="Add --tune")
     loaded = load_strategy(strategy)

@@ -118,8 +118,11 @@ def deploy(
     place = book or build_dir() / "devnet" / "book.json"
     addresses = AddressBook.load(place)
 
-    def money(text: str) -> int:
-        return to_units(text, addresses.pool.asset_decimals)
+    def money(text: str, option: str) -> int:
+        return to_units(text, addresses.pool.asset_decimals, option)
+
+    def share(text: str, option: str, places: int = 18) -> int:
+        return to_units(text, places, option)
 
     def account_of(text: str | None, option: str) -> str | None:
         return None if text is None else parse_address(text, where=option)
@@ -127,11 +130,11 @@ def deploy(
     paid_to = account_of(performance_to, "--performance-to")
     terms = VaultTerms(
         policy=Policy(
-            min_weight_wad=to_units(min_weight, 18),
-            max_weight_wad=to_units(max_weight, 18),
-            deadband_wad=to_units(deadband, 18),
-            max_step_wad=to_units(max_step, 18),
-            max_notional=money(max_notional),
+            min_weight_wad=share(min_weight, "--min-weight"),
+            max_weight_wad=share(max_weight, "--max-weight"),
+            deadband_wad=share(deadband, "--deadband"),
+            max_step_wad=share(max_step, "--max-step"),
+            max_notional=money(max_notional, "--max-notional"),
             slippage_pips=slippage_bps * 100,
             deviation_pips=deviation_bps * 100,
         ),
@@ -139,11 +142,16 @@ def deploy(
         delay_seconds=delay,
         twap_seconds=twap,
         block_seconds=block_seconds,
-        deposit_cap=UNLIMITED if deposit_cap is None else money(deposit_cap),
+        deposit_cap=UNLIMITED if deposit_cap is None else money(deposit_cap, "--deposit-cap"),
         name=name,
         symbol=symbol,
-        safeguards=Safeguards(outage_epochs, to_units(turnover, 18), to_units(drawdown, 18)),
-        fees=Fees(money(reward), to_units(reward_year, 6), to_units(performance, 6), paid_to or ZERO_ADDRESS),
+        safeguards=Safeguards(outage_epochs, share(turnover, "--turnover"), share(drawdown, "--drawdown")),
+        fees=Fees(
+            money(reward, "--reward"),
+            share(reward_year, "--reward-year", 6),
+            share(performance, "--performance", 6),
+            paid_to or ZERO_ADDRESS,
+        ),
         guardian=account_of(guardian, "--guardian") or ZERO_ADDRESS,
         owner=account_of(owner, "--owner"),
         timelock_seconds=timelock,
@@ -152,7 +160,8 @@ def deploy(
     if not no_rehearsal:
         guards += [remade, rehearsed]
     if min_manipulation_cost is not None:
-        guards.append(attacked(money(min_manipulation_cost), step, attack_block_seconds, store))
+        decimals = addresses.pool.asset_decimals
+        guards.append(attacked(min_manipulation_cost, decimals, step, attack_block_seconds, store))
     run = Run(rpc or market_url(), addresses, place, artefact, terms, account, guards, verification, as_json)
     if dry:
         _dry(run, account_of(deployer, "--deployer"))

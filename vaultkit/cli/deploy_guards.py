@@ -34,10 +34,11 @@ def meant(prepared: Prepared) -> None:
 
 def faithful(max_disagreement: float, max_pnl_difference: float) -> Guard:
     """Return a guard that refuses a circuit whose report says that it decides too differently from its model."""
+    from vaultkit.strategy.compile import check_limits, require_faithful
+
+    check_limits(max_disagreement, max_pnl_difference)
 
     def check(prepared: Prepared) -> None:
-        from vaultkit.strategy.compile import require_faithful
-
         found = prepared.manifest
         require_faithful(found.fidelity, found.strategy, max_disagreement, max_pnl_difference)
 
@@ -66,8 +67,21 @@ def remade(prepared: Prepared) -> None:
         rebuild(prepared.artefact).require_equal(prepared.artefact.name)
 
 
-def attacked(least: int, step: float, block_seconds: int, store: Path | None) -> Guard:
-    """Return a guard that refuses a model that is flipped or moved by ``step`` for less than ``least``."""
+def attacked(cost: str, decimals: int, step: float, block_seconds: int, store: Path | None) -> Guard:
+    """Return a guard that refuses a model that is flipped or moved by ``step`` for less than ``cost`` in the asset."""
+    from vaultkit.errors import SettingsError
+    from vaultkit.units import to_units
+
+    option = "--min-manipulation-cost"
+    least = to_units(cost, decimals, option)
+    if least <= 0:
+        raise SettingsError(
+            "a least cost of manipulation would refuse nothing",
+            got=cost,
+            expected="above 0",
+            where=option,
+            next_step="Leave it out to deploy whatever an attack costs",
+        )
 
     def check(prepared: Prepared) -> None:
         from vaultkit.cli.redteam import attack_recorded

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from vaultkit.circuits.artefact import Design, build_artefact
 from vaultkit.circuits.emulator import Emulator
 from vaultkit.circuits.settings import DEFAULT_SHAPE, CircuitShape
-from vaultkit.errors import FidelityTooLow
+from vaultkit.errors import FidelityTooLow, SettingsError
 from vaultkit.manifest import ArtefactManifest, Fidelity
 from vaultkit.statement import weight_wad
 from vaultkit.strategy.backtest import Backtest, backtest
@@ -95,6 +95,19 @@ def compile_strategy(
         on_chain=on_chain,
         progress=progress,
     )
+
+
+def check_limits(max_disagreement: float, max_pnl_difference: float) -> None:
+    """Refuse limits of fidelity that are no shares, of which none or all circuits would be found faithful.
+
+    Raises
+    ------
+    SettingsError
+        When one is not from 0 to 1.
+    """
+    for option, share in {"--max-disagreement": max_disagreement, "--max-pnl-difference": max_pnl_difference}.items():
+        if not 0 <= share <= 1:  # nor is what is no number
+            raise SettingsError("a limit of fidelity cannot be used", got=share, expected="0 to 1", where=option)
 
 
 def require_faithful(

@@ -103,7 +103,8 @@ def prepare(
     say = progress or (lambda _text: None)
     manifest = ArtefactManifest.load(artefact)
     require_safe_srs(manifest.srs, book.chain_id, artefact / "Verifier.sol")
-    terms.check(period_seconds=manifest.period_seconds, fee_pips=book.pool.fee_pips)
+    pool = book.pool
+    terms.check(period_seconds=manifest.period_seconds, fee_pips=pool.fee_pips, asset_decimals=pool.asset_decimals)
     rpc = connect(rpc_url, book.chain_id)
     say("Compiling the verifier")
     verifier = f"Verifier_{manifest.files['Verifier.sol'][:12]}"

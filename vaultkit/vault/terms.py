@@ -11,7 +11,7 @@ from eth_utils.crypto import keccak
 from vaultkit.address import parse_address
 from vaultkit.errors import SettingsError
 from vaultkit.trade import Policy
-from vaultkit.units import PIPS, WAD
+from vaultkit.units import PIPS, WAD, in_full
 
 UNLIMITED: Final = 2**256 - 1
 MODEL_TYPE: Final = "(address,address,bytes32,address,bytes32,bytes,uint8,uint256,bytes32)"
@@ -126,52 +126,57 @@ class VaultTerms:
             *(tuple(asdict(part).values()) for part in (self.policy, self.safeguards, self.fees)),
         )
 
-    def check(self, *, period_seconds: int, fee_pips: int) -> None:
+    def check(self, *, period_seconds: int, fee_pips: int, asset_decimals: int = 0) -> None:
         """Refuse terms that the contracts would refuse, before anything is spent.
+
+        Parameters
+        ----------
+        asset_decimals
+            Of the vault's asset, in which messages give amounts.
 
         Raises
         ------
         DataError
             When an account is mistyped.
         SettingsError
-            Naming the first term that cannot be used.
+            Naming the first term that cannot be used and its option, with the value as that option takes it.
         """
         policy, guards, fees = self.policy, self.safeguards, self.fees
         addresses = {"guardian": self.guardian, "performance_recipient": fees.performance_recipient}
         for name, address in {**addresses, "owner": self.owner}.items():
             if address not in (None, ZERO_ADDRESS) or (name == "owner" and address is not None):
                 parse_address(str(address), where=name)
-        year = "reward_per_epoch and reward_year_pips both positive, or both 0"
+        year = "--reward and --reward-year both above 0, or both 0"
         rules: dict[str, tuple[bool, str]] = {
             "max_age_seconds": (0 < self.max_age_seconds <= period_seconds, f"1 to {period_seconds}, the period"),
             "twap_seconds": (0 < self.twap_seconds < 2**32, "1 to 2**32 - 1"),
-            "block_seconds": (self.block_seconds is None or self.block_seconds > 0, "positive"),
+            "block_seconds": (self.block_seconds is None or self.block_seconds > 0, "above 0"),
             "delay_seconds": (0 < self.delay_seconds <= 90 * 86_400, "1 second to 90 days"),
-            "deposit_cap": (0 < self.deposit_cap <= UNLIMITED, "positive"),
+            "deposit_cap": (0 < self.deposit_cap <= UNLIMITED, "above 0"),
             "min_weight_wad": (0 <= policy.min_weight_wad <= policy.max_weight_wad, "0 to the largest weight"),
-            "max_weight_wad": (policy.max_weight_wad <= WAD, "at most one, 10**18"),
-            "deadband_wad": (0 <= policy.deadband_wad <= WAD, "0 to one, 10**18"),
-            "max_step_wad": (0 < policy.max_step_wad <= WAD, "above 0, at most one, 10**18"),
-            "max_notional": (0 < policy.max_notional <= UNLIMITED, "positive"),
+            "max_weight_wad": (policy.max_weight_wad <= WAD, "at most 1"),
+            "deadband_wad": (0 <= policy.deadband_wad <= WAD, "0 to 1"),
+            "max_step_wad": (0 < policy.max_step_wad <= WAD, "above 0, at most 1"),
+            "max_notional": (0 < policy.max_notional <= UNLIMITED, "above 0"),
             "slippage_pips": (
                 0 <= policy.slippage_pips <= PIPS // 10 and policy.slippage_pips + fee_pips < PIPS,
-                "0 to 100000, a tenth",
+                "0 to 1000, a tenth",
             ),
-            "deviation_pips": (0 <= policy.deviation_pips <= PIPS, "0 to 1000000"),
+            "deviation_pips": (0 <= policy.deviation_pips <= PIPS, "0 to 10000"),
             "outage_epochs": (0 <= guards.outage_epochs < 2**64, "0 for never, or a number of epochs"),
-            "turnover_wad": (0 < guards.turnover_wad <= 1_000 * WAD, "above 0, at most 1000 times 10**18"),
-            "drawdown_wad": (0 <= guards.drawdown_wad < WAD, "0 for never, below one, 10**18"),
+            "turnover_wad": (0 < guards.turnover_wad <= 1_000 * WAD, "above 0, at most 1000"),
+            "drawdown_wad": (0 <= guards.drawdown_wad < WAD, "0 for never, below 1"),
             "reward_per_epoch": (
                 fees.reward_per_epoch >= 0 and (fees.reward_per_epoch == 0) == (fees.reward_year_pips == 0),
                 year,
             ),
             "reward_year_pips": (
                 0 <= fees.reward_year_pips <= MAX_REWARD_YEAR_PIPS,
-                f"0 to {MAX_REWARD_YEAR_PIPS} millionths",
+                f"0 to {in_full(MAX_REWARD_YEAR_PIPS, 6)}",
             ),
             "performance_pips": (
                 0 <= fees.performance_pips <= MAX_PERFORMANCE_PIPS,
-                f"0 to {MAX_PERFORMANCE_PIPS} millionths",
+                f"0 to {in_full(MAX_PERFORMANCE_PIPS, 6)}",
             ),
             "performance_recipient": (
                 not fees.performance_pips or int(fees.performance_recipient, 16) != 0,
@@ -186,7 +191,36 @@ class VaultTerms:
             if not holds:
                 parts = (self, policy, guards, fees)
                 value = next(getattr(part, name) for part in parts if hasattr(part, name))
-                raise SettingsError("a term of the vault cannot be used", got=value, expected=expected, where=name)
+                option, places = _OPTIONS[name]
+                if isinstance(value, int):
+                    value = in_full(value, asset_decimals if places is None else places)
+                where = f"{option}, {name}"
+                raise SettingsError("a term of the vault cannot be used", got=value, expected=expected, where=where)
+
+
+_OPTIONS: Final[dict[str, tuple[str, int | None]]] = {
+    "max_age_seconds": ("--max-age", 0),
+    "twap_seconds": ("--twap", 0),
+    "block_seconds": ("--block-seconds", 0),
+    "delay_seconds": ("--delay", 0),
+    "deposit_cap": ("--deposit-cap", None),
+    "min_weight_wad": ("--min-weight", 18),
+    "max_weight_wad": ("--max-weight", 18),
+    "deadband_wad": ("--deadband", 18),
+    "max_step_wad": ("--max-step", 18),
+    "max_notional": ("--max-notional", None),
+    "slippage_pips": ("--slippage-bps", 2),
+    "deviation_pips": ("--deviation-bps", 2),
+    "outage_epochs": ("--outage-epochs", 0),
+    "turnover_wad": ("--turnover", 18),
+    "drawdown_wad": ("--drawdown", 18),
+    "reward_per_epoch": ("--reward", None),
+    "reward_year_pips": ("--reward-year", 6),
+    "performance_pips": ("--performance", 6),
+    "performance_recipient": ("--performance-to", 0),
+    "timelock_seconds": ("--timelock", 0),
+}
+"""What gives each term on the command line, and the places after its point there; None for amounts of the asset."""
 
 
 @dataclass(frozen=True, slots=True)
