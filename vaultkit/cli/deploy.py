@@ -104,7 +104,8 @@ def deploy(
     The plan and its cost are shown first, then you are asked, unless --yes.
 
     Everything is refused beforehand that can be: unsafe reference strings off local chains, pools of another pair,
-    tokens that take a fee or rebase, too few observations, constructors that revert, a timelock that nobody would run.
+    tokens that take a fee or rebase, too few observations, scales that are not the model's, constructors that revert, a
+    timelock that nobody would run.
     """
     from vaultkit.address import parse_address
     from vaultkit.book import AddressBook
