@@ -89,6 +89,17 @@ def test_a_deposit_allows_the_vault_exactly_what_it_takes(vault: VaultSetup, ord
     assert vault.asset.call("allowance", bob.address, vault.vault.address) == 0
 
 
+def test_a_deposit_says_what_its_shares_are_worth_once_it_has_paid_for_their_risk(vault: VaultSetup, orders: Orders):
+    for _ in range(3):
+        vault.keep(60)
+    bob = Signer.devnet(BOB)
+    quote = orders.deposit(bob.address, 10_000 * DOLLAR)
+    (shares,) = [one.units for one in fill(vault, orders, quote, bob).arrives]
+    worth = vault.vault.call("convertToAssets", shares)
+    assert 9_900 * DOLLAR < worth < 9_990 * DOLLAR
+    assert f"The shares are worth {orders.asset(worth)} at the mean price" in quote.worst_case
+
+
 @pytest.fixture
 def zero_first(vault: VaultSetup) -> None:
     """An asset that refuses to replace an allowance by another; Bob has given the vault one of a dollar."""

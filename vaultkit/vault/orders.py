@@ -82,11 +82,15 @@ class Orders:
         for amount in approvals(asset, account, vault.address, assets):
             says = f"allow the vault {self.asset(amount)}" if amount else "take a smaller allowance back"
             calls.append(Call(asset.address, asset.encode("approve", vault.address, amount), asset.abi, says))
-        floor = at_least(int(vault.call("previewDeposit", assets)), slippage_bps)
+        shares = int(vault.call("previewDeposit", assets))
+        floor = at_least(shares, slippage_bps)
         calls.append(self._call(DEPOSIT, assets, to, floor))
+        worth = self._simulate(account, [*calls, self._call("convertToAssets", shares)], asset.address).answer
         least = (self.shares(floor),)
         words = f"fewer than {least[0]} revert, whatever the pool's price is then. "
-        words += "Afterwards the shares rise and fall with what the vault holds."
+        words += f"The shares are worth {self.asset(vault.decode_output('convertToAssets', worth))} at the mean price: "
+        words += f"an entry pays fee and slippage on its part of the {self._client.book.pool.risk_symbol}, for all holders. "
+        words += "Afterwards they rise and fall with what the vault holds."
         return self._quote("Deposit", account, receiver, calls, least, words, asset.address, len(first))
 
     def redeem(

@@ -29,10 +29,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """What a row of calls would do: the logs that they would leave, and the gas that they would use in all."""
+    """What a row of calls would do: the logs left, the gas used in all, and what the last one answers."""
 
     logs: tuple[Mapping[str, Any], ...]
     gas_used: int
+    answer: str
 
 
 def simulate(rpc: Rpc, account: str, calls: Sequence[Call], *, uncounted: int = 0) -> Simulation:
@@ -68,6 +69,7 @@ def simulate(rpc: Rpc, account: str, calls: Sequence[Call], *, uncounted: int = 
     return Simulation(
         tuple(log for answer in answers[uncounted:] for log in answer["logs"]),
         sum(quantity(answer["gasUsed"], rpc) for answer in answers),
+        str(answers[-1].get("returnData") or "0x"),
     )
 
 
