@@ -13,7 +13,15 @@ from vaultkit.chain.rpc import quantity
 from vaultkit.errors import DataError, Reverted, SettingsError
 from vaultkit.vault.allowance import approvals
 from vaultkit.vault.client import VaultClient
-from vaultkit.vault.quote import NO_DEPOSITS, Amount, Filled, Quote, refusal_in_words, worst_case_in_kind
+from vaultkit.vault.quote import (
+    NO_DEPOSITS,
+    Amount,
+    Filled,
+    Quote,
+    refusal_in_words,
+    worst_case_in_kind,
+    worst_case_of_entry,
+)
 from vaultkit.vault.simulate import Call, Simulation, moved_by, simulate
 from vaultkit.vault.slippage import DEPOSIT, REDEEM, SLIPPAGE_BPS, WITHDRAW, at_least, at_most
 from vaultkit.vault.terms import Fees
@@ -87,10 +95,8 @@ class Orders:
         calls.append(self._call(DEPOSIT, assets, to, floor))
         worth = self._simulate(account, [*calls, self._call("convertToAssets", shares)], asset.address).answer
         least = (self.shares(floor),)
-        words = f"fewer than {least[0]} revert, whatever the pool's price is then. "
-        words += f"The shares are worth {self.asset(vault.decode_output('convertToAssets', worth))} at the mean price: "
-        words += f"an entry pays fee and slippage on its part of the {self._client.book.pool.risk_symbol}, for all holders. "
-        words += "Afterwards they rise and fall with what the vault holds."
+        value = self.asset(vault.decode_output("convertToAssets", worth))
+        words = worst_case_of_entry(least[0], value, self._client.book.pool.risk_symbol)
         return self._quote("Deposit", account, receiver, calls, least, words, asset.address, len(first))
 
     def redeem(
