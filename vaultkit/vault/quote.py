@@ -114,11 +114,9 @@ def refusal_in_words(
 
 def worst_case_of_entry(least: Amount, worth: Amount, risk_symbol: str) -> str:
     """Return what can lower an entry, and what its shares are ``worth`` once it has paid for its risk."""
-    return (
-        f"fewer than {least} revert, whatever the pool's price is then. The shares are worth {worth} at the mean price: "
-        f"an entry pays fee and slippage on its part of the {risk_symbol}, for all holders. Afterwards they rise and fall "
-        "with what the vault holds."
-    )
+    words = f"fewer than {least} revert, whatever the pool's price is then. The shares are worth {worth} at the mean "
+    words += f"price: an entry pays fee and slippage on its part of the {risk_symbol}, for all holders. Later they "
+    return words + "rise and fall with what the vault holds."
 
 
 def worst_case_in_kind(fees: Fees, settled: Sequence[Amount] | None, asset_symbol: str) -> str:
