@@ -22,11 +22,11 @@ abstract contract VaultEntries is VaultFees {
         uint256 price = _tryEntryPriceX128();
         uint256 most = _maxDeposit(price);
         require(assets <= most, ERC4626ExceededMaxDeposit(receiver, assets, most));
-        bool anew = _nearlyEmpty();
+        (bool anew, bool unheld) = (_nearlyEmpty(), totalSupply() == 0);
         _settleGains();
         shares = _sharesForDown(assets, price);
         _deposit(msg.sender, receiver, assets, shares);
-        _markEntry(anew);
+        _markEntry(anew, unheld);
     }
 
     /// @inheritdoc IERC4626
@@ -39,11 +39,11 @@ abstract contract VaultEntries is VaultFees {
         uint256 price = _tryEntryPriceX128();
         uint256 most = _maxMint(price);
         require(shares <= most, ERC4626ExceededMaxMint(receiver, shares, most));
-        bool anew = _nearlyEmpty();
+        (bool anew, bool unheld) = (_nearlyEmpty(), totalSupply() == 0);
         _settleGains();
         assets = _costOfUp(shares, price);
         _deposit(msg.sender, receiver, assets, shares);
-        _markEntry(anew);
+        _markEntry(anew, unheld);
     }
 
     /// @notice ERC-5143.

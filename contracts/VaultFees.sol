@@ -76,12 +76,13 @@ abstract contract VaultFees is VaultSafeguards {
         if (_performancePips != 0) _payPerformance(lastEpoch(), _navDown());
     }
 
-    /// @dev What an entry pays above the mean price is no gain; one into next to nothing begins both marks anew.
-    function _markEntry(bool anew) internal {
+    /// @dev What an entry pays above the mean price is no gain. One into next to nothing begins the peak anew, and the mark where
+    ///      nobody holds a share: to who does, the way back from a fall is no gain.
+    function _markEntry(bool anew, bool unheld) internal {
         if (!anew && _performancePips == 0) return;
         uint128 value = _shareValueX64(_navDown());
-        if (anew) _marks = Marks(value, value);
-        else if (value > _marks.highWaterX64) _marks.highWaterX64 = value;
+        if (anew) _marks.peakX64 = value;
+        if (value > _marks.highWaterX64 || (anew && unheld)) _marks.highWaterX64 = value;
     }
 
     function _settledSupply() internal view override returns (uint256 supply) {

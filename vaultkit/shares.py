@@ -11,7 +11,7 @@ VIRTUAL_SHARES: Final = 10**6
 
 LEAST_JUDGED: Final = 10**6
 """Units of the asset below which a share's value is rounding's: it stops no trading, gains nothing, and an entry
-begins its marks anew."""
+begins its peak anew."""
 
 _MOST: Final = 2**128 - 1
 _MOST_PAID_SECONDS: Final = 86_400

@@ -98,11 +98,11 @@ abstract contract Ghost is Rig {
         return nav(s) >= 1e6 && ((nav(s) + 1) << 64) / s.supply > s.mark;
     }
 
-    /// @dev What an entry pays above the mean is no gain, and one into next to nothing begins anew.
+    /// @dev What an entry pays above the mean is no gain, and one into next to nothing that nobody holds begins anew.
     function _checkMark(Seen memory s, Seen memory n, uint256 settledSupply_, bool enters) private {
         uint256 mark = _gained(s) ? ((nav(s) + 1) << 64) / settledSupply_ : s.mark;
         uint256 value = ((nav(n) + 1) << 64) / n.supply;
-        if (enters && (value > mark || nav(s) < 1e6)) mark = value;
+        if (enters && (value > mark || (nav(s) < 1e6 && s.supply == 1e6))) mark = value;
         flag(n.mark == mark, "invariant 3: the mark is not what was shared at");
     }
 

@@ -92,23 +92,38 @@ contract MarksTest is Rig {
         isTrue(worthOf(ALICE) == held && vault.balanceOf(FEE_TAKER) == taken, "nothing is shared");
     }
 
-    /// @dev Neither an entry at the mark nor one that is worth less than the mark lowers it.
-    function test_an_entry_lowers_no_mark_of_a_vault_that_holds_anything() external {
+    /// @dev Neither an entry at the mark nor one that is worth less lowers it while somebody holds a share, however little the
+    ///      vault is worth: the way back from a fall is no gain of theirs.
+    function test_an_entry_lowers_no_mark_of_a_vault_that_anybody_holds() external {
         fresh(200_000);
-        enter(ALICE, 1_000e6);
+        enter(ALICE, 1_400_000);
         uint256 high = mark();
-        for (uint256 i = 0; i < 2; i++) {
+        for (uint256 i = 0; i < 3; i++) {
             uint256 cash = asset.balanceOf(address(vault));
             vm.prank(address(vault));
-            asset.transfer(KEEPER, i == 0 ? cash / 2 : cash - 1e6);
-            enter(BOB, 1_000e6);
+            asset.transfer(KEEPER, i == 0 ? cash / 4 : cash - 999_999);
+            enter(BOB, i == 2 ? 1_000e6 : 0);
             eq(mark(), high, "as it was");
         }
-        uint256 rest = asset.balanceOf(address(vault)) - 999_999;
+    }
+
+    function test_an_entry_into_next_to_nothing_that_nobody_holds_begins_the_mark_anew() external {
+        fresh(200_000);
+        uint256 shares = enter(ALICE, 1_000e6);
+        asset.mint(address(vault), 900e6);
+        settle();
+        uint256 high = mark();
+        vm.prank(ALICE);
+        vault.redeemInKind(shares, ALICE, ALICE);
+        shares = vault.balanceOf(FEE_TAKER);
+        vm.prank(FEE_TAKER);
+        vault.redeemInKind(shares, KEEPER, FEE_TAKER);
+        uint256 cash = asset.balanceOf(address(vault));
+        isTrue(cash > 0 && vault.totalSupply() == 0, "a rest that nobody holds");
         vm.prank(address(vault));
-        asset.transfer(KEEPER, rest);
+        asset.transfer(KEEPER, cash);
         enter(BOB, 1_000e6);
-        isTrue(mark() < high, "but from next to nothing it begins anew");
+        isTrue(mark() < high, "begun anew");
     }
 
     function test_gains_are_shared_from_a_million_units_on() external {

@@ -122,12 +122,17 @@ class ShareMarks:
         fallen, self._peak = drawdown(nav, shares, self._peak, self._vault.safeguards.drawdown_wad)
         return fallen
 
-    def _enter(self, nav: int, assets: int, shares: int) -> None:
-        """Mark an entry: what it pays above the mean is no gain; one into next to nothing begins both marks anew."""
-        value = share_x64(nav, shares)
-        if nav - assets < LEAST_JUDGED:
-            self._peak = self._high = value
-        elif assets:  # who enters with nothing may do so while no mean can be read, and moves no mark
+    def _enter(self, nav: int, assets: int, shares: int, minted: int) -> None:
+        """Mark an entry: what it pays above the mean is no gain.
+
+        One into next to nothing begins the peak anew, and the high-water mark where nobody holds a share.
+        """
+        value, anew = share_x64(nav, shares), nav - assets < LEAST_JUDGED
+        if anew:
+            self._peak = value
+        if anew and shares == minted:
+            self._high = value
+        elif assets or anew:  # who enters with nothing may do so while no mean can be read, and moves no mark
             self._high = max(self._high, value)
 
     def _replay_before(self, log: Log, own: Mapping[str, Event]) -> list[Check]:
@@ -143,7 +148,8 @@ class ShareMarks:
             elif event.name == "TradingResumed":
                 self._resumed(other, event.args["peakX64"])
             elif event.name == "Deposit":
-                self._enter(self._value(other, None), event.args["assets"], self._shares(other))
+                nav, shares = self._value(other, None), self._shares(other)
+                self._enter(nav, event.args["assets"], shares, event.args["shares"])
             elif event.name == "PerformanceFeePaid" and event is not own.get("PerformanceFeePaid"):
                 checks.append(self._shared(other, event))
         return checks
