@@ -30,13 +30,8 @@ def share_x64(nav: int, supply: int) -> int:
     return min(_MOST, (nav + 1) * Q64 // (supply + VIRTUAL_SHARES))
 
 
-def has_gained(nav: int, supply: int, mark_x64: int, pips: int) -> bool:
-    """Return whether there are gains to share; parameters as in `performance_fee`."""
-    return pips != 0 and nav >= LEAST_JUDGED and share_x64(nav, supply) > mark_x64
-
-
-def performance_fee(nav: int, supply: int, mark_x64: int, pips: int) -> tuple[int, int]:
-    """Return the shares minted for gains, and the assets that they are worth; none at or below the mark.
+def performance_fee(nav: int, supply: int, mark_x64: int, pips: int) -> tuple[int, int] | None:
+    """Return the shares minted for gains, and the assets that they are worth; None where there are no gains to share.
 
     Parameters
     ----------
@@ -47,9 +42,9 @@ def performance_fee(nav: int, supply: int, mark_x64: int, pips: int) -> tuple[in
     pips
         The recipient's share of gains, in millionths.
     """
-    if not has_gained(nav, supply, mark_x64, pips):
-        return 0, 0
     gained, total = share_x64(nav, supply) - mark_x64, supply + VIRTUAL_SHARES
+    if pips == 0 or nav < LEAST_JUDGED or gained <= 0:
+        return None
     assets = mul_div(mul_div(gained, total, Q64), pips, PIPS)
     return mul_div(assets, total, nav + 1 - assets), assets
 

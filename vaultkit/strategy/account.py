@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vaultkit.shares import VIRTUAL_SHARES, drawdown, has_gained, keeper_reward, performance_fee, share_x64
+from vaultkit.shares import VIRTUAL_SHARES, drawdown, keeper_reward, performance_fee, share_x64
 from vaultkit.strategy.pool_path import PoolPath
 from vaultkit.strategy.swap import Fill, swap_exact_input
 from vaultkit.trade import Reason, TradePlan, Turnover, limited_plan, risk_value
@@ -136,11 +136,11 @@ class Account:
 
     def _performance(self, nav: int) -> tuple[int, int]:
         """Return the shares after the performance fee, and the high-water mark that it leaves."""
-        pips = self._fees.performance_pips
-        if not has_gained(nav, self.supply, self.high_water_x64, pips):
+        fee = performance_fee(nav, self.supply, self.high_water_x64, self._fees.performance_pips)
+        if fee is None:
             return self.supply, self.high_water_x64
-        minted, _ = performance_fee(nav, self.supply, self.high_water_x64, pips)
-        return self.supply + minted, share_x64(nav, self.supply + minted)
+        supply = self.supply + fee[0]
+        return supply, share_x64(nav, supply)
 
     def _drawdown(self, nav: int, supply: int) -> tuple[bool, int]:
         """Return whether trading is stopped, and the peak."""

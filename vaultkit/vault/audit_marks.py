@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vaultkit.chain.abi import Event
-from vaultkit.shares import LEAST_JUDGED, drawdown, has_gained, keeper_reward, performance_fee, share_x64
+from vaultkit.shares import LEAST_JUDGED, drawdown, keeper_reward, performance_fee, share_x64
 from vaultkit.vault.audit_history import History, Log, Supply
 from vaultkit.vault.audit_report import Check
 from vaultkit.vault.audit_terms import Constants
@@ -106,8 +106,7 @@ class ShareMarks:
 
     def _gains(self, nav: int, shares: int) -> tuple[int, int] | None:
         """Return the shares due for gains and the assets that they are worth."""
-        pips = self._vault.fees.performance_pips
-        return performance_fee(nav, shares, self._high, pips) if has_gained(nav, shares, self._high, pips) else None
+        return performance_fee(nav, shares, self._high, self._vault.fees.performance_pips)
 
     def _settled_at(self, log: Log, explains: Callable[[int], bool]) -> int:
         """Return the value that was settled on: at the last trade's mean where only that explains what a log says."""
