@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Real
@@ -61,10 +62,8 @@ def exact_part(what: str, given: Any) -> Fraction:
     """
     part = Fraction(0)
     if isinstance(given, Real | Decimal) and not isinstance(given, bool):
-        try:
+        with suppress(ValueError):  # infinite, or not a number
             part = Fraction(str(given))
-        except ValueError:  # infinite, or not a number
-            part = Fraction(0)
     if not 0 < part <= 1:
         raise DataError(f"{what} is no part of the whole", got=repr(given), expected="a number above 0, at most 1")
     return part
