@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,8 @@ from tests.contracts.test_deploy import OWN, TERMS, answer, mining, words
 from tests.fixtures.vault import VaultSetup
 from vaultkit.book import AddressBook
 from vaultkit.chain.abi import Contract, load_abi
-from vaultkit.errors import DeployFailed, SettingsError
+from vaultkit.errors import DeployFailed, FidelityTooLow, SettingsError
+from vaultkit.manifest import ArtefactManifest
 from vaultkit.vault import activation
 from vaultkit.vault.ape_session import ApeSession
 from vaultkit.vault.deploy import deploy_vault
@@ -227,6 +229,24 @@ def test_resume_refuses_another_artefact_other_terms_and_an_empty_book(
         other = [str(rotated_circuit.folder) if one == str(circuit.folder) else one for one in agreed]
         assert verb(*other, "--resume") == SettingsError.exit_code
     assert "for another artefact" in capsys.readouterr().out
+
+
+def test_resume_holds_the_artefact_to_the_limits_that_it_is_given(
+    vault: VaultSetup, circuit: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place, folder = tmp_path / "book.json", tmp_path / "unfaithful"
+    shutil.copytree(circuit.folder, folder)
+    manifest = ArtefactManifest.load(folder)
+    fidelity = manifest.fidelity.model_copy(update={"disagreement": 0.2})
+    manifest.model_copy(update={"fidelity": fidelity}).save(folder)
+    begun = words(vault, circuit, place)
+    with mining(vault.devnet):
+        made = answer(capsys, begun)
+        again = [str(folder) if one == str(circuit.folder) else one for one in begun] + ["--resume"]
+        sent = nonce(vault)
+        assert verb(*again) == FidelityTooLow.exit_code
+        assert "--max-disagreement" in capsys.readouterr().out and nonce(vault) == sent
+        assert answer(capsys, [*again, "--max-disagreement", "0.3"])["vault"] == made["vault"]
 
 
 def test_a_deployer_that_cannot_pay_to_the_end_does_not_begin(vault: VaultSetup, circuit: Any, tmp_path: Path) -> None:

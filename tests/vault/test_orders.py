@@ -288,9 +288,11 @@ def test_an_exit_in_kind_is_quoted_where_a_frozen_token_hides_what_gains_cost(va
 
 
 @pytest.mark.parametrize("name", ["deposit", "redeem", "withdraw", "redeem_in_kind"])
-def test_an_empty_order_is_refused(orders: Orders, name: str):
-    with pytest.raises(DataError, match="not positive"):
-        getattr(orders, name)(ALICES.address, 0)
+def test_an_order_of_nothing_or_less_is_refused_as_people_read_it(orders: Orders, name: str):
+    symbol, one = ("USDC", DOLLAR) if name in ("deposit", "withdraw") else ("iVAULT", 10**12)
+    for amount in (0, -5):
+        with pytest.raises(DataError, match=f"is not positive: got {amount} {symbol}"):
+            getattr(orders, name)(ALICES.address, amount * one)
 
 
 def test_the_router_refuses_what_it_cannot_bound(vault: VaultSetup, orders: Orders):

@@ -261,6 +261,7 @@ def _resume(run: Run, keystore: Path | None, passphrase: str | None, *, yes: boo
             passphrase=passphrase,
             account_index=run.account,
             progress=status.update,
+            on_prepared=lambda prepared: hold(prepared, run.guards, status),
             on_plan=_asking(run, plans, status, yes=yes, stands=True),
         )
     _report(run, done, plans[0], {"book": run.place})

@@ -193,6 +193,7 @@ def resume_vault(
     passphrase: str | None = None,
     account_index: int = 0,
     progress: Progress | None = None,
+    on_prepared: Callable[[Prepared], None] | None = None,
     on_plan: OnPlan | None = None,
 ) -> VaultBook:
     """Return the book's vault after doing what was left of its deployment; parameters as `deploy_vault`'s.
@@ -217,6 +218,8 @@ def resume_vault(
             where=str(artefact),
             next_step="Give that artefact, or leave --resume out",
         )
+    if on_prepared is not None:
+        on_prepared(prepared)
     with attached(
         rpc_url, book.chain_id, keystore=keystore, passphrase=passphrase, account_index=account_index
     ) as session:

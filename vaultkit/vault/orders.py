@@ -80,7 +80,7 @@ class Orders:
         Reverted
             When it would be refused, by name.
         """
-        _positive("a deposit", assets)
+        _positive("a deposit", self.asset(assets))
         vault, asset = self._client.vault, self._client.asset
         to = self._to(account, receiver)
         if int(vault.call("maxDeposit", to)) == 0:
@@ -106,7 +106,7 @@ class Orders:
 
         It reverts below the simulated amount less ``slippage_bps``, and below the vault's own floor.
         """
-        _positive("a redemption", shares)
+        _positive("a redemption", self.shares(shares))
         to = self._to(account, receiver)
         found = self._simulate(account, [self._call("redeem", shares, to, account)])
         floor = at_least(moved_by(found.logs, to).get(self._client.book.pool.asset.lower(), 0), slippage_bps)
@@ -124,7 +124,7 @@ class Orders:
 
         It reverts above the quoted shares and ``slippage_bps`` more.
         """
-        _positive("a withdrawal", assets)
+        _positive("a withdrawal", self.asset(assets))
         vault = self._client.vault
         shares = int(vault.call("previewWithdraw", assets))
         fair = int(vault.call("convertToAssets", shares))
@@ -139,7 +139,7 @@ class Orders:
 
     def redeem_in_kind(self, account: str, shares: int, receiver: str | None = None) -> Quote:
         """Quote leaving with the pro-rata part of both tokens, which needs no price, trade, keeper or owner."""
-        _positive("a redemption", shares)
+        _positive("a redemption", self.shares(shares))
         leave = self._call("redeemInKind", shares, self._to(account, receiver), account)
         fees = Fees(*self._client.vault.call("fees"))
         settled = self._settled_first(account, leave, receiver) if fees.performance_pips else None
@@ -177,7 +177,7 @@ class Orders:
         DataError
             When the slippage is not between 0 and 9,999 basis points.
         """
-        _positive("a redemption", shares)
+        _positive("a redemption", self.shares(shares))
         client, place = self._client, self._client.addresses.exit_router
         if place is None:
             raise SettingsError(
@@ -344,6 +344,6 @@ class Orders:
         )  # fmt: skip
 
 
-def _positive(what: str, amount: int) -> None:
-    if amount <= 0:
+def _positive(what: str, amount: Amount) -> None:
+    if amount.units <= 0:
         raise DataError(f"{what} is not positive", got=amount)
