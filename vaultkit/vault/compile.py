@@ -7,6 +7,7 @@ the OpenZeppelin files that they import, so that Ape copies tens of files and no
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -107,10 +108,18 @@ def _compile_group(group: str, sources: dict[str, Path], output: Path, *, single
     files = {**import_closure(sources.values(), modules), **sources}
     digest = _digest(files, [root / "ape-config.yaml", root / "bin" / "solc"])
     stamp = output / f".{group}.stamp"
-    names = _fresh(stamp, digest, output)
-    if names is not None:
+    if _fresh(stamp, digest, output):
         return
-    previous = _stamped_names(stamp)
+    with (output / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until another process has compiled, perhaps the same
+        if not _fresh(stamp, digest, output):
+            _compile_anew(group, sources, files, stamp, digest, single=single)
+
+
+def _compile_anew(
+    group: str, sources: Iterable[str], files: dict[str, Path], stamp: Path, digest: str, *, single: str | None
+) -> None:
+    output, previous = stamp.parent, _stamped_names(stamp)
     with _staged(group, files) as project:
         artifacts = list(_compile_with_ape(project, [f"contracts/{name}" for name in sources]))
     if single is not None:
@@ -146,13 +155,10 @@ def _stamped_names(stamp: Path) -> set[str]:
     return set(_stamped(stamp).get("names", ()))
 
 
-def _fresh(stamp: Path, digest: str, output: Path) -> list[str] | None:
-    """Return the names that a stamp vouches for, or ``None`` where its group must be compiled."""
+def _fresh(stamp: Path, digest: str, output: Path) -> bool:
+    """Return whether a group need not be compiled: its sources are those of its stamp, and every output is there."""
     record = _stamped(stamp)
-    if record.get("digest") != digest:
-        return None
-    names = list(record["names"])
-    return names if all((output / f"{name}.json").is_file() for name in names) else None
+    return record.get("digest") == digest and all((output / f"{name}.json").is_file() for name in record["names"])
 
 
 def _write(path: Path, text: str) -> None:
