@@ -10,7 +10,9 @@ import pytest
 
 from tests.contracts.broken_contracts import load
 from tests.contracts.mutation import NOTES
+from vaultkit.chain.abi import load_abi
 from vaultkit.settings import contracts_dir
+from vaultkit.vault.compile import compile_contracts
 
 ROOT = contracts_dir()
 CODE = [path for folder in ("", "libraries/", "credit/") for path in ROOT.glob(f"{folder}*.sol")]
@@ -20,6 +22,8 @@ SOURCES = sorted(
 )
 TEXT = {path.name: re.sub(r"//.*", "", path.read_text()) for path in SOURCES}
 TESTS = "\n".join(path.read_text() for folder in ("fuzz", "fuzz_credit") for path in ROOT.glob(f"{folder}/*.t.sol"))
+ACTORS = "\n".join(path.read_text() for path in ROOT.glob("fuzz/*.sol") if not path.name.endswith(".t.sol"))
+IN_PYTHON = "\n".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
 CREDIT = {path.name for path in ROOT.glob("credit/*.sol")}
 CREDIT_TESTS = "\n".join(
     path.read_text() for name in ("anchor", "credit") for path in Path(__file__).parent.glob(f"test_{name}*.py")
@@ -61,6 +65,20 @@ def test_every_error_is_thrown_somewhere_and_named_in_a_test(name):
     assert thrown, f"{name} is never thrown"
     in_python = thrown <= CREDIT and re.search(rf"\b{name}\b", CREDIT_TESTS)
     assert in_python or re.search(rf"\b{name}(\.selector\b|\()", TESTS), f"no test expects {name}"
+
+
+def changing(contract: str) -> list[str]:
+    """Return the names of the functions of a compiled contract that may change something."""
+    compile_contracts()
+    functions = [item for item in load_abi(contract) if item["type"] == "function"]
+    return sorted({item["name"] for item in functions if item["stateMutability"] not in ("view", "pure")})
+
+
+@pytest.mark.parametrize("contract", ["ExitRouter", "InferenceVault", "ModelRegistry", "UniswapV3Venue", "ZkGate"])
+def test_every_function_that_changes_something_is_called_by_a_test(contract):
+    called = TESTS + ACTORS
+    missed = [name for name in changing(contract) if not re.search(rf"\.{name}[({{]", called)]
+    assert not [name for name in missed if f'"{name}"' not in IN_PYTHON]
 
 
 def test_every_numbered_property_has_a_broken_contract():
