@@ -22,11 +22,9 @@ abstract contract VaultEntries is VaultFees {
         uint256 price = _tryEntryPriceX128();
         uint256 most = _maxDeposit(price);
         require(assets <= most, ERC4626ExceededMaxDeposit(receiver, assets, most));
-        (bool anew, bool unheld) = (_nearlyEmpty(), totalSupply() == 0);
         _settleGains();
         shares = _sharesForDown(assets, price);
         _deposit(msg.sender, receiver, assets, shares);
-        _markEntry(anew, unheld);
     }
 
     /// @inheritdoc IERC4626
@@ -39,11 +37,9 @@ abstract contract VaultEntries is VaultFees {
         uint256 price = _tryEntryPriceX128();
         uint256 most = _maxMint(price);
         require(shares <= most, ERC4626ExceededMaxMint(receiver, shares, most));
-        (bool anew, bool unheld) = (_nearlyEmpty(), totalSupply() == 0);
         _settleGains();
         assets = _costOfUp(shares, price);
         _deposit(msg.sender, receiver, assets, shares);
-        _markEntry(anew, unheld);
     }
 
     /// @notice ERC-5143.
@@ -58,12 +54,15 @@ abstract contract VaultEntries is VaultFees {
         require(assets <= maxAssets, AssetsTooMany(assets, maxAssets));
     }
 
-    /// @dev Shares are given for what is asked, so all of it must arrive: else the other holders would pay the difference.
+    /// @dev Shares are given for what is asked, so all of it must arrive: else the other holders would pay the difference. An
+    ///      entry of nothing goes through without a price, so it marks nothing.
     function _deposit(address caller, address receiver, uint256 assets, uint256 shares) internal override {
+        bool anew = _nearlyEmpty();
         IERC20 token = IERC20(asset());
         uint256 before = token.balanceOf(address(this));
         super._deposit(caller, receiver, assets, shares);
         uint256 got = token.balanceOf(address(this)) - before;
         require(got >= assets, AssetsNotReceived(got, assets));
+        if (assets != 0) _markEntry(anew);
     }
 }

@@ -56,19 +56,24 @@ abstract contract VaultFees is VaultSafeguards {
 
     /// @dev Mints the recipient's share of what a share has gained above the highest value that was paid for.
     function _payPerformance(uint256 epoch, uint256 nav) internal {
-        if (_performancePips == 0 || nav < LEAST_JUDGED || _shareValueX64(nav) <= _marks.highWaterX64) return;
-        (uint256 shares, uint256 assets) = _gainDown(nav);
+        uint256 gainedX64 = _gainedX64(nav);
+        if (gainedX64 == 0) return;
+        (uint256 shares, uint256 assets) = _partDown(nav, gainedX64);
         _mint(_performanceRecipient, shares);
         _marks.highWaterX64 = _shareValueX64(nav);
         emit PerformanceFeePaid(epoch, _performanceRecipient, shares, assets);
     }
 
-    /// @dev What the recipient's share of gains is now, in new shares and in assets.
-    function _gainDown(uint256 nav) private view returns (uint256 shares, uint256 assets) {
-        if (nav < LEAST_JUDGED) return (0, 0);
+    /// @dev What a share has gained above its mark that is to be shared.
+    function _gainedX64(uint256 nav) private view returns (uint256) {
+        if (_performancePips == 0 || nav < leastJudged) return 0;
+        return uint256(_shareValueX64(nav)).saturatingSub(_marks.highWaterX64);
+    }
+
+    /// @dev The recipient's part of what every share has gained, in new shares and in assets.
+    function _partDown(uint256 nav, uint256 gainedX64) private view returns (uint256 shares, uint256 assets) {
         uint256 supply = _virtualSupply();
-        uint256 gained = uint256(_shareValueX64(nav)).saturatingSub(_marks.highWaterX64);
-        assets = Math.mulDiv(Math.mulDiv(gained, supply, Q64), _performancePips, TradeMath.PIPS);
+        assets = Math.mulDiv(Math.mulDiv(gainedX64, supply, Q64), _performancePips, TradeMath.PIPS);
         shares = Math.mulDiv(assets, supply, nav + 1 - assets);
     }
 
@@ -76,19 +81,23 @@ abstract contract VaultFees is VaultSafeguards {
         if (_performancePips != 0) _payPerformance(lastEpoch(), _navDown());
     }
 
-    /// @dev What an entry pays above the mean price is no gain. One into next to nothing begins the peak anew, and the mark where
-    ///      nobody holds a share: to who does, the way back from a fall is no gain.
-    function _markEntry(bool anew, bool unheld) internal {
+    /// @dev What an entry pays above the mean price is no gain, and one into next to nothing begins both marks anew: else dust,
+    ///      and what roundings made of it, would bind whoever enters.
+    function _markEntry(bool anew) internal {
         if (!anew && _performancePips == 0) return;
         uint128 value = _shareValueX64(_navDown());
-        if (anew) _marks.peakX64 = value;
-        if (value > _marks.highWaterX64 || (anew && unheld)) _marks.highWaterX64 = value;
+        if (anew) {
+            _marks = Marks(value, value);
+        } else if (value > _marks.highWaterX64) {
+            _marks.highWaterX64 = value;
+        }
     }
 
     function _settledSupply() internal view override returns (uint256 supply) {
         supply = _virtualSupply();
         if (_performancePips == 0) return supply;
-        (uint256 shares,) = _gainDown(_navDown());
+        uint256 nav = _navDown();
+        (uint256 shares,) = _partDown(nav, _gainedX64(nav));
         return supply + shares;
     }
 }

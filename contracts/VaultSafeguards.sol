@@ -13,8 +13,9 @@ import {VaultExits} from "./VaultExits.sol";
 ///         accepted one. No exit asks for any of it.
 abstract contract VaultSafeguards is VaultExits {
     uint256 private constant WAD = TradeMath.WAD;
-    /// @dev Below so many units of the asset a share's value is rounding's: it stops nothing, and whoever enters begins anew.
-    uint256 internal constant LEAST_JUDGED = 1e6;
+    /// @dev With fewer units of the asset, or of the risk token, a share's value is what roundings make it.
+    uint256 private constant LEAST_ASSET = 1e6;
+    uint256 private constant LEAST_RISK = 1e4;
     /// @dev Scale of a share's value: a new vault's is 2**44, and 128 bits hold 2**84 times as much.
     uint256 internal constant Q64 = 2 ** 64;
 
@@ -35,6 +36,8 @@ abstract contract VaultSafeguards is VaultExits {
     IModelRegistry internal immutable _registry;
     /// @inheritdoc IInferenceVault
     uint256 public immutable period;
+    /// @inheritdoc IInferenceVault
+    uint256 public immutable leastJudged;
     uint256 private immutable _firstEpoch;
     uint256 private immutable _outageEpochs;
     uint256 private immutable _turnoverWad;
@@ -62,6 +65,7 @@ abstract contract VaultSafeguards is VaultExits {
         _turnoverWad = s.turnoverWad;
         _turnoverPerEpochWad = Math.mulDiv(s.turnoverWad, period_, 1 days);
         _drawdownWad = s.drawdownWad;
+        leastJudged = Math.max(LEAST_ASSET, TradeMath.riskValueDown(LEAST_RISK, lastTwapX128));
         uint128 start = _shareValueX64(0);
         _marks = Marks(start, start);
     }
@@ -168,7 +172,7 @@ abstract contract VaultSafeguards is VaultExits {
     /// @dev Moves the peak, or stops where the value of a share has fallen too far below it. Returns whether it is stopped.
     function _checkDrawdown(uint256 nav) internal returns (bool) {
         if (_progress.stopped) return true;
-        if (_drawdownWad == 0 || nav < LEAST_JUDGED) return false;
+        if (_drawdownWad == 0 || nav < leastJudged) return false;
         uint128 value = _shareValueX64(nav);
         uint256 peak = _marks.peakX64;
         if (value > peak) {
@@ -182,7 +186,7 @@ abstract contract VaultSafeguards is VaultExits {
 
     /// @dev Whether there is next to nothing in the vault. Cash alone tells of most that there is more, without a price.
     function _nearlyEmpty() internal view returns (bool) {
-        return _idle() < LEAST_JUDGED && _navDown() < LEAST_JUDGED;
+        return _idle() < leastJudged && _navDown() < leastJudged;
     }
 
     function _stop(address by) private {

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from typing import Final
 
-from vaultkit.units import PIPS, Q64, WAD, YEAR_SECONDS, mul_div
+from vaultkit.units import PIPS, Q64, Q128, WAD, YEAR_SECONDS, mul_div
 
 VIRTUAL_SHARES: Final = 10**6
 """Shares that nobody holds, beside one virtual unit of the asset: the contract's six virtual decimals."""
 
-LEAST_JUDGED: Final = 10**6
-"""Units of the asset below which a share's value is rounding's: it stops no trading, gains nothing, and an entry
-begins its peak anew."""
-
 _MOST: Final = 2**128 - 1
 _MOST_PAID_SECONDS: Final = 86_400
+_LEAST_ASSET, _LEAST_RISK = 10**6, 10**4
+
+
+def least_judged(price_x128: int) -> int:
+    """Return the value below which a share's is what roundings make it: it stops and gains nothing.
+
+    An entry into less begins both marks of a share anew.
+
+    Parameters
+    ----------
+    price_x128
+        Mean price when the vault is made, asset units per risk unit times ``2**128``.
+    """
+    return max(_LEAST_ASSET, mul_div(_LEAST_RISK, price_x128, Q128))
 
 
 def share_x64(nav: int, supply: int) -> int:
@@ -30,7 +40,7 @@ def share_x64(nav: int, supply: int) -> int:
     return min(_MOST, (nav + 1) * Q64 // (supply + VIRTUAL_SHARES))
 
 
-def performance_fee(nav: int, supply: int, mark_x64: int, pips: int) -> tuple[int, int] | None:
+def performance_fee(nav: int, supply: int, mark_x64: int, pips: int, least: int) -> tuple[int, int] | None:
     """Return the shares minted for gains, and the assets that they are worth; None where there are no gains to share.
 
     Parameters
@@ -41,15 +51,17 @@ def performance_fee(nav: int, supply: int, mark_x64: int, pips: int) -> tuple[in
         Greatest value of a share that was paid for.
     pips
         The recipient's share of gains, in millionths.
+    least
+        The vault's `least_judged`.
     """
     gained, total = share_x64(nav, supply) - mark_x64, supply + VIRTUAL_SHARES
-    if pips == 0 or nav < LEAST_JUDGED or gained <= 0:
+    if pips == 0 or nav < least or gained <= 0:
         return None
     assets = mul_div(mul_div(gained, total, Q64), pips, PIPS)
     return mul_div(assets, total, nav + 1 - assets), assets
 
 
-def drawdown(nav: int, supply: int, peak_x64: int, limit_wad: int) -> tuple[bool, int]:
+def drawdown(nav: int, supply: int, peak_x64: int, limit_wad: int, least: int) -> tuple[bool, int]:
     """Return whether a share's value is so far below its peak that trading stops, and the peak from then on.
 
     Parameters
@@ -60,8 +72,10 @@ def drawdown(nav: int, supply: int, peak_x64: int, limit_wad: int) -> tuple[bool
         Greatest value of a share since it was last counted anew.
     limit_wad
         Fall that stops, 18 decimals; zero for never.
+    least
+        The vault's `least_judged`.
     """
-    if limit_wad == 0 or nav < LEAST_JUDGED:
+    if limit_wad == 0 or nav < least:
         return False, peak_x64
     value = share_x64(nav, supply)
     return value < mul_div(peak_x64, WAD - limit_wad, WAD), max(value, peak_x64)

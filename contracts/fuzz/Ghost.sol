@@ -54,7 +54,7 @@ abstract contract Ghost is Rig {
     }
 
     /// @dev The supply that gains leave once they are settled: what is due, from the mark and the value before.
-    function settled(Seen memory s) internal pure returns (uint256) {
+    function settled(Seen memory s) internal view returns (uint256) {
         (uint256 shares,) = gains(nav(s), s.supply, s.mark, fees().performancePips);
         return s.supply + shares;
     }
@@ -94,15 +94,15 @@ abstract contract Ghost is Rig {
         flag(told == (_gained(s) ? 1 : 0), "invariant 3: the share of gains was not announced once");
     }
 
-    function _gained(Seen memory s) private pure returns (bool) {
-        return nav(s) >= 1e6 && ((nav(s) + 1) << 64) / s.supply > s.mark;
+    function _gained(Seen memory s) private view returns (bool) {
+        return nav(s) >= judged && ((nav(s) + 1) << 64) / s.supply > s.mark;
     }
 
-    /// @dev What an entry pays above the mean is no gain, and one into next to nothing that nobody holds begins anew.
+    /// @dev What an entry pays above the mean is no gain, and one into next to nothing begins anew.
     function _checkMark(Seen memory s, Seen memory n, uint256 settledSupply_, bool enters) private {
         uint256 mark = _gained(s) ? ((nav(s) + 1) << 64) / settledSupply_ : s.mark;
         uint256 value = ((nav(n) + 1) << 64) / n.supply;
-        if (enters && (value > mark || (nav(s) < 1e6 && s.supply == 1e6))) mark = value;
+        if (enters && (value > mark || nav(s) < judged)) mark = value;
         flag(n.mark == mark, "invariant 3: the mark is not what was shared at");
     }
 

@@ -92,26 +92,72 @@ contract MarksTest is Rig {
         isTrue(worthOf(ALICE) == held && vault.balanceOf(FEE_TAKER) == taken, "nothing is shared");
     }
 
-    /// @dev Neither an entry at the mark nor one that is worth less lowers it while somebody holds a share, however little the
-    ///      vault is worth: the way back from a fall is no gain of theirs.
-    function test_an_entry_lowers_no_mark_of_a_vault_that_anybody_holds() external {
-        fresh(200_000);
-        enter(ALICE, 1_400_000);
-        uint256 high = mark();
+    /// @dev Of a vault worth a million units no entry lowers the mark: to who holds it, the way back from a fall is no gain. One
+    ///      into less begins it anew, whoever holds that, but for an entry of nothing.
+    function test_an_entry_lowers_the_mark_below_a_million_units_only() external {
         for (uint256 i = 0; i < 3; i++) {
+            fresh(200_000);
+            enter(ALICE, 1_400_000);
+            uint256 high = mark();
             uint256 cash = asset.balanceOf(address(vault));
             vm.prank(address(vault));
-            asset.transfer(KEEPER, i == 0 ? cash / 4 : cash - 999_999);
+            asset.transfer(KEEPER, i == 0 ? cash / 4 : cash - 1_000_001 + i);
             uint256 snapshot = vm.snapshotState();
             for (uint256 door = 0; door < 2; door++) {
-                vm.revertToState(snapshot);
-                byEitherDoor(door, i == 2 ? 1_000e6 : 0);
-                eq(mark(), high, "as it was");
+                for (uint256 great = 0; great < 2; great++) {
+                    vm.revertToState(snapshot);
+                    byEitherDoor(door, 0);
+                    eq(mark(), high, "an entry of nothing");
+                    byEitherDoor(door, great == 0 ? 100 : 1_000e6);
+                    eq(mark(), i < 2 ? high : valueX64(), "as it was, or anew");
+                }
             }
         }
     }
 
-    function test_an_entry_into_next_to_nothing_that_nobody_holds_begins_the_mark_anew() external {
+    /// @dev A unit held by anybody, and dust of the risk token at the top of its price: the mark stayed half above what a share is
+    ///      worth, and the first depositor shared no gain up to it.
+    function test_a_mark_of_dust_that_somebody_holds_binds_no_deposit() external {
+        for (uint256 door = 0; door < 2; door++) {
+            fresh(200_000);
+            fund(BOB, 10);
+            vm.prank(BOB);
+            vault.mint(1, BOB);
+            risk.mint(address(vault), Math.ceilDiv(2 ** 128, venue.twapX128()));
+            vm.prank(BOB);
+            vault.mint(1, BOB);
+            isTrue(mark() > 2 * NEW, "made of dust");
+            swapOutside(true, 40e18);
+            vm.warp(block.timestamp + 2 * TWAP_SECONDS);
+            byEitherDoor(door, 1_000_000e6);
+            eq(mark(), valueX64(), "begun anew");
+            asset.mint(address(vault), 490_000e6);
+            keep(0);
+            le(97_990e6, worthOf(FEE_TAKER), "a fifth of the gain");
+        }
+    }
+
+    /// @dev Of two units an epoch's trade loses one to the pool's rounded fee and one to rounding: the mark stayed three times what a
+    ///      share is worth.
+    function test_a_mark_that_a_trade_of_dust_left_behind_binds_no_deposit() external {
+        VaultConfig memory c = config();
+        (c.fees, c.policy.minWeightWad) = (Fees(0, 0, 200_000, FEE_TAKER), 0);
+        (c.depositCap, c.safeguards.drawdownWad) = (1e40, 0);
+        (c.policy.maxWeightWad, c.policy.maxStepWad, c.policy.maxNotional) = (1e18, 1e18, 1e30);
+        vault = newVault(c);
+        fund(BOB, 2);
+        vm.startPrank(BOB);
+        vault.mint(1, BOB);
+        vault.mint(1, BOB);
+        vm.stopPrank();
+        isTrue(mark() == valueX64() && mark() > 2 * NEW, "of two units and the virtual one");
+        keep(128);
+        isTrue(vault.totalAssets() == 0, "lost to roundings");
+        enter(ALICE, 1_000_000e6);
+        eq(mark(), valueX64(), "begun anew");
+    }
+
+    function test_an_entry_into_what_nobody_holds_begins_the_mark_anew() external {
         for (uint256 i = 0; i < 2; i++) {
             fresh(200_000);
             uint256 shares = enter(ALICE, 1_000e6);
@@ -130,6 +176,10 @@ contract MarksTest is Rig {
             byEitherDoor(i, 1_000e6);
             isTrue(mark() < high, "begun anew");
         }
+    }
+
+    function valueX64() private view returns (uint256) {
+        return (vault.totalAssets() + 1) * 2 ** 64 / (vault.totalSupply() + 1e6);
     }
 
     function byEitherDoor(uint256 door, uint256 assets) private {

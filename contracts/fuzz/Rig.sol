@@ -53,6 +53,7 @@ abstract contract Rig is Market {
     IOwnedRegistry internal registry;
     IProofGate internal gate;
     IInferenceVault internal vault;
+    uint256 internal judged;
     bytes32 internal modelId;
     bytes internal commitments;
 
@@ -93,6 +94,7 @@ abstract contract Rig is Market {
     }
 
     function newVault(VaultConfig memory terms) internal returns (IInferenceVault) {
+        judged = Math.max(1e6, Math.mulDiv(1e4, venue.twapX128(), 2 ** 128));
         return IInferenceVault(deployed("InferenceVault", abi.encode(terms)));
     }
 
@@ -168,11 +170,11 @@ abstract contract Rig is Market {
     /// @dev Written anew here: what is due to the recipient for gains at this value and mark, in assets and in new shares.
     function gains(uint256 nav, uint256 supply, uint256 markX64, uint256 pips)
         internal
-        pure
+        view
         returns (uint256 shares, uint256 assets)
     {
         uint256 valueX64 = (nav + 1) * 2 ** 64 / supply;
-        if (nav < 1e6 || valueX64 <= markX64) return (0, 0);
+        if (nav < judged || valueX64 <= markX64) return (0, 0);
         assets = ((valueX64 - markX64) * supply / 2 ** 64) * pips / 1e6;
         shares = assets * supply / (nav + 1 - assets);
     }

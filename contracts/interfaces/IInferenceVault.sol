@@ -169,6 +169,9 @@ interface IInferenceVault is IERC4626 {
     /// @notice Values of a share, asset units times 2**64: the peak that a drawdown is counted from, and the highest that gains
     ///         were shared at.
     function marksX64() external view returns (uint256 peak, uint256 highWater);
+    /// @notice Value below which nothing is judged or shared, and an entry begins both marks anew: a million units of the asset, and
+    ///         what ten thousand of the risk token were worth when the vault was made.
+    function leastJudged() external view returns (uint256);
     function policy() external view returns (Policy memory);
     function safeguards() external view returns (Safeguards memory);
     function fees() external view returns (Fees memory);

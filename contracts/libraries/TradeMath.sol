@@ -78,7 +78,7 @@ library TradeMath {
         uint256 sold = afterFee(p.amountIn, feePips);
         uint256 fair = p.riskIn ? riskValueDown(sold, h.twapX128) : Math.mulDiv(sold, Q128, h.twapX128);
         p.minOut = minOutDown(fair, policy.slippagePips);
-        if (p.amountIn == 0 || p.minOut == 0) {
+        if (p.minOut == 0) {
             p.reason = Reason.Dust;
             p.amountIn = 0;
             p.minOut = 0;

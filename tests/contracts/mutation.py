@@ -27,7 +27,7 @@ from vaultkit.settings import build_dir, contracts_dir, project_root
 
 VAULT: Final = (
     "Rebalance|Exits|Pricing|Turnover|Safeguards|Fees|Callbacks|Router|Limits|Gains|Peaks|Swaps|Coarse|Entries|Pushes|"
-    "Marks|Strangers"
+    "Marks|Strangers|Dust"
 )
 TESTS: Final = {
     "InferenceVault.sol": VAULT,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vaultkit.shares import VIRTUAL_SHARES, drawdown, keeper_reward, performance_fee, share_x64
+from vaultkit.shares import VIRTUAL_SHARES, drawdown, keeper_reward, least_judged, performance_fee, share_x64
 from vaultkit.strategy.pool_path import PoolPath
 from vaultkit.strategy.swap import Fill, swap_exact_input
 from vaultkit.trade import Reason, TradePlan, Turnover, limited_plan, risk_value
@@ -50,6 +50,7 @@ class Account:
     __slots__ = (
         "_fees",
         "_guards",
+        "_least",
         "_policy",
         "_turnover",
         "fee_pips",
@@ -87,6 +88,7 @@ class Account:
         self.supply = value * VIRTUAL_SHARES if supply is None else supply
         self.last_epoch, self.stopped, self.reward_paid = 0, False, 0
         self._turnover, self.used_wad = Turnover.every(self._guards.turnover_wad, period_seconds), 0
+        self._least = least_judged(price_x128)
         # The marks are made with the vault, when a share is worth exactly what the first deposit pays for it.
         self.peak_x64 = self.high_water_x64 = Q64 // VIRTUAL_SHARES
 
@@ -136,7 +138,7 @@ class Account:
 
     def _performance(self, nav: int) -> tuple[int, int]:
         """Return the shares after the performance fee, and the high-water mark that it leaves."""
-        fee = performance_fee(nav, self.supply, self.high_water_x64, self._fees.performance_pips)
+        fee = performance_fee(nav, self.supply, self.high_water_x64, self._fees.performance_pips, self._least)
         if fee is None:
             return self.supply, self.high_water_x64
         supply = self.supply + fee[0]
@@ -146,4 +148,4 @@ class Account:
         """Return whether trading is stopped, and the peak."""
         if self.stopped:
             return True, self.peak_x64
-        return drawdown(nav, supply, self.peak_x64, self._guards.drawdown_wad)
+        return drawdown(nav, supply, self.peak_x64, self._guards.drawdown_wad, self._least)

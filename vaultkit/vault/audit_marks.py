@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vaultkit.chain.abi import Event
-from vaultkit.shares import LEAST_JUDGED, drawdown, keeper_reward, performance_fee, share_x64
+from vaultkit.shares import drawdown, keeper_reward, performance_fee, share_x64
 from vaultkit.vault.audit_history import History, Log, Supply
 from vaultkit.vault.audit_report import Check
 from vaultkit.vault.audit_terms import Constants
@@ -38,8 +38,8 @@ class ShareMarks:
     -----
     While the pool keeps too few observations to tell a mean price, the contract settles exits for cash and sets the
     peak of a resumed vault at the one that the last trade used. What only that price explains is accepted where no
-    mean could be read in that block, which no log shows: ``unread`` says so. Nothing can enter then but an empty
-    deposit, after which a vault of next to nothing is valued at the true mean here.
+    mean could be read in that block, which no log shows: ``unread`` says so. Nothing can enter then but a deposit
+    of nothing, which marks nothing.
     """
 
     def __init__(self, history: History, vault: Constants, value: Value, unread: Unread) -> None:
@@ -106,7 +106,8 @@ class ShareMarks:
 
     def _gains(self, nav: int, shares: int) -> tuple[int, int] | None:
         """Return the shares due for gains and the assets that they are worth."""
-        return performance_fee(nav, shares, self._high, self._vault.fees.performance_pips)
+        pips, least = self._vault.fees.performance_pips, self._vault.least_judged
+        return performance_fee(nav, shares, self._high, pips, least)
 
     def _settled_at(self, log: Log, explains: Callable[[int], bool]) -> int:
         """Return the value that was settled on: at the last trade's mean where only that explains what a log says."""
@@ -118,20 +119,16 @@ class ShareMarks:
 
     def _falls(self, nav: int, shares: int) -> bool:
         """Move the peak, and return whether a share is too far below it."""
-        fallen, self._peak = drawdown(nav, shares, self._peak, self._vault.safeguards.drawdown_wad)
+        limit, least = self._vault.safeguards.drawdown_wad, self._vault.least_judged
+        fallen, self._peak = drawdown(nav, shares, self._peak, limit, least)
         return fallen
 
-    def _enter(self, nav: int, assets: int, shares: int, minted: int) -> None:
-        """Mark an entry: what it pays above the mean is no gain.
-
-        One into next to nothing begins the peak anew, and the high-water mark where nobody holds a share.
-        """
-        value, anew = share_x64(nav, shares), nav - assets < LEAST_JUDGED
-        if anew:
-            self._peak = value
-        if anew and shares == minted:
-            self._high = value
-        elif assets or anew:  # who enters with nothing may do so while no mean can be read, and moves no mark
+    def _enter(self, nav: int, assets: int, shares: int) -> None:
+        """Mark an entry: what it pays above the mean is no gain; one into next to nothing begins both marks anew."""
+        value = share_x64(nav, shares)
+        if nav - assets < self._vault.least_judged:
+            self._peak = self._high = value
+        else:
             self._high = max(self._high, value)
 
     def _replay_before(self, log: Log, own: Mapping[str, Event]) -> list[Check]:
@@ -146,9 +143,8 @@ class ShareMarks:
                 self._last_mean_x128 = event.args["twapX128"]
             elif event.name == "TradingResumed":
                 self._resumed(other, event.args["peakX64"])
-            elif event.name == "Deposit":
-                nav, shares = self._value(other, None), self._shares(other)
-                self._enter(nav, event.args["assets"], shares, event.args["shares"])
+            elif event.name == "Deposit" and event.args["assets"]:
+                self._enter(self._value(other, None), event.args["assets"], self._shares(other))
             elif event.name == "PerformanceFeePaid" and event is not own.get("PerformanceFeePaid"):
                 checks.append(self._shared(other, event))
         return checks

@@ -29,6 +29,7 @@ class Constants:
     fees: Fees
     period: int
     max_age: int
+    least_judged: int
     fee_pips: int
     twap_seconds: int
 
@@ -45,6 +46,7 @@ def read_constants(rpc: Rpc, book: AddressBook) -> Constants:
         Fees(*contract.call("fees")),
         contract.call("period"),
         contract.call("maxAge"),
+        contract.call("leastJudged"),
         venue.call("feePips"),
         venue.call("twapSeconds"),
     )
