@@ -81,7 +81,6 @@ library TradeMath {
         if (p.minOut == 0) {
             p.reason = Reason.Dust;
             p.amountIn = 0;
-            p.minOut = 0;
         }
     }
 

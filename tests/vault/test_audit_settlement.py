@@ -188,6 +188,33 @@ def test_an_entry_into_next_to_nothing_starts_the_peak_anew(vault: VaultSetup):
     assert vault.vault.call("stopped") is False and found.epochs[-1].reason == "traded"
 
 
+def test_an_entry_into_next_to_nothing_that_somebody_holds_starts_the_marks_anew_and_one_of_nothing_does_not(
+    vault: VaultSetup,
+):
+    alice, bob, taker = vault.actors.alice, vault.actors.bob, vault.actors.keeper
+    vault.redeploy(fees=Fees(performance_pips=200_000, performance_recipient=taker))
+    vault.deposit(bob, 1_000 * DOLLAR)
+    vault.keep(90)
+    move(vault, buy_risk=True, amount=4_000_000 * DOLLAR)
+    vault.keep(90)
+    for holder, left in ((taker, 0), (bob, 10**10)):
+        shares = vault.vault.call("balanceOf", holder) - left
+        vault.transact(holder, vault.vault, "redeemInKind", shares, holder, holder)
+    move(vault, buy_risk=False, amount=3_000 * 10**18)
+    high = vault.vault.call("marksX64")[1]
+    vault.deposit(alice, 0)
+    assert vault.vault.call("marksX64")[1] == high
+    vault.deposit(alice, 1_000_000 * DOLLAR)
+    peak, mark = vault.vault.call("marksX64")
+    assert peak == mark < high
+    vault.keep(90)
+    move(vault, buy_risk=True, amount=1_000_000 * DOLLAR)
+    assert vault.events(vault.keep(80))["PerformanceFeePaid"]["shares"] > 0
+    assert vault.vault.call("marksX64")[1] < high, "shared before the old mark is reached"
+    found = report(vault)
+    assert found.passed, failed(found)
+
+
 def test_a_reward_is_for_a_day_at_most(vault: VaultSetup):
     fees = Fees(reward_per_epoch=1_000 * DOLLAR, reward_year_pips=20_000)
     vault.redeploy(fees=fees, safeguards=Safeguards(outage_epochs=0))
