@@ -6,6 +6,7 @@ import pytest
 
 from tests.fixtures.vault import DELAY, PERIOD, VaultSetup
 from vaultkit.errors import Reverted
+from vaultkit.shares import least_judged
 from vaultkit.trade import Reason, Turnover
 from vaultkit.vault.terms import Safeguards
 
@@ -155,3 +156,10 @@ def test_a_fall_from_the_peak_stops_trading_by_itself(vault: VaultSetup):
     vault.transact(owner, vault.vault, "scheduleResume")
     vault.transact(owner, vault.vault, "resumeTrading", at=vault.now() + DELAY)
     assert rebalanced(vault, 0)["Rebalanced"]["reason"] == Reason.TRADED
+
+
+def test_the_least_that_is_judged_is_what_python_reckons(vault: VaultSetup):
+    mean = vault.vault.call("lastTwapX128")
+    assert vault.vault.call("leastJudged") == least_judged(mean) == 10**6
+    dear = 6 * 10**8  # of a millionth each: a risk token of which a unit is worth 600 dollars
+    assert least_judged(dear * 2**128) == dear * 10**4
