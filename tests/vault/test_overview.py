@@ -126,6 +126,14 @@ def test_a_vault_without_a_drawdown_stop_says_nothing_of_it(vault: VaultSetup):
     assert found.guarded.drawdown is None and found.deposit_cap == 7 * DOLLAR
 
 
+def test_next_to_nothing_has_no_distance_to_a_stop_that_cannot_come(vault: VaultSetup):
+    vault.redeploy(safeguards=Safeguards(drawdown_wad=WAD // 10))
+    assert overview(vault).guarded.drawdown is None and overview(vault).guarded.least_judged == DOLLAR
+    vault.deposit(vault.actors.alice, DOLLAR)
+    at = overview(vault).guarded.drawdown
+    assert at is not None and at.left_wad == pytest.approx(WAD // 10, rel=1e-5)
+
+
 def test_the_next_reward_is_what_the_next_epoch_pays(vault: VaultSetup):
     vault.redeploy(fees=Fees(reward_per_epoch=50 * DOLLAR, reward_year_pips=20_000))
     vault.deposit(vault.actors.alice, 1_000_000 * DOLLAR)

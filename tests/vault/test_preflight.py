@@ -16,7 +16,7 @@ from tests.fixtures.vault import VaultSetup
 from vaultkit.book import AddressBook
 from vaultkit.errors import DataError, DeployFailed, RpcRefused, SettingsError
 from vaultkit.manifest import ArtefactManifest
-from vaultkit.vault.preflight import BASE_FIELD, check_cardinality, check_model, check_pool, spaced
+from vaultkit.vault.preflight import BASE_FIELD, check_cap, check_cardinality, check_model, check_pool, spaced
 from vaultkit.vault.terms import Fees, VaultTerms
 from vaultkit.vault.token_trial import check_token
 from vaultkit.vault.verification import recompiled, standard_input
@@ -131,6 +131,12 @@ def test_a_pool_of_another_pair_or_factory_is_refused(vault: VaultSetup, token_c
 
 def manifest(circuit: Any, **changes: Any) -> ArtefactManifest:
     return ArtefactManifest.load(circuit.folder).model_copy(update={"verifier_code_hash": None, **changes})
+
+
+def test_a_cap_that_no_judged_vault_could_have_is_refused_and_one_above_it_passes(vault: VaultSetup):
+    check_cap(vault.rpc, vault.book, VaultTerms(deposit_cap=10**6 + 1))
+    with pytest.raises(DeployFailed, match=r"too little.*got 1 USDC, expected above 1 USDC.*--deposit-cap"):
+        check_cap(vault.rpc, vault.book, VaultTerms(deposit_cap=10**6))
 
 
 def test_too_few_observations_are_refused_with_the_number_that_is_needed(vault: VaultSetup, circuit: Any):

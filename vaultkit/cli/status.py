@@ -105,6 +105,7 @@ def describe(overview: Overview, pool: PoolBook) -> dict[str, Any]:
             "turnover_left": wad(guarded.turnover_left_wad),
             "turnover_limit_a_day": wad(limits.turnover_wad),
             "drawdown_limit": wad(limits.drawdown_wad) if limits.drawdown_wad else None,
+            "gains_and_falls_judged_from": amount(guarded.least_judged, pool.asset_decimals),
             **_drawdown(guarded, pool, overview.share_decimals),
         },
         "limits": {
@@ -129,7 +130,7 @@ def describe(overview: Overview, pool: PoolBook) -> dict[str, Any]:
 
 
 def _drawdown(guarded: Guarded, pool: PoolBook, share_decimals: int) -> dict[str, Any]:
-    """Return how far a share is from the stop, or nothing where there is none."""
+    """Return how far a share is from the stop, or nothing where there is none or nothing is judged."""
     from vaultkit.units import Q64, from_units
 
     at = guarded.drawdown

@@ -32,7 +32,10 @@ class Drawdown:
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """How the safeguards stand; ``drawdown`` is None where the vault has no such stop."""
+    """How the safeguards stand; ``drawdown`` is None where the vault has no such stop, or is worth too little for one.
+
+    Below ``least_judged``, in the asset's smallest units, neither gains nor falls are judged.
+    """
 
     limits: Safeguards
     stopped: bool
@@ -40,6 +43,7 @@ class Guarded:
     withdraw_only: bool
     missed_epochs: int
     turnover_left_wad: int
+    least_judged: int
     drawdown: Drawdown | None
 
 
@@ -50,7 +54,8 @@ def read_guarded(client: VaultClient, state: VaultStatus) -> Guarded:
     def get(name: str) -> Any:
         return client.vault.call(name, block=block)
 
-    limits = Safeguards(*get("safeguards"))
+    limits, least = Safeguards(*get("safeguards")), int(get("leastJudged"))
+    falls = limits.drawdown_wad and state.total_assets >= least
     return Guarded(
         limits,
         get("stopped"),
@@ -58,7 +63,8 @@ def read_guarded(client: VaultClient, state: VaultStatus) -> Guarded:
         get("withdrawOnly"),
         int(get("missedEpochs")),
         int(get("turnoverLeftWad")),
-        _drawdown(client, state, limits.drawdown_wad) if limits.drawdown_wad else None,
+        least,
+        _drawdown(client, state, limits.drawdown_wad) if falls else None,
     )
 
 

@@ -15,7 +15,10 @@ from vaultkit.manifest import ArtefactManifest
 from vaultkit.protocols import Rpc
 from vaultkit.reference_strings import BASE_FIELD as BASE_FIELD
 from vaultkit.settings import LOCAL_CHAIN_IDS
+from vaultkit.shares import least_judged
 from vaultkit.statement import COMMITMENT_BYTES
+from vaultkit.tickmath import price_x128
+from vaultkit.units import in_full
 from vaultkit.vault.terms import ZERO_ADDRESS, VaultTerms
 from vaultkit.vault.token_trial import answer_of, check_token
 
@@ -41,6 +44,7 @@ def check_deployment(rpc: Rpc, book: AddressBook, manifest: ArtefactManifest, te
     """
     check_model(manifest, code)
     check_pool(rpc, book)
+    check_cap(rpc, book, terms)
     check_cardinality(rpc, book, manifest, terms)
     for token in (book.pool.asset, book.pool.risk):
         check_token(rpc, token, holder=book.pool.pool)
@@ -148,6 +152,26 @@ def check_pool(rpc: Rpc, book: AddressBook) -> None:
         found = int(answer_of(Contract(rpc, token, load_abi("InferenceVault")), "decimals"))
         if found != decimals:
             raise DeployFailed(f"{symbol} has other decimals than the book says", got=found, expected=decimals)
+
+
+def check_cap(rpc: Rpc, book: AddressBook, terms: VaultTerms) -> None:
+    """Refuse a cap below which the vault would share no gain and see no fall: its ``leastJudged``.
+
+    Raises
+    ------
+    DeployFailed
+        When deposits alone would never reach it at the pool's present price.
+    """
+    pool = book.pool
+    spot = int(Contract(rpc, pool.pool, load_abi("UniswapV3Pool")).call("slot0")[0])
+    least = least_judged(price_x128(spot, risk_is_token0=pool.risk_is_token0))
+    if terms.deposit_cap <= least:
+        raise DeployFailed(
+            "a vault at its deposit cap would be worth too little for its gains and falls to be judged",
+            got=f"{in_full(terms.deposit_cap, pool.asset_decimals)} {pool.asset_symbol}",
+            expected=f"above {in_full(least, pool.asset_decimals)} {pool.asset_symbol}",
+            where="--deposit-cap",
+        )
 
 
 def spaced(rpc: Rpc, chain_id: int, block_seconds: int | None) -> int:
