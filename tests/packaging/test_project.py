@@ -79,6 +79,15 @@ def test_the_demo_does_not_write_into_a_folder_that_holds_something(
     assert [path.name for path in empty.iterdir()] == ["thesis.txt"]
 
 
+def test_every_benchmark_finds_the_project_s_tests_before_any_other_package_of_that_name() -> None:
+    """One that installs along with Ape is named ``tests``, too."""
+    users = [path for path in (ROOT / "benchmarks").glob("*.py") if "\nfrom tests." in path.read_text()]
+    assert len(users) > 5
+    for path in users:
+        above = path.read_text().partition("\nfrom tests.")[0]
+        assert "\nsys.path.insert(0, str(Path(__file__)" in above, path.name
+
+
 def test_doctor_finds_this_machine_ready_and_names_what_is_lacking(
     empty: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
