@@ -24,7 +24,7 @@ demo: setup
 	$(BIN)/vaultkit demo
 
 test: setup
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadgroup
 
 test-slow: setup
 	$(BIN)/pytest -m slow
