@@ -100,9 +100,9 @@ def test_a_permit_lets_the_router_burn_in_one_transaction(invested: VaultSetup):
     }  # fmt: skip
     signed = Account.sign_typed_data(owner.key, domain, types, message)
     permit = (signed.v, signed.r.to_bytes(32, "big"), signed.s.to_bytes(32, "big"))
-    vault.rpc.call("anvil_impersonateAccount", [owner.address])
     arguments = (vault.vault.address, vault.venue.address, shares, 1, owner.address, 2**40, permit)
-    vault.transact(owner.address, vault.router, "cashOut", *arguments)
+    with vault.impersonated(owner.address):
+        vault.transact(owner.address, vault.router, "cashOut", *arguments)
     assert vault.vault.call("balanceOf", owner.address) == 0
     assert vault.asset.call("balanceOf", owner.address) > 0
 

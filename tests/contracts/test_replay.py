@@ -70,9 +70,8 @@ def other_chain(honest: Honest) -> Iterator[int]:  # noqa: F811
     own = int(rpc.call("eth_chainId"), 16)
     keeper = honest.vault.actors.keeper
     rpc.call("anvil_setChainId", [OTHER_CHAIN])
-    rpc.call("anvil_impersonateAccount", [keeper])  # the node's own keys sign for its first chain only
-    yield own
-    rpc.call("anvil_stopImpersonatingAccount", [keeper])
+    with honest.vault.impersonated(keeper):  # the node's own keys sign for its first chain only
+        yield own
     rpc.call("anvil_setChainId", [own])
 
 

@@ -50,11 +50,9 @@ def head(vault: VaultSetup) -> int:
 def as_vault(vault: VaultSetup, token: Contract, name: str, *args: Any) -> dict[str, Any]:
     """Send a transaction in the vault's own name, which no code of its own would."""
     me = vault.vault.address
-    vault.rpc.call("anvil_impersonateAccount", [me])
     vault.rpc.call("anvil_setBalance", [me, hex(100 * ETHER)])
-    receipt = vault.transact(me, token, name, *args)
-    vault.rpc.call("anvil_stopImpersonatingAccount", [me])
-    return receipt
+    with vault.impersonated(me):
+        return vault.transact(me, token, name, *args)
 
 
 # -- what leaves
@@ -127,8 +125,8 @@ def test_a_theft_in_the_transaction_of_an_honest_exit_fails(vault: VaultSetup):
         (vault.asset.address, vault.asset.encode("transferFrom", me, alice, 5 * DOLLAR)),
     ]
     vault.rpc.call("anvil_setCode", [alice, caller(both)])
-    vault.rpc.call("anvil_impersonateAccount", [alice])
-    vault.send(alice, alice, "0x")
+    with vault.impersonated(alice):
+        vault.send(alice, alice, "0x")
     vault.rpc.call("anvil_setCode", [alice, "0x"])
     assert failed(report(vault)) == ["transfers explained", f"{vault.book.pool.asset_symbol} sent"]
 
